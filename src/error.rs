@@ -1,0 +1,174 @@
+//! The error a user sees: what happened, where, what was kept, what to type next.
+//!
+//! Model errors are small enums with data; `explain.rs` turns them into this. Nothing here prints:
+//! `ui.rs` draws an [`Error`] once, in one style.
+
+use crate::source::Excerpt;
+
+/// What an error means for whoever called the program; each has one documented exit code (README, "Exit codes").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Refused or failed, and nothing half-done: exit code 1.
+    Failed,
+    /// The command line or the configuration cannot mean anything: exit code 2.
+    Usage,
+    /// A check that was asked for found something: exit code 3.
+    Check,
+    /// A revision without a transaction stopped partway: exit code 4.
+    Partial,
+    /// The outcome could not be learnt: exit code 5.
+    Unknown,
+    /// A signal ended the run (its number, 2 or 15): exit code 128 and the number.
+    Signal(u8),
+}
+
+impl Kind {
+    /// The process's exit code.
+    #[must_use]
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Failed => 1,
+            Self::Usage => 2,
+            Self::Check => 3,
+            Self::Partial => 4,
+            Self::Unknown => 5,
+            Self::Signal(number) => 128 + number,
+        }
+    }
+}
+
+/// An error for a person: data first, drawn by `Ui::error`.
+///
+/// Sentences are lowercase fragments without a final period; literals stand in backticks; a hint is the next
+/// thing to type or do. It is boxed inside, so that `Result<T>` stays small.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    kind: Kind,
+    code: Option<String>,
+    title: String,
+    excerpts: Vec<Excerpt>,
+    notes: Vec<String>,
+    hints: Vec<String>,
+    cause: Option<anyhow::Error>,
+}
+
+/// The result of everything that a user may see fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of `kind` whose first line is `title`.
+    pub fn new(kind: Kind, title: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            code: None,
+            title: title.into(),
+            excerpts: Vec::new(),
+            notes: Vec::new(),
+            hints: Vec::new(),
+            cause: None,
+        }))
+    }
+
+    /// Refused or failed, nothing half-done.
+    pub fn failed(title: impl Into<String>) -> Self {
+        Self::new(Kind::Failed, title)
+    }
+
+    /// The command line or the configuration is wrong.
+    pub fn usage(title: impl Into<String>) -> Self {
+        Self::new(Kind::Usage, title)
+    }
+
+    /// With PostgreSQL's SQLSTATE, shown as `error[42P07]`.
+    #[must_use]
+    pub fn code(mut self, code: impl Into<String>) -> Self {
+        self.0.code = Some(code.into());
+        self
+    }
+
+    /// With a place in a file.
+    #[must_use]
+    pub fn at(mut self, excerpt: Excerpt) -> Self {
+        self.0.excerpts.push(excerpt);
+        self
+    }
+
+    /// With a fact that helps to understand: what was kept, who holds the lock, the server's DETAIL.
+    #[must_use]
+    pub fn note(mut self, note: impl Into<String>) -> Self {
+        self.0.notes.push(note.into());
+        self
+    }
+
+    /// With the next thing to type or do.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hints.push(hint.into());
+        self
+    }
+
+    /// With what lies behind it: an I/O error, a server that hung up.
+    #[must_use]
+    pub fn cause(mut self, cause: impl Into<anyhow::Error>) -> Self {
+        self.0.cause = Some(cause.into());
+        self
+    }
+
+    /// The same error as another kind, where a caller knows what it means for the run.
+    #[must_use]
+    pub fn kind_of(mut self, kind: Kind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    /// What it means for the caller; `.exit_code()` of it ends the process.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.0.kind
+    }
+
+    /// The first line.
+    #[must_use]
+    pub fn title(&self) -> &str {
+        &self.0.title
+    }
+
+    /// The SQLSTATE, if the server said one.
+    #[must_use]
+    pub fn sqlstate(&self) -> Option<&str> {
+        self.0.code.as_deref()
+    }
+
+    /// The places, most important first.
+    #[must_use]
+    pub fn excerpts(&self) -> &[Excerpt] {
+        &self.0.excerpts
+    }
+
+    /// Facts, in the order they were added, the chain of causes last.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        let mut notes = self.0.notes.clone();
+        if let Some(cause) = &self.0.cause {
+            notes.extend(cause.chain().map(|cause| format!("caused by: {cause}")));
+        }
+        notes
+    }
+
+    /// What to do next.
+    #[must_use]
+    pub fn hints(&self) -> &[String] {
+        &self.0.hints
+    }
+}
+
+impl std::fmt::Display for Error {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.0.title)
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,9 @@
+//! The pure core: revisions, their graph, targets, plans, SQL text and programs.
+//! It knows no file, database, clock, environment or terminal.
+
+pub mod graph;
+pub mod header;
+pub mod plan;
+pub mod revision;
+pub mod sql;
+pub mod target;

@@ -1,0 +1,1 @@
+//! The terminal. To be written.
