@@ -1,1 +1,324 @@
-//! The terminal. To be written.
+//! The terminal: results to standard output, everything else to standard error.
+//!
+//! No other module prints. Quiet and verbose are decided here, so no command asks. Colour follows the streams
+//! (anstream: `NO_COLOR`, `CLICOLOR_FORCE`, pipes). A closed pipe on standard output is no error; a full disk
+//! is, and is told by [`Ui::finish`], so that it never changes what became of a database.
+
+use std::cell::RefCell;
+use std::fmt::Display;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::time::Duration;
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Padding, Renderer, Snippet};
+use anstyle::{AnsiColor, Style};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
+
+use crate::error::{Error, Result};
+use crate::source::Excerpt;
+
+const GOOD: Style = AnsiColor::Green.on_default().bold();
+const WARNING: Style = AnsiColor::Yellow.on_default().bold();
+const HINT: Style = AnsiColor::Cyan.on_default().bold();
+const DIM: Style = Style::new().dimmed();
+
+/// How much to say.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Volume {
+    /// `-q`: no chatter. Results, warnings and errors stay.
+    pub quiet: bool,
+    /// `-v`: also what usually goes without saying.
+    pub verbose: bool,
+}
+
+/// Where a command speaks.
+pub struct Ui {
+    volume: Volume,
+    out: RefCell<Output>,
+    bar: RefCell<Option<ProgressBar>>,
+}
+
+struct Output {
+    stream: BufWriter<Box<dyn Write>>,
+    failure: Option<io::Error>,
+}
+
+impl Output {
+    fn keep(&mut self, result: io::Result<()>) {
+        if let Err(error) = result {
+            self.failure.get_or_insert(error);
+        }
+    }
+}
+
+impl Ui {
+    /// A user interface on the process's own streams.
+    #[must_use]
+    pub fn new(volume: Volume) -> Self {
+        let stream = BufWriter::with_capacity(64 * 1024, Box::new(anstream::stdout()) as Box<dyn Write>);
+        Self { volume, out: RefCell::new(Output { stream, failure: None }), bar: RefCell::new(None) }
+    }
+
+    /// Whether `-v` was given.
+    #[must_use]
+    pub fn is_verbose(&self) -> bool {
+        self.volume.verbose
+    }
+
+    /// Whether a person sits at both ends, and a question makes sense.
+    #[must_use]
+    pub fn is_interactive(&self) -> bool {
+        io::stdin().is_terminal() && io::stderr().is_terminal()
+    }
+
+    /// Writes one line of the result.
+    pub fn line(&self, text: impl Display) {
+        let mut out = self.out.borrow_mut();
+        let result = writeln!(out.stream, "{text}");
+        out.keep(result);
+    }
+
+    /// Writes a part of the result as it is.
+    pub fn raw(&self, text: &str) {
+        let mut out = self.out.borrow_mut();
+        let result = out.stream.write_all(text.as_bytes());
+        out.keep(result);
+    }
+
+    /// Writes the result as one JSON document, indented, with a final newline.
+    pub fn json(&self, value: &impl Serialize) {
+        let mut out = self.out.borrow_mut();
+        let result = serde_json::to_writer_pretty(&mut out.stream, value).map_err(io::Error::from);
+        out.keep(result);
+        let result = out.stream.write_all(b"\n");
+        out.keep(result);
+    }
+
+    /// Says what is being done or was done; `-q` hides it.
+    pub fn status(&self, text: impl Display) {
+        if !self.volume.quiet {
+            self.say(&text.to_string());
+        }
+    }
+
+    /// Says that something ended well: its verb in green.
+    pub fn done(&self, verb: &str, text: impl Display) {
+        self.status(format_args!("{GOOD}{verb}{GOOD:#} {text}"));
+    }
+
+    /// Says what only `-v` asks for.
+    pub fn detail(&self, text: impl Display) {
+        if self.volume.verbose {
+            self.status(format_args!("{DIM}{text}{DIM:#}"));
+        }
+    }
+
+    /// Warns; `-q` does not hide it.
+    pub fn warning(&self, text: impl Display) {
+        self.say(&format!("{WARNING}warning{WARNING:#}: {text}"));
+    }
+
+    /// Names the next thing to do; `-q` hides it.
+    pub fn hint(&self, text: impl Display) {
+        self.status(format_args!("{HINT}hint{HINT:#}: {text}"));
+    }
+
+    /// Draws an error.
+    pub fn error(&self, error: &Error) {
+        self.say(&draw(error, io::stderr().is_terminal()));
+    }
+
+    /// Asks a question and returns the typed line without its end; empty at the end of the input.
+    ///
+    /// # Errors
+    /// Standard input cannot be read.
+    pub fn ask(&self, question: impl Display) -> Result<String> {
+        self.flush();
+        let mut stream = anstream::stderr();
+        let _ = write!(stream, "{question} ");
+        let _ = stream.flush();
+        let mut answer = String::new();
+        io::stdin()
+            .read_line(&mut answer)
+            .map_err(|cause| Error::failed("cannot read the answer from standard input").cause(cause))?;
+        Ok(answer.trim_end_matches(['\n', '\r']).to_owned())
+    }
+
+    /// Shows a progress bar of `total` steps until [`Ui::end_progress`]; only at a terminal, and only where it helps.
+    pub fn begin_progress(&self, total: usize) {
+        if self.volume.quiet || total < 2 || !io::stderr().is_terminal() {
+            return;
+        }
+        let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
+        if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {wide_msg}") {
+            bar.set_style(style);
+        }
+        *self.bar.borrow_mut() = Some(bar);
+    }
+
+    /// Tells the progress bar, if one is shown, what runs now.
+    pub fn progress_message(&self, text: impl Display) {
+        if let Some(bar) = &*self.bar.borrow() {
+            bar.set_message(text.to_string());
+            bar.enable_steady_tick(Duration::from_millis(200));
+        }
+    }
+
+    /// Moves the progress bar, if one is shown, one step on.
+    pub fn progress_step(&self) {
+        if let Some(bar) = &*self.bar.borrow() {
+            bar.inc(1);
+        }
+    }
+
+    /// Takes the progress bar away.
+    pub fn end_progress(&self) {
+        if let Some(bar) = self.bar.borrow_mut().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// Hands everything written so far to standard output.
+    pub fn flush(&self) {
+        let mut out = self.out.borrow_mut();
+        let result = out.stream.flush();
+        out.keep(result);
+    }
+
+    /// Ends the output.
+    ///
+    /// # Errors
+    /// Standard output could not be written (a full disk, say). A reader that went away (`| head`) is no error.
+    pub fn finish(&self) -> Result<()> {
+        self.end_progress();
+        self.flush();
+        match self.out.borrow_mut().failure.take() {
+            Some(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+                Err(Error::failed("cannot write to standard output").cause(error))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes a line to standard error, after all results before it, above the progress bar.
+    fn say(&self, text: &str) {
+        self.flush();
+        let write = || {
+            let mut stream = anstream::stderr();
+            let _ = writeln!(stream, "{text}");
+        };
+        match &*self.bar.borrow() {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+}
+
+/// `error` as lines for a terminal, coloured or plain, without the final newline.
+#[must_use]
+pub fn draw(error: &Error, coloured: bool) -> String {
+    let title = Level::ERROR.primary_title(error.title());
+    let title = match error.sqlstate() {
+        Some(code) => title.id(code),
+        None => title,
+    };
+    let renderer = if coloured { Renderer::styled() } else { Renderer::plain() };
+    let mut group = Group::with_title(title);
+    if error.excerpts().is_empty() {
+        // Without a place the gutter would hang in the air.
+        let mut drawn = renderer.render(&[group]);
+        for note in error.notes() {
+            drawn.push_str(&format!("\nnote: {note}"));
+        }
+        for hint in error.hints() {
+            drawn.push_str(&if coloured { format!("\n{HINT}hint{HINT:#}: {hint}") } else { format!("\nhint: {hint}") });
+        }
+        return drawn;
+    }
+    for excerpt in error.excerpts() {
+        group = draw_excerpt(group, excerpt);
+    }
+    let notes = error.notes();
+    if !(notes.is_empty() && error.hints().is_empty()) {
+        group = group.element(Padding);
+    }
+    for note in &notes {
+        group = group.element(Level::NOTE.message(note));
+    }
+    for hint in error.hints() {
+        group = group.element(Level::HELP.with_name("hint").message(hint));
+    }
+    renderer.render(&[group])
+}
+
+fn draw_excerpt<'a>(group: Group<'a>, excerpt: &'a Excerpt) -> Group<'a> {
+    let mark = AnnotationKind::Primary.span(excerpt.mark.clone()).label(excerpt.label.as_deref());
+    let snippet = Snippet::source(excerpt.line.as_str()).line_start(excerpt.place.line).annotation(mark);
+    let shown_column = excerpt.line[..excerpt.mark.start].chars().count() + 1;
+    if shown_column == excerpt.place.column {
+        return group.element(snippet.path(excerpt.path.as_str()));
+    }
+    // The line was cut, and the renderer would count the column in what is left of it.
+    let origin = Origin::path(excerpt.path.as_str()).line(excerpt.place.line).char_column(excerpt.place.column);
+    group.element(origin).element(snippet)
+}
+
+/// `count` with its noun in the right number: `1 revision`, `3 revisions`.
+#[must_use]
+pub fn counted(count: usize, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {noun}{plural}")
+}
+
+/// A duration as a person reads it: `3 ms`, `1.24 s`, `2 min 5 s`.
+#[must_use]
+pub fn duration(time: Duration) -> String {
+    let milliseconds = time.as_millis();
+    match milliseconds {
+        0..1_000 => format!("{milliseconds} ms"),
+        1_000..60_000 => format!("{:.2} s", time.as_secs_f64()),
+        _ => format!("{} min {} s", milliseconds / 60_000, milliseconds / 1_000 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_is_drawn_with_its_place_notes_and_hints() {
+        let text = "CREATE TABLE a ();\nCREATE TABLE ñ x;\n";
+        let at = text.find('x').unwrap();
+        let error = Error::failed("syntax error at or near \"x\"")
+            .code("42601")
+            .at(Excerpt::new("versions/1.sql", text, at..at + 1, 1).label("here"))
+            .note("nothing of revision `1` was kept")
+            .hint("mend the file and run `aludel upgrade head` again");
+        snapbox::assert_data_eq!(
+            draw(&error, false),
+            snapbox::str![[r#"
+error[42601]: syntax error at or near "x"
+ --> versions/1.sql:2:16
+  |
+2 | CREATE TABLE ñ x;
+  |                ^ here
+  |
+  = note: nothing of revision `1` was kept
+  = hint: mend the file and run `aludel upgrade head` again
+"#]]
+        );
+    }
+
+    #[test]
+    fn a_cut_line_keeps_its_column() {
+        let text = format!("{}HERE{}", "x".repeat(1000), "y".repeat(1000));
+        let drawn = draw(&Error::failed("long").at(Excerpt::new("f", &text, 1000..1004, 7)), false);
+        assert!(drawn.contains("f:7:1001"), "{drawn}");
+    }
+
+    #[test]
+    fn an_error_without_a_place_is_short() {
+        let error = Error::failed("no url").note("n").hint("h");
+        assert_eq!(draw(&error, false), "error: no url\nnote: n\nhint: h");
+    }
+}

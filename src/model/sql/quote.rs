@@ -16,6 +16,16 @@ pub fn literal(value: &str) -> String {
     if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
 
+/// `body` between dollar quotes with a tag that does not occur in it: what `DO` and function bodies need.
+#[must_use]
+pub fn dollar(body: &str) -> String {
+    let mut tag = "$aludel$".to_owned();
+    while body.contains(&tag) {
+        tag.insert(tag.len() - 1, '_');
+    }
+    format!("{tag}{body}{tag}")
+}
+
 /// `schema.name`, both quoted; without a schema the name alone.
 #[must_use]
 pub fn qualified(schema: Option<&str>, name: &str) -> String {
@@ -34,6 +44,8 @@ mod tests {
         assert_eq!(identifier("a\"b"), "\"a\"\"b\"");
         assert_eq!(literal("it's"), "'it''s'");
         assert_eq!(literal("a\\b'"), "E'a\\\\b'''");
+        assert_eq!(dollar("a"), "$aludel$a$aludel$");
+        assert_eq!(dollar("$aludel$"), "$aludel_$$aludel$$aludel_$");
         assert_eq!(qualified(Some("s"), "t"), "\"s\".\"t\"");
     }
 }

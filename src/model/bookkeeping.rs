@@ -1,0 +1,363 @@
+//! The tool's own SQL: the tables it keeps, the check before a revision and the record after it, as text.
+//!
+//! The same text is run by a connected `upgrade` and printed by `--sql`. Everything in it is schema-qualified,
+//! operators and collations too: a `search_path` that a role brings along must not change its meaning
+//! (`docs/safety.md`). Nothing is sent from here.
+
+use sha2::{Digest, Sha256};
+
+use super::sql::quote::{dollar, identifier, literal, qualified};
+
+/// SQLSTATE that the guard raises where the database does not stand where the plan expects. Class `AL` is nobody else's.
+pub const MOVED: &str = "ALU01";
+/// SQLSTATE that the record raises where the revision's own transaction is no longer the one that was begun.
+pub const ESCAPED: &str = "ALU02";
+
+/// Which way a step goes; also the word in the history table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Direction {
+    /// The revision is applied.
+    Upgrade,
+    /// The revision is undone.
+    Downgrade,
+    /// The rows are set and nothing is run.
+    Stamp,
+}
+
+impl Direction {
+    /// `upgrade`, `downgrade` or `stamp`.
+    #[must_use]
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Upgrade => "upgrade",
+            Self::Downgrade => "downgrade",
+            Self::Stamp => "stamp",
+        }
+    }
+}
+
+/// Who runs: what the history table says of it beside what the server knows itself.
+#[derive(Clone, Debug)]
+pub struct Author {
+    /// One id for everything that one command does; `sql` for a printed script, so that a script is the same
+    /// whenever it is printed.
+    pub run: String,
+    /// The operating system's user, where known.
+    pub user: Option<String>,
+    /// The host the tool runs on, where known.
+    pub host: Option<String>,
+    /// The tool with its version.
+    pub tool: String,
+}
+
+/// The rows of the version table that a step expects to find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Expected {
+    /// Exactly these, in any order.
+    Rows(Vec<String>),
+    /// Whatever is there: `stamp --purge` in a printed script.
+    Anything,
+}
+
+/// What is recorded when a step has run.
+#[derive(Clone, Debug)]
+pub struct Record {
+    /// Which way.
+    pub direction: Direction,
+    /// The revision, or the stamped targets.
+    pub revision: String,
+    /// The revision file's checksum: hex SHA-256; none for a stamp.
+    pub checksum: Option<String>,
+    /// Rows that go.
+    pub delete: Vec<String>,
+    /// Rows that come.
+    pub insert: Vec<String>,
+    /// All rows go first, whatever they are.
+    pub purge: bool,
+}
+
+/// The names of the tables that the tool keeps in the database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// The schema of both.
+    pub schema: String,
+    /// One row for each maximal applied revision.
+    pub version: String,
+    /// What ran, when, by whom, how it ended; append-only.
+    pub history: String,
+}
+
+/// The column of the version table; Alembic's name, so that its table can be taken over.
+pub const COLUMN: &str = "version_num";
+
+impl Tables {
+    /// The version table, qualified and quoted.
+    #[must_use]
+    pub fn version(&self) -> String {
+        qualified(Some(&self.schema), &self.version)
+    }
+
+    /// The history table, qualified and quoted.
+    #[must_use]
+    pub fn history(&self) -> String {
+        qualified(Some(&self.schema), &self.history)
+    }
+
+    /// The key of the advisory lock: the first 8 bytes of SHA-256 over the tool's and the version table's names.
+    /// Advisory locks are each database's own, so its name need not be in it.
+    #[must_use]
+    pub fn lock_key(&self) -> i64 {
+        let digest = Sha256::digest(format!("aludel\0{}\0{}", self.schema, self.version));
+        let mut first = [0; 8];
+        first.copy_from_slice(&digest[..8]);
+        i64::from_be_bytes(first)
+    }
+
+    /// Creates the schema and both tables where they are missing.
+    #[must_use]
+    pub fn create(&self) -> String {
+        let mut sql = String::new();
+        if self.schema != "public" {
+            sql.push_str(&format!("CREATE SCHEMA IF NOT EXISTS {};\n\n", identifier(&self.schema)));
+        }
+        sql.push_str(&self.create_version());
+        sql.push('\n');
+        sql.push_str(&self.create_history());
+        sql
+    }
+
+    /// Creates the version table where it is missing.
+    #[must_use]
+    pub fn create_version(&self) -> String {
+        format!(
+            "CREATE TABLE IF NOT EXISTS {} (\n    {COLUMN} pg_catalog.text NOT NULL,\n    CONSTRAINT {} PRIMARY KEY ({COLUMN})\n);\n",
+            self.version(),
+            identifier(&key_name(&self.version)),
+        )
+    }
+
+    /// Creates the history table where it is missing.
+    #[must_use]
+    pub fn create_history(&self) -> String {
+        format!(
+            "CREATE TABLE IF NOT EXISTS {} (
+    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+    run          pg_catalog.text NOT NULL,
+    direction    pg_catalog.text NOT NULL,
+    revision     pg_catalog.text NOT NULL,
+    checksum     pg_catalog.text,
+    outcome      pg_catalog.text NOT NULL,
+    sqlstate     pg_catalog.text,
+    message      pg_catalog.text,
+    started_at   pg_catalog.timestamptz NOT NULL,
+    finished_at  pg_catalog.timestamptz NOT NULL,
+    role         pg_catalog.text NOT NULL,
+    client_user  pg_catalog.text,
+    client_host  pg_catalog.text,
+    tool         pg_catalog.text NOT NULL,
+    CONSTRAINT {} PRIMARY KEY (id)
+);
+",
+            self.history(),
+            identifier(&key_name(&self.history)),
+        )
+    }
+
+    /// Takes the lock that keeps every other writer of the version table out until the transaction ends; readers go on.
+    #[must_use]
+    pub fn lock(&self) -> String {
+        format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE;\n", self.version())
+    }
+
+    /// The guard: raises [`MOVED`] unless the rows are the `expected` ones, then remembers the transaction and the time.
+    ///
+    /// `scope` says how long they are remembered: until the transaction's end, or, for a revision in several parts, until the
+    /// session's settings are reset.
+    #[must_use]
+    pub fn guard(&self, what: &str, expected: &Expected, scope: Scope) -> String {
+        let mut sql = String::from("\nDECLARE\n    found pg_catalog.text;\nBEGIN\n");
+        if let Expected::Rows(rows) = expected {
+            let expected = listed(rows);
+            let shown = if expected.is_empty() { "base" } else { &expected };
+            sql.push_str(&format!(
+                "    SELECT COALESCE(pg_catalog.string_agg({COLUMN}, ',' ORDER BY {COLUMN} COLLATE pg_catalog.\"C\"), '')
+        INTO found FROM {table};
+    IF found OPERATOR(pg_catalog.<>) {expected} THEN
+        RAISE EXCEPTION USING ERRCODE = '{MOVED}',
+            MESSAGE = pg_catalog.concat({before}, COALESCE(NULLIF(found, ''), 'base'));
+    END IF;
+",
+                table = self.version(),
+                expected = literal(&expected),
+                before = literal(&format!("{what} expects the database at {shown}; it is at ")),
+            ));
+        }
+        if scope.remembers_transaction() {
+            sql.push_str("    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);\n");
+        }
+        if let Some(local) = scope.remembers_time() {
+            sql.push_str(&format!(
+                "    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, {local});\n"
+            ));
+        }
+        sql.push_str("END\n");
+        format!("DO {};\n", dollar(&sql))
+    }
+
+    /// The record: compare-and-set of the rows and one row of history, in the transaction that the guard began.
+    ///
+    /// It raises [`ESCAPED`] where the script ended that transaction on its own, and [`MOVED`] where a row to be
+    /// replaced is gone (the script changed the version table itself).
+    #[must_use]
+    pub fn record(&self, record: &Record, author: &Author) -> String {
+        let table = self.version();
+        let mut sql = format!(
+            "
+BEGIN
+    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
+        RAISE EXCEPTION USING ERRCODE = '{ESCAPED}', MESSAGE = {};
+    END IF;
+",
+            literal(&format!("the script of {} ended its transaction on its own", record.revision)),
+        );
+        if record.purge {
+            sql.push_str(&format!("    DELETE FROM {table};\n"));
+        }
+        let mut delete = record.delete.as_slice();
+        let mut insert = record.insert.as_slice();
+        let mut gone = |change: String, row: &str| {
+            sql.push_str(&format!(
+                "    {change} WHERE {COLUMN} OPERATOR(pg_catalog.=) {};
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING ERRCODE = '{MOVED}', MESSAGE = {};
+    END IF;
+",
+                literal(row),
+                literal(&format!("row {row} is no longer in {table}")),
+            ));
+        };
+        if let ([old, more_old @ ..], [new, more_new @ ..]) = (delete, insert) {
+            gone(format!("UPDATE {table} SET {COLUMN} = {}", literal(new)), old);
+            (delete, insert) = (more_old, more_new);
+        }
+        for row in delete {
+            gone(format!("DELETE FROM {table}"), row);
+        }
+        for row in insert {
+            sql.push_str(&format!("    INSERT INTO {table} ({COLUMN}) VALUES ({});\n", literal(row)));
+        }
+        let outcome = if record.direction == Direction::Stamp { "stamped" } else { "done" };
+        sql.push_str("    ");
+        sql.push_str(&self.history_row(record, author, outcome, None));
+        sql.push_str("END\n");
+        format!("DO {};\n", dollar(&sql))
+    }
+
+    /// A row of history for a step that failed: run on its own after the rollback.
+    #[must_use]
+    pub fn failure(&self, record: &Record, author: &Author, sqlstate: Option<&str>, message: &str) -> String {
+        self.history_row(record, author, "failed", Some((sqlstate, message)))
+    }
+
+    fn history_row(
+        &self,
+        record: &Record,
+        author: &Author,
+        outcome: &str,
+        failure: Option<(Option<&str>, &str)>,
+    ) -> String {
+        let optional = |value: Option<&str>| value.map_or_else(|| "NULL".to_owned(), literal);
+        format!(
+            "INSERT INTO {} (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
+    VALUES ({}, {}, {}, {}, {}, {}, {},
+        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
+        pg_catalog.clock_timestamp(), SESSION_USER, {}, {}, {});\n",
+            self.history(),
+            literal(&author.run),
+            literal(record.direction.verb()),
+            literal(&record.revision),
+            optional(record.checksum.as_deref()),
+            literal(outcome),
+            optional(failure.and_then(|(sqlstate, _)| sqlstate)),
+            optional(failure.map(|(_, message)| message)),
+            optional(author.user.as_deref()),
+            optional(author.host.as_deref()),
+            literal(&author.tool),
+        )
+    }
+}
+
+/// How long a guard's memory lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One transaction holds the whole revision.
+    Transaction,
+    /// The first part of a revision in several: a transaction.
+    FirstTransaction,
+    /// The first part of a revision in several: outside a transaction.
+    FirstBare,
+    /// A later transaction of a revision in several parts.
+    LaterTransaction,
+    /// A later part outside a transaction.
+    LaterBare,
+}
+
+impl Scope {
+    fn remembers_transaction(self) -> bool {
+        !matches!(self, Self::FirstBare | Self::LaterBare)
+    }
+
+    /// Whether the time is remembered, and if so the `is_local` of `set_config`.
+    fn remembers_time(self) -> Option<bool> {
+        match self {
+            Self::Transaction => Some(true),
+            Self::FirstTransaction | Self::FirstBare => Some(false),
+            Self::LaterTransaction | Self::LaterBare => None,
+        }
+    }
+}
+
+/// Rows as the guard compares them: sorted by bytes, as `COLLATE "C"` does, joined by commas.
+#[must_use]
+pub fn listed(rows: &[String]) -> String {
+    let mut rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    rows.sort_unstable();
+    rows.join(",")
+}
+
+/// Alembic's name for a table's primary key: the table's with `_pkc`, cut so that PostgreSQL need not cut it (63 bytes).
+fn key_name(table: &str) -> String {
+    format!("{}_pkc", &table[..table.floor_char_boundary(table.len().min(59))])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tables() -> Tables {
+        Tables { schema: "public".into(), version: "aludel_version".into(), history: "aludel_history".into() }
+    }
+
+    #[test]
+    fn the_lock_key_is_the_tables_own_and_does_not_change() {
+        assert_eq!(tables().lock_key(), tables().lock_key());
+        assert_ne!(tables().lock_key(), Tables { schema: "other".into(), ..tables() }.lock_key());
+    }
+
+    #[test]
+    fn rows_are_listed_as_the_server_orders_them() {
+        assert_eq!(listed(&["b".into(), "B".into(), "é".into(), "10".into()]), "10,B,b,é");
+    }
+
+    #[test]
+    fn a_long_table_name_gives_a_key_name_that_fits() {
+        assert_eq!(key_name(&"ü".repeat(31)).len(), 58 + 4);
+    }
+
+    #[test]
+    fn values_are_quoted() {
+        let rows = vec!["it's".to_owned()];
+        let guard = tables().guard("revision x", &Expected::Rows(rows), Scope::Transaction);
+        assert!(guard.contains("OPERATOR(pg_catalog.<>) 'it''s'"), "{guard}");
+    }
+}

@@ -1,0 +1,294 @@
+//! A program: a plan lowered to the operations that carry it out, in order.
+//!
+//! There are two executors for one program: a connection (`database/execute.rs`) and paper (`offline.rs`). Neither decides
+//! anything that stands here. The statements of a revision are not here: an operation names the section, and
+//! the executor reads it when it comes to it.
+
+use super::bookkeeping::{Author, Direction, Expected, Record, Scope, Tables};
+use super::sql::quote::literal;
+
+/// How much one transaction holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum TransactionScope {
+    /// Each revision its own: what is applied stays applied when a later one fails.
+    #[default]
+    Revision,
+    /// The whole run in one.
+    Run,
+}
+
+/// One section of a revision file that belongs to the step's direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SectionUse {
+    /// Its number among all sections of the file, from 0.
+    pub ordinal: usize,
+    /// Whether it runs inside a transaction.
+    pub transaction: bool,
+}
+
+/// A step of a plan with all that a program needs to know of it.
+#[derive(Clone, Debug)]
+pub struct ProgramStep {
+    /// The revision, message and file in one line: `002 v2.1 features (versions/002_v2_1_features.sql)`.
+    pub title: String,
+    /// The rows that must be there before it.
+    pub expected: Expected,
+    /// What is recorded after it.
+    pub record: Record,
+    /// The sections to run, in the order written; none for a stamp.
+    pub sections: Vec<SectionUse>,
+    /// `lock_timeout` in milliseconds while it runs, where one is set.
+    pub lock_timeout: Option<u64>,
+    /// `statement_timeout` in milliseconds while it runs, where one is set.
+    pub statement_timeout: Option<u64>,
+}
+
+/// One thing to do. Steps are named by their index in [`Program::steps`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Operation {
+    /// A step begins.
+    Announce(usize),
+    /// Settings that the step before may have left in the session are put back.
+    Reset,
+    /// A transaction begins.
+    Begin,
+    /// The version table is locked and its rows are checked.
+    Guard(usize, Scope),
+    /// A section's statements, in the open transaction.
+    Body {
+        /// The step.
+        step: usize,
+        /// The section's number in its file.
+        section: usize,
+    },
+    /// A section's statements, one by one, each committing by itself.
+    Bare {
+        /// The step.
+        step: usize,
+        /// The section's number in its file.
+        section: usize,
+    },
+    /// The rows are changed and the history is written, in the open transaction.
+    Record(usize),
+    /// The transaction ends.
+    Commit,
+}
+
+/// What to do, in order, as a value that can be printed, compared and run.
+#[derive(Clone, Debug)]
+pub struct Program {
+    /// The steps.
+    pub steps: Vec<ProgramStep>,
+    /// The operations.
+    pub operations: Vec<Operation>,
+    /// The tables it keeps its books in.
+    pub tables: Tables,
+    /// Who runs it.
+    pub author: Author,
+}
+
+/// Why a plan cannot become a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum LowerError {
+    /// The run was to be one transaction, and this step (its index) has a section that runs outside one.
+    OutsideTransaction(usize),
+}
+
+impl Program {
+    /// Lowers `steps` to operations.
+    ///
+    /// # Errors
+    /// One transaction was asked for, and a step has a section that must run outside one.
+    pub fn lower(
+        steps: Vec<ProgramStep>,
+        scope: TransactionScope,
+        tables: Tables,
+        author: Author,
+    ) -> Result<Self, LowerError> {
+        let mut operations = Vec::with_capacity(steps.len() * 7);
+        if scope == TransactionScope::Run && !steps.is_empty() {
+            operations.push(Operation::Begin);
+        }
+        for (index, step) in steps.iter().enumerate() {
+            operations.push(Operation::Announce(index));
+            if index > 0 {
+                operations.push(Operation::Reset);
+            }
+            match scope {
+                TransactionScope::Run => {
+                    if step.sections.iter().any(|section| !section.transaction) {
+                        return Err(LowerError::OutsideTransaction(index));
+                    }
+                    operations.push(Operation::Guard(index, Scope::Transaction));
+                    let body = |section: &SectionUse| Operation::Body { step: index, section: section.ordinal };
+                    operations.extend(step.sections.iter().map(body));
+                    operations.push(Operation::Record(index));
+                }
+                TransactionScope::Revision => lower_step(index, &step.sections, &mut operations),
+            }
+        }
+        if scope == TransactionScope::Run && !steps.is_empty() {
+            operations.push(Operation::Commit);
+        }
+        Ok(Self { steps, operations, tables, author })
+    }
+
+    /// The SQL of an operation; a body has none of its own.
+    #[must_use]
+    pub fn sql(&self, operation: &Operation) -> String {
+        match operation {
+            Operation::Announce(_) | Operation::Body { .. } | Operation::Bare { .. } => String::new(),
+            Operation::Reset => RESET.to_owned(),
+            Operation::Begin => "BEGIN;\n".to_owned(),
+            Operation::Guard(step, scope) => self.guard(*step, *scope),
+            Operation::Record(step) => self.tables.record(&self.steps[*step].record, &self.author),
+            Operation::Commit => "COMMIT;\n".to_owned(),
+        }
+    }
+
+    fn guard(&self, index: usize, scope: Scope) -> String {
+        let step = &self.steps[index];
+        let bare = matches!(scope, Scope::FirstBare | Scope::LaterBare);
+        let mut sql = String::new();
+        let set = if bare { "SET" } else { "SET LOCAL" };
+        for (name, value) in [("lock_timeout", step.lock_timeout), ("statement_timeout", step.statement_timeout)] {
+            if let Some(milliseconds) = value {
+                sql.push_str(&format!("{set} {name} = {};\n", literal(&milliseconds.to_string())));
+            }
+        }
+        if !bare {
+            sql.push_str(&self.tables.lock());
+        }
+        let what = format!("{} of {}", step.record.direction.verb(), step.record.revision);
+        sql.push_str(&self.tables.guard(&what, &step.expected, scope));
+        sql
+    }
+}
+
+/// Puts back what a script may have left in the session, but for the advisory lock, which `DISCARD ALL` would drop.
+pub const RESET: &str = "RESET SESSION AUTHORIZATION;
+RESET ALL;
+DEALLOCATE ALL;
+CLOSE ALL;
+UNLISTEN *;
+DISCARD TEMP;
+";
+
+/// A revision whose sections all run in a transaction is one transaction. Otherwise each run of sections with a
+/// transaction is one, each section without stands alone behind a guard of its own, and the record comes last.
+fn lower_step(step: usize, sections: &[SectionUse], operations: &mut Vec<Operation>) {
+    let whole = sections.iter().all(|section| section.transaction);
+    let mut first = true;
+    let mut scope = |bare: bool| {
+        let scope = match (whole, std::mem::take(&mut first), bare) {
+            (true, _, _) => Scope::Transaction,
+            (false, true, false) => Scope::FirstTransaction,
+            (false, true, true) => Scope::FirstBare,
+            (false, false, false) => Scope::LaterTransaction,
+            (false, false, true) => Scope::LaterBare,
+        };
+        Operation::Guard(step, scope)
+    };
+    let mut open = false;
+    for section in sections {
+        match (section.transaction, open) {
+            (true, false) => {
+                operations.extend([Operation::Begin, scope(false)]);
+                open = true;
+            }
+            (false, true) => {
+                operations.push(Operation::Commit);
+                open = false;
+            }
+            _ => {}
+        }
+        if section.transaction {
+            operations.push(Operation::Body { step, section: section.ordinal });
+        } else {
+            operations.extend([scope(true), Operation::Bare { step, section: section.ordinal }]);
+        }
+    }
+    if !open {
+        operations.extend([Operation::Begin, scope(false)]);
+    }
+    operations.extend([Operation::Record(step), Operation::Commit]);
+}
+
+/// Whether a step only sets rows.
+#[must_use]
+pub fn is_stamp(step: &ProgramStep) -> bool {
+    step.record.direction == Direction::Stamp
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(sections: &[bool]) -> ProgramStep {
+        let sections = sections
+            .iter()
+            .enumerate()
+            .map(|(ordinal, transaction)| SectionUse { ordinal, transaction: *transaction })
+            .collect();
+        let record = Record {
+            direction: Direction::Upgrade,
+            revision: "001".into(),
+            checksum: None,
+            delete: vec![],
+            insert: vec!["001".into()],
+            purge: false,
+        };
+        let expected = Expected::Rows(vec![]);
+        ProgramStep { title: "001".into(), expected, record, sections, lock_timeout: None, statement_timeout: None }
+    }
+
+    fn lowered(steps: &[&[bool]], scope: TransactionScope) -> Result<String, LowerError> {
+        let tables = Tables { schema: "public".into(), version: "v".into(), history: "h".into() };
+        let author = Author { run: "r".into(), user: None, host: None, tool: "t".into() };
+        let program = Program::lower(steps.iter().map(|sections| step(sections)).collect(), scope, tables, author)?;
+        let word = |operation: &Operation| match operation {
+            Operation::Announce(step) => format!("#{step}"),
+            Operation::Guard(_, scope) => format!("guard({scope:?})"),
+            Operation::Body { section, .. } => format!("body{section}"),
+            Operation::Bare { section, .. } => format!("bare{section}"),
+            Operation::Record(_) => "record".into(),
+            other => format!("{other:?}").to_lowercase(),
+        };
+        Ok(program.operations.iter().map(word).collect::<Vec<_>>().join(" "))
+    }
+
+    #[test]
+    fn a_revision_is_one_transaction() {
+        assert_eq!(
+            lowered(&[&[true, true], &[true]], TransactionScope::Revision).unwrap(),
+            "#0 begin guard(Transaction) body0 body1 record commit #1 reset begin guard(Transaction) body0 record commit"
+        );
+    }
+
+    #[test]
+    fn sections_without_a_transaction_stand_alone() {
+        assert_eq!(
+            lowered(&[&[true, false, true]], TransactionScope::Revision).unwrap(),
+            "#0 begin guard(FirstTransaction) body0 commit guard(LaterBare) bare1 begin guard(LaterTransaction) body2 record commit"
+        );
+        assert_eq!(
+            lowered(&[&[false]], TransactionScope::Revision).unwrap(),
+            "#0 guard(FirstBare) bare0 begin guard(LaterTransaction) record commit"
+        );
+    }
+
+    #[test]
+    fn a_revision_without_sections_is_still_recorded() {
+        assert_eq!(lowered(&[&[]], TransactionScope::Revision).unwrap(), "#0 begin guard(Transaction) record commit");
+    }
+
+    #[test]
+    fn one_transaction_for_the_run_refuses_what_cannot_be_in_it() {
+        assert_eq!(
+            lowered(&[&[true], &[true]], TransactionScope::Run).unwrap(),
+            "begin #0 guard(Transaction) body0 record #1 reset guard(Transaction) body0 record commit"
+        );
+        assert_eq!(lowered(&[&[true], &[false]], TransactionScope::Run), Err(LowerError::OutsideTransaction(1)));
+        assert_eq!(lowered(&[], TransactionScope::Run).unwrap(), "");
+    }
+}
