@@ -109,7 +109,9 @@ fn refuse_unknown(environment: &Environment<'_>, text: &str) -> std::result::Res
 }
 
 /// The environment variables, asked for one at a time.
-struct Lookup(Box<dyn Fn(&str) -> Option<String> + Send + Sync>);
+struct Lookup(Box<Ask>);
+
+type Ask = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 impl std::fmt::Debug for Lookup {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

@@ -154,7 +154,7 @@ impl<'a> Source<'a> {
             Some(Ok(event)) => event,
             Some(Err(error)) => {
                 let at = self.offset(error.marker().byte_offset().unwrap_or_default());
-                let reference = matches!(error.kind(), ErrorKind::UnknownAnchor { .. });
+                let reference = matches!(error.kind(), ErrorKind::UnknownAnchor);
                 let problem = if reference { Problem::Reference } else { Problem::Yaml(error.info()) };
                 return Err(HeaderError { problem, range: at..at });
             }
