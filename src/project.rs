@@ -190,7 +190,7 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
     let path = path.display();
     let hint = match error.kind() {
         std::io::ErrorKind::PermissionDenied => Some(format!("chmod +r {path}")),
-        std::io::ErrorKind::NotFound => Some("a link whose target is gone? `ls -l` shows it".to_owned()),
+        std::io::ErrorKind::NotFound => Some(format!("ls -l {path}   # a symbolic link whose target is gone?")),
         _ if error.raw_os_error() == Some(rustix::io::Errno::LOOP.raw_os_error()) => {
             Some("it is a symbolic link that leads back to itself: remove it".to_owned())
         }
