@@ -1,0 +1,152 @@
+//! Which files of the version locations are revisions, and in which order.
+//!
+//! Alembic's order (`ScriptDirectory._load_revisions`): each location in turn, its files by name, then those of its
+//! sub-directories where they are asked for. What editors leave behind is passed over.
+
+use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::Locations;
+use crate::error::{Error, Result};
+
+/// A sub-directory of a version location that is kept for files that are run again whenever they change.
+pub(super) const REPEATABLE: &str = "repeatable";
+
+/// A directory or file as the system knows it, whatever the path that led there.
+type Identity = (u64, u64);
+
+/// All revision files, in load order; a directory that is reached twice is listed once.
+pub(super) fn revision_files(locations: &Locations) -> std::result::Result<Vec<PathBuf>, Vec<Error>> {
+    let mut listing = Listing { recursive: locations.recursive, ..Listing::default() };
+    for path in locations.paths() {
+        listing.location(&path);
+    }
+    if listing.errors.is_empty() { Ok(listing.files) } else { Err(listing.errors) }
+}
+
+/// The names of a directory's revision files, and of its sub-directories.
+type Entries = (Vec<String>, Vec<String>);
+
+#[derive(Default)]
+struct Listing {
+    recursive: bool,
+    seen: HashSet<Identity>,
+    files: Vec<PathBuf>,
+    errors: Vec<Error>,
+}
+
+impl Listing {
+    fn location(&mut self, path: &Path) {
+        match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() => self.directory(path, true),
+            Ok(_) => self.errors.push(
+                Error::failed(format!("version location `{}` is not a directory", path.display()))
+                    .note("it is named by `version_locations` in the ini"),
+            ),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => self.errors.push(
+                Error::failed(format!("no such version location: `{}`", path.display()))
+                    .note("it is named by `version_locations` in the ini, one directory a line, relative to the ini")
+                    .hint(format!("mkdir -p {}", path.display())),
+            ),
+            Err(error) => self.errors.push(unlistable(path, error)),
+        }
+    }
+
+    fn directory(&mut self, path: &Path, top: bool) {
+        match self.entries(path, top) {
+            Ok(None) => {}
+            Ok(Some((names, directories))) => {
+                self.errors.extend(same_but_for_case(path, &names));
+                self.files.extend(names.into_iter().map(|name| path.join(name)));
+                for name in directories {
+                    self.directory(&path.join(name), false);
+                }
+            }
+            Err(error) => self.errors.push(unlistable(path, error)),
+        }
+    }
+
+    /// The names of a directory's revision files and of its sub-directories, each sorted; nothing where the directory
+    /// was listed before: another location, or a symbolic link that leads up.
+    fn entries(&mut self, path: &Path, top: bool) -> std::io::Result<Option<Entries>> {
+        let metadata = std::fs::metadata(path)?;
+        if !self.seen.insert((metadata.dev(), metadata.ino())) {
+            return Ok(None);
+        }
+        let (mut names, mut directories) = (Vec::new(), Vec::new());
+        for entry in std::fs::read_dir(path)? {
+            let entry = entry?;
+            let Ok(name) = entry.file_name().into_string() else {
+                // A name that is no text cannot be typed; where it claims to be a revision, silence would hide it.
+                let shown = entry.path();
+                if shown.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("sql")) {
+                    self.errors.push(Error::failed(format!("the name of `{}` is not UTF-8", shown.display())));
+                }
+                continue;
+            };
+            if name.starts_with('.') {
+                continue;
+            }
+            if is_revision_file(&name) {
+                names.push(name);
+            } else if self.recursive && !(top && name == REPEATABLE) {
+                let kind = entry.file_type()?;
+                // A link's target that is gone, or leads in a circle, is no directory of revisions.
+                let is_directory = kind.is_dir()
+                    || (kind.is_symlink() && std::fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir()));
+                if is_directory {
+                    directories.push(name);
+                }
+            }
+        }
+        names.sort_unstable();
+        directories.sort_unstable();
+        Ok(Some((names, directories)))
+    }
+}
+
+/// Whether a file of this name is a revision: `.sql` in any case, so that `X.SQL` is not passed over in silence.
+fn is_revision_file(name: &str) -> bool {
+    name.rsplit_once('.').is_some_and(|(stem, extension)| !stem.is_empty() && extension.eq_ignore_ascii_case("sql"))
+}
+
+/// Two files that a Mac or a Windows machine could not hold both: a checkout there would lose a revision.
+fn same_but_for_case(directory: &Path, names: &[String]) -> Vec<Error> {
+    if !names.iter().any(|name| name.contains(|c: char| c.is_uppercase() || !c.is_ascii())) {
+        return Vec::new();
+    }
+    let mut seen: HashMap<String, &str> = HashMap::with_capacity(names.len());
+    let mut errors = Vec::new();
+    for name in names {
+        if let Some(first) = seen.insert(name.to_lowercase(), name) {
+            errors.push(
+                Error::failed(format!("`{first}` and `{name}` in `{}` differ only in case", directory.display()))
+                    .note("a file system that does not tell them apart would lose one of them")
+                    .hint("rename one of the two files"),
+            );
+        }
+    }
+    errors
+}
+
+fn unlistable(path: &Path, error: std::io::Error) -> Error {
+    Error::failed(format!("cannot list `{}`", path.display())).cause(error)
+}
+
+/// Refuses a new file whose name differs from one that is there only in case.
+pub(super) fn refuse_same_but_for_case(directory: &Path, name: &str) -> Result<()> {
+    let entries = std::fs::read_dir(directory).map_err(|error| unlistable(directory, error))?;
+    let lower = name.to_lowercase();
+    for entry in entries.flatten() {
+        let other = entry.file_name();
+        let other = other.to_string_lossy();
+        if other != name && other.to_lowercase() == lower {
+            return same_but_for_case(directory, &[other.into_owned(), name.to_owned()])
+                .into_iter()
+                .next()
+                .map_or(Ok(()), Err);
+        }
+    }
+    Ok(())
+}
