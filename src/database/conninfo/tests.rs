@@ -161,7 +161,8 @@ fn the_password_file() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pass");
-    let text = "# comment\nother:*:*:*:no\nh:5432:d:u:p\\:q\\\\r\n/run/pg:*:*:u:sock\nlocalhost:*:*:u:local\n*:*:*:u:any\n";
+    let text =
+        "# comment\nother:*:*:*:no\nh:5432:d:u:p\\:q\\\\r\n/run/pg:*:*:u:sock\nlocalhost:*:*:u:local\n*:*:*:u:any\n";
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let password = |rest: &str| {
