@@ -1,1 +1,333 @@
-//! To be written.
+//! `migrate.ini` and the environment: which file, which section, which value, and where each comes from.
+//!
+//! Everything a person can set arrives here as text and leaves with a type. A connection string leaves as a
+//! [`Secret`]; what it means is `database/`'s to say. Nothing here prints, connects, or looks at revisions.
+
+pub mod environment;
+pub mod ini;
+pub mod keys;
+mod lines;
+pub mod lookup;
+pub mod mask;
+pub mod origin;
+pub mod render;
+pub mod secret;
+pub mod settings;
+pub mod values;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use environment::Environment;
+pub use origin::{Origin, Sourced};
+pub use secret::Secret;
+pub use settings::Settings;
+pub use values::{Command, RevisionId, TimeZone, TransactionScope};
+
+use crate::error::{Error, Result};
+use ini::{Ini, Section};
+use keys::{KEYS, Key, Kind, SETTINGS_SECTION, VARIABLES_SECTION};
+use lookup::{Lookup, Written};
+use render::Names;
+
+/// The file that is looked for where none is named.
+pub const FILE_NAME: &str = "migrate.ini";
+/// The variable that names the file, where `-c` does not.
+pub const FILE_VARIABLE: &str = "ALUDEL_CONFIG";
+/// The variable that names the environment, where `-n` does not.
+pub const NAME_VARIABLE: &str = "ALUDEL_ENV";
+
+/// A file of settings larger than this is something else.
+const LARGEST: u64 = 16 << 20;
+
+/// What the command line says about settings; it wins over the file and the environment.
+#[derive(Clone, Debug, Default)]
+pub struct CommandLineOverrides {
+    /// `-c FILE`.
+    pub config: Option<PathBuf>,
+    /// `-n NAME`.
+    pub name: Option<String>,
+    /// `-x NAME=value`, in the order typed; the last of one name wins.
+    pub x: Vec<(String, Secret)>,
+    /// `--url`.
+    pub url: Option<Secret>,
+    /// `--lock-wait`, read by [`values::duration`].
+    pub lock_wait: Option<Duration>,
+}
+
+/// Which database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `local`: a private PostgreSQL, started from the binaries on this machine.
+    Local,
+    /// A connection string as given: a URL or `key=value` pairs; not empty.
+    Given(Secret),
+}
+
+/// A setting in force, for `aludel env`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct InForce {
+    /// The setting.
+    pub key: &'static Key,
+    /// What it says, passwords hidden; a line each for lists, none for nothing.
+    pub shown: Vec<String>,
+    /// Where it comes from.
+    pub origin: Origin,
+}
+
+/// The settings of a run.
+#[derive(Debug)]
+pub struct Config {
+    ini: Ini,
+    directory: PathBuf,
+    here: String,
+    name: Option<Sourced<String>>,
+    x: Vec<(String, Secret)>,
+    url: Option<Secret>,
+    /// The settings with their types.
+    pub settings: Settings,
+}
+
+impl Config {
+    /// Finds and reads the file: `-c`, else ALUDEL_CONFIG, else `migrate.ini` in this directory (not in those above it:
+    /// a command must not act on a project that nobody sees).
+    ///
+    /// # Errors
+    /// No such file, or it is not readable; anything in it that has no meaning, with its place; a section that `-n`
+    /// names and that is not there.
+    pub fn load(environment: &Environment, overrides: &CommandLineOverrides) -> Result<Self> {
+        let path = path(environment, overrides);
+        let shown = path.display().to_string();
+        let bytes = read(&path, &shown)?;
+        let ini = Ini::from_bytes(&shown, &bytes)?;
+        Self::of(ini, &path, environment, overrides)
+    }
+
+    fn of(ini: Ini, path: &Path, environment: &Environment, overrides: &CommandLineOverrides) -> Result<Self> {
+        lookup::check_names(&ini)?;
+        check_x(&ini, &overrides.x)?;
+        let directory = path.parent().unwrap_or(Path::new("")).to_owned();
+        let here = if directory.as_os_str().is_empty() { Path::new(".") } else { &directory };
+        let here = std::path::absolute(here).unwrap_or_else(|_| here.to_owned()).to_string_lossy().into_owned();
+        let name = name(&ini, environment, overrides)?;
+        let names = Names { environment, x: &overrides.x, here: &here };
+        let sections = sections(&ini, name.as_ref());
+        let lookup = Lookup { ini: &ini, sections: &sections, names: &names };
+        let mut settings = Settings::read(&lookup, &directory)?;
+        if let Some(lock_wait) = overrides.lock_wait {
+            settings.lock_wait = Sourced { value: lock_wait, origin: Origin::CommandLine("--lock-wait") };
+        }
+        Ok(Self { directory, here, name, x: overrides.x.clone(), url: overrides.url.clone(), settings, ini })
+    }
+
+    /// The file as the user would type it.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.ini.path()
+    }
+
+    /// The file's directory as the user would type it; empty for the current one, so that joined paths stay short.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The environment that `-n` or ALUDEL_ENV chose.
+    #[must_use]
+    pub fn name(&self) -> Option<&Sourced<String>> {
+        self.name.as_ref()
+    }
+
+    /// Which database: `--url`, else `url` of the file. It renders the value now, so that commands which need no
+    /// database need no URL either.
+    ///
+    /// # Errors
+    /// None is given, or its template cannot be rendered.
+    pub fn database_url(&self, environment: &Environment) -> Result<Sourced<DatabaseUrl>> {
+        let given = match &self.url {
+            Some(url) => Sourced { value: url.reveal().trim().to_owned(), origin: Origin::CommandLine("--url") },
+            None => self.with_lookup(environment, |lookup| lookup.line(keys::URL))?,
+        };
+        let origin = given.origin;
+        match given.value.as_str() {
+            "" => Err(no_url(&origin)),
+            "local" => Ok(Sourced { value: DatabaseUrl::Local, origin }),
+            url => Ok(Sourced { value: DatabaseUrl::Given(Secret::new(url)), origin }),
+        }
+    }
+
+    /// The values for revisions with `template: true`: `[variables]`, overlaid by `-x`.
+    ///
+    /// # Errors
+    /// A value of several lines, or whose template cannot be rendered.
+    pub fn variables(&self, environment: &Environment) -> Result<BTreeMap<String, Sourced<Secret>>> {
+        let mut variables = BTreeMap::new();
+        if let Some(section) = self.ini.section(VARIABLES_SECTION) {
+            self.with_lookup(environment, |lookup| {
+                for entry in &section.entries {
+                    let Sourced { value, origin } = lookup.one_line(&Written { section, entry })?;
+                    variables.insert(entry.key.clone(), Sourced { value: Secret::new(value), origin });
+                }
+                Ok(())
+            })?;
+        }
+        for (name, value) in &self.x {
+            let given = Sourced { value: value.clone(), origin: Origin::CommandLine("-x") };
+            variables.insert(name.clone(), given);
+        }
+        Ok(variables)
+    }
+
+    /// Every setting with what is in force and where it comes from, in the table's order.
+    ///
+    /// # Errors
+    /// The URL's template cannot be rendered.
+    pub fn in_force(&self, environment: &Environment) -> Result<Vec<InForce>> {
+        self.with_lookup(environment, |lookup| KEYS.iter().map(|key| self.one_in_force(lookup, key)).collect())
+    }
+
+    fn one_in_force(&self, lookup: &Lookup<'_>, key: &'static Key) -> Result<InForce> {
+        let wait = &self.settings.lock_wait;
+        let lines = match key.kind {
+            Kind::Directories | Kind::Commands => lookup.lines(key)?,
+            Kind::LateTemplate => vec![lookup.unrendered(key)?],
+            Kind::Url if self.url.is_some() => {
+                let value = self.url.as_ref().map_or("", |url| url.reveal().trim()).to_owned();
+                vec![Sourced { value, origin: Origin::CommandLine("--url") }]
+            }
+            Kind::Duration if key == keys::LOCK_WAIT && matches!(wait.origin, Origin::CommandLine(_)) => {
+                vec![Sourced { value: format!("{}ms", wait.as_millis()), origin: wait.origin.clone() }]
+            }
+            _ => vec![lookup.line(key)?],
+        };
+        let origin = match lines.first() {
+            Some(first) => first.origin.clone(),
+            None => lookup.written(key).map_or(Ok(Origin::Default), |_| lookup.line(key).map(|line| line.origin))?,
+        };
+        let show = |value: &str| match key.kind {
+            Kind::Url if value != "local" => mask::HIDDEN.to_owned(),
+            _ => mask::cover(value, &mask::hidden(value, 0, false), 0..0).0,
+        };
+        let shown = lines.iter().filter(|line| !line.value.is_empty()).map(|line| show(&line.value)).collect();
+        Ok(InForce { key, shown, origin })
+    }
+
+    fn with_lookup<T>(&self, environment: &Environment, ask: impl FnOnce(&Lookup<'_>) -> Result<T>) -> Result<T> {
+        let names = Names { environment, x: &self.x, here: &self.here };
+        let sections = sections(&self.ini, self.name.as_ref());
+        ask(&Lookup { ini: &self.ini, sections: &sections, names: &names })
+    }
+}
+
+fn path(environment: &Environment, overrides: &CommandLineOverrides) -> PathBuf {
+    let named = overrides.config.clone().or_else(|| environment.get_os(FILE_VARIABLE).map(PathBuf::from));
+    named.unwrap_or_else(|| PathBuf::from(FILE_NAME))
+}
+
+fn read(path: &Path, shown: &str) -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let done = std::fs::File::open(path).and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes));
+    match done {
+        Ok(_) if bytes.len() as u64 > LARGEST => {
+            Err(Error::usage(format!("`{shown}` is larger than {} MiB: no file of settings", LARGEST >> 20)))
+        }
+        Ok(_) => Ok(bytes),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            Err(Error::usage(format!("there is no `{shown}`"))
+                .hint("type `aludel init` to begin a project here")
+                .hint("name the settings of another directory: `-c DIRECTORY/migrate.ini`"))
+        }
+        Err(error) => Err(Error::usage(format!("`{shown}` cannot be read")).cause(error)),
+    }
+}
+
+/// The sections in force, the strongest first.
+fn sections<'a>(ini: &'a Ini, name: Option<&Sourced<String>>) -> Vec<&'a Section> {
+    let chosen = name.and_then(|name| ini.section(name));
+    chosen.into_iter().chain(ini.section(SETTINGS_SECTION)).collect()
+}
+
+/// The environment that was chosen, which must have a section: a slip must not fall back to another database.
+fn name(ini: &Ini, environment: &Environment, overrides: &CommandLineOverrides) -> Result<Option<Sourced<String>>> {
+    let (value, origin) = match (&overrides.name, environment.get_os(NAME_VARIABLE)) {
+        (Some(name), _) => (name.clone(), Origin::CommandLine("-n")),
+        (None, Some(name)) => (name.to_string_lossy().into_owned(), Origin::Environment(NAME_VARIABLE)),
+        (None, None) => return Ok(None),
+    };
+    if value == SETTINGS_SECTION {
+        return Ok(None);
+    }
+    let environments: Vec<&str> = ini
+        .sections()
+        .iter()
+        .map(|section| section.name.as_str())
+        .filter(|name| ![SETTINGS_SECTION, VARIABLES_SECTION].contains(name))
+        .collect();
+    if environments.contains(&value.as_str()) {
+        return Ok(Some(Sourced { value, origin }));
+    }
+    let error = Error::usage(format!("`{}` has no section `[{value}]`, which `{origin}` asks for", ini.path()));
+    Err(match keys::nearest(&value, environments.iter().copied()) {
+        Some(near) => error.hint(format!("type `-n {near}`")),
+        None if environments.is_empty() => error.hint(format!("write `[{value}]` and what differs there")),
+        None => error.note(format!(
+            "it has {}",
+            environments.iter().map(|name| format!("`[{name}]`")).collect::<Vec<_>>().join(", ")
+        )),
+    })
+}
+
+/// Refuses `-x dburl=...` where the file reads `x.dbUrl`: it would be passed over, and another database chosen.
+fn check_x(ini: &Ini, x: &[(String, Secret)]) -> Result<()> {
+    if x.is_empty() {
+        return Ok(());
+    }
+    let mut read = Vec::new();
+    for line in ini.sections().iter().flat_map(|section| &section.entries).flat_map(|entry| &entry.lines) {
+        let value = ini.text(line);
+        if render::is_template(value) {
+            read.extend(names_read(value));
+        }
+    }
+    let defined = ini.section(VARIABLES_SECTION);
+    let plain = |name: &str| name.to_lowercase().replace(['_', '-'], "");
+    for (name, _) in x {
+        let known = read.contains(&name.as_str()) || defined.is_some_and(|section| section.entry(name).is_some());
+        if known {
+            continue;
+        }
+        if let Some(near) = read.iter().find(|candidate| plain(candidate) == plain(name)) {
+            return Err(Error::usage(format!("`{}` reads `x.{near}`, not `x.{name}`", ini.path()))
+                .hint(format!("type `-x {near}=...`")));
+        }
+    }
+    Ok(())
+}
+
+/// The names after `x.` in a template.
+fn names_read(value: &str) -> impl Iterator<Item = &str> {
+    value.match_indices("x.").filter_map(|(at, _)| {
+        let alone = !value[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+        let rest = &value[at + 2..];
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+        (alone && end > 0).then(|| &rest[..end])
+    })
+}
+
+fn no_url(origin: &Origin) -> Error {
+    let error = match origin {
+        Origin::CommandLine(option) => Error::usage(format!("`{option}` is empty")),
+        Origin::File { excerpt, .. } => {
+            Error::usage("no database is named").at((**excerpt).clone().label("gives nothing here"))
+        }
+        _ => Error::usage("no database is named"),
+    };
+    error
+        .hint("name one: `--url postgres://user@host/database`, or `url` in the settings")
+        .hint("`--url local` starts a private PostgreSQL for development and tests")
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,8 @@
-//! To be written.
+//! The database: where it is, the connection to it, and what it answers.
+
+pub mod connect_error;
+pub mod connection;
+pub mod conninfo;
+pub mod query;
+pub mod server_error;
+pub mod wire;

@@ -1,0 +1,187 @@
+//! The one table of settings: what a key is called, what it takes, what it is without, and what it is for.
+//!
+//! Reading, `aludel env`, the nearest name in an error and the page for users are all made from it. It reads nothing.
+
+/// What a setting takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A connection string, or `local`. It may hold a password.
+    Url,
+    /// Directories, one a line, relative to the ini.
+    Directories,
+    /// A directory, relative to the ini.
+    Directory,
+    /// A template that is rendered later, with names of its own.
+    LateTemplate,
+    /// Commands, one a line, in a shell's quoting.
+    Commands,
+    /// A name of PostgreSQL's: at most 63 bytes.
+    Identifier,
+    /// A whole number in this range.
+    Number(u32, u32),
+    /// One of these words.
+    Choice(&'static [&'static str]),
+    /// `true` or `false`, `yes` or `no`, `on` or `off`.
+    Boolean,
+    /// A number and a unit: `500ms`, `2s`, `5min`, `1h`, or `0`.
+    Duration,
+    /// `UTC`, `local` or an offset.
+    TimeZone,
+}
+
+/// A setting.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Key {
+    /// Its name in the ini.
+    pub name: &'static str,
+    /// What it takes.
+    pub kind: Kind,
+    /// What it is where nobody gives it, as it would be written; empty for none.
+    pub default: &'static str,
+    /// What it is for: one sentence.
+    pub documentation: &'static str,
+    /// Few need it, so that the ini which `init` writes does not mention it.
+    pub rare: bool,
+}
+
+macro_rules! keys {
+    ($($constant:ident $name:literal $kind:expr, $default:literal, $documentation:literal $(, $rare:ident)?;)*) => {
+        $(
+            #[doc = $documentation]
+            pub const $constant: &Key = &Key {
+                name: $name, kind: $kind, default: $default, documentation: $documentation, rare: keys!(@rare $($rare)?),
+            };
+        )*
+        /// Every setting, in the order a page shows them.
+        pub const KEYS: &[&Key] = &[$($constant),*];
+    };
+    (@rare) => { false };
+    (@rare rare) => { true };
+}
+
+keys! {
+    URL "url" Kind::Url, "",
+        "the database: a URL or `key=value` pairs, or `local` for a private PostgreSQL for development and tests";
+    VERSION_LOCATIONS "version_locations" Kind::Directories, "versions",
+        "the directories that hold revisions, one a line; new ones go to the first";
+    RECURSIVE_VERSION_LOCATIONS "recursive_version_locations" Kind::Boolean, "no",
+        "whether directories inside them are searched as well";
+    FILE_TEMPLATE "file_template" Kind::LateTemplate, "{{ rev }}_{{ slug }}",
+        "the name of a new revision's file without `.sql`, made of rev, slug, epoch, year, month, day, hour, minute, second";
+    TRUNCATE_SLUG_LENGTH "truncate_slug_length" Kind::Number(1, 200), "40",
+        "how many characters of the message go into the file's name";
+    TIMEZONE "timezone" Kind::TimeZone, "UTC",
+        "the clock of a new revision's date: `UTC`, `local` or an offset such as `+02:00`";
+    REVISION_ID "revision_id" Kind::Choice(&["uuid", "sequence", "timestamp"]), "uuid",
+        "how new revisions are numbered: 12 hex digits, `003` after `002`, or `20250101_120000`";
+    POST_WRITE_HOOKS "post_write_hooks" Kind::Commands, "",
+        "commands to run on each new file, one a line; `REVISION_SCRIPT_FILENAME` stands for its path";
+    TEMPLATES "templates" Kind::Directory, "templates",
+        "the directory of the project's own templates, which win over the built-in ones";
+    VERSION_TABLE "version_table" Kind::Identifier, "aludel_version",
+        "the table that says which revisions are applied; `alembic_version` continues an Alembic database";
+    VERSION_TABLE_SCHEMA "version_table_schema" Kind::Identifier, "public",
+        "the schema of the tool's tables";
+    HISTORY_TABLE "history_table" Kind::Identifier, "aludel_history",
+        "the table that says what ran, when, by whom and how it ended";
+    TRANSACTION "transaction" Kind::Choice(&["revision", "run"]), "revision",
+        "a transaction for each revision, or one for the whole run";
+    LOCK_WAIT "lock_wait" Kind::Duration, "5min",
+        "how long to wait while another run holds the lock; 0 does not wait";
+    LOCK_TIMEOUT "lock_timeout" Kind::Duration, "",
+        "PostgreSQL's lock_timeout for revisions: how long a statement waits for a lock; 0 for no limit";
+    STATEMENT_TIMEOUT "statement_timeout" Kind::Duration, "",
+        "PostgreSQL's statement_timeout for revisions: how long a statement may take; 0 for no limit";
+}
+
+/// The section that holds the settings.
+pub const SETTINGS_SECTION: &str = "migrate";
+/// The section that holds values for revisions with `template: true`.
+pub const VARIABLES_SECTION: &str = "variables";
+
+/// The setting with this name.
+#[must_use]
+pub fn key(name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.name == name).copied()
+}
+
+/// What to do with a key that means something elsewhere, in Alembic or to a person, and nothing here.
+#[must_use]
+pub fn foreign_key_hint(name: &str) -> Option<&'static str> {
+    let hint = match name {
+        "sqlalchemy.url" => "call it `url`",
+        "script_location" => "name the directory of the revisions: `version_locations = versions`",
+        "path_separator" | "version_path_separator" => "remove it: `version_locations` takes one directory a line",
+        "prepend_sys_path" | "sourceless" | "output_encoding" | "revision_environment" => {
+            "remove it: revisions are SQL files in UTF-8, without Python"
+        }
+        "transaction_per_migration" => "write `transaction = revision` (the default) or `transaction = run`",
+        "hooks" => "write the commands under `post_write_hooks`, one a line",
+        "databases" => "write a section for each database, and choose it with `-n NAME`",
+        "password" | "pgpassword" | "PGPASSWORD" => {
+            "keep it out of this file: set PGPASSWORD, or write it in ~/.pgpass"
+        }
+        "host" | "hostname" | "port" | "user" | "username" | "dbname" | "database" => {
+            "write one line: `url = postgres://user@host:5432/database`"
+        }
+        _ => return None,
+    };
+    Some(hint)
+}
+
+/// What to do with a section of alembic.ini.
+#[must_use]
+pub fn foreign_section_hint(name: &str) -> Option<&'static str> {
+    match name {
+        "alembic" => Some("call it `[migrate]`"),
+        "DEFAULT" => Some("move its keys to `[migrate]`, over which `-n NAME` lays `[NAME]`"),
+        "post_write_hooks" => Some("write the commands under `post_write_hooks` in `[migrate]`, one a line"),
+        "loggers" | "handlers" | "formatters" => Some("remove it: it is for Python's logging"),
+        _ if ["logger_", "handler_", "formatter_"].iter().any(|start| name.starts_with(start)) => {
+            Some("remove it: it is for Python's logging")
+        }
+        _ => None,
+    }
+}
+
+/// The name of `known` that `name` was most likely meant to be.
+pub fn nearest<'known>(name: &str, known: impl IntoIterator<Item = &'known str>) -> Option<&'known str> {
+    // Comparing costs the product of the lengths, and nobody mistypes a name by hundreds of characters.
+    if name.len() > 64 {
+        return None;
+    }
+    let wanted = name.to_lowercase().replace(['-', '.'], "_");
+    let near = |candidate: &str| strsim::damerau_levenshtein(&wanted, &candidate.to_lowercase());
+    known
+        .into_iter()
+        .map(|candidate| (near(candidate), candidate))
+        .filter(|(distance, candidate)| *distance <= candidate.chars().count().div_ceil(3).min(4))
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_finds_a_slip_and_nothing_far() {
+        let known = || KEYS.iter().map(|key| key.name);
+        assert_eq!(nearest("verison_table", known()), Some("version_table"));
+        assert_eq!(nearest("version-locations", known()), Some("version_locations"));
+        assert_eq!(nearest("URL", known()), Some("url"));
+        assert_eq!(nearest("uri", known()), Some("url"));
+        assert_eq!(nearest("foo", known()), None);
+        assert_eq!(nearest(&"x".repeat(1_000_000), known()), None);
+    }
+
+    #[test]
+    fn init_writes_every_key_that_is_not_rare() {
+        let ini = include_str!("../../templates/migrate.ini");
+        for key in KEYS.iter().filter(|key| !key.rare) {
+            let start = format!("{} =", key.name);
+            let mentioned = ini.lines().any(|line| line.trim_start_matches("# ").starts_with(&start));
+            assert!(mentioned, "templates/migrate.ini does not mention {}", key.name);
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Looks a setting up: the environment's section, then `[migrate]`, then the default; rendered, with its place.
+//!
+//! It knows which text is in force and where it stands, and refuses names that mean nothing; not what a text means.
+
+use std::ops::Range;
+
+use super::ini::{Entry, Ini, Section};
+use super::keys::{self, KEYS, Key, SETTINGS_SECTION, VARIABLES_SECTION};
+use super::origin::{Origin, Sourced};
+use super::render::{self, Names, RenderError};
+use super::values::ValueError;
+use crate::error::{Error, Result};
+
+/// The sections in force, the strongest first.
+pub struct Lookup<'a> {
+    pub(super) ini: &'a Ini,
+    pub(super) sections: &'a [&'a Section],
+    pub(super) names: &'a Names<'a>,
+}
+
+/// What is written for a setting.
+pub struct Written<'a> {
+    /// The section it stands in.
+    pub section: &'a Section,
+    /// The key and its value.
+    pub entry: &'a Entry,
+}
+
+impl<'a> Lookup<'a> {
+    /// What is written for `key`; the strongest section wins.
+    #[must_use]
+    pub fn written(&self, key: &Key) -> Option<Written<'a>> {
+        self.sections.iter().find_map(|section| section.entry(key.name).map(|entry| Written { section, entry }))
+    }
+
+    /// The one line of a setting, rendered: the default's, where nothing is written.
+    ///
+    /// # Errors
+    /// More lines than one, or a template that cannot be rendered.
+    pub fn line(&self, key: &Key) -> Result<Sourced<String>> {
+        let Some(written) = self.written(key) else {
+            return Ok(Sourced { value: key.default.to_owned(), origin: Origin::Default });
+        };
+        self.one_line(&written)
+    }
+
+    /// The one line of an entry, rendered.
+    ///
+    /// # Errors
+    /// As for [`Lookup::line`].
+    pub fn one_line(&self, written: &Written<'_>) -> Result<Sourced<String>> {
+        let Written { entry, .. } = written;
+        if let Some(second) = entry.lines.get(1) {
+            return Err(Error::usage(format!("`{}` takes one line", entry.key))
+                .at(self.ini.value_excerpt(entry, second.clone()))
+                .note("an indented line continues the value above it"));
+        }
+        let place = self.ini.value_place(entry);
+        let value = match entry.lines.first() {
+            Some(line) => self.render(entry, line)?.trim().to_owned(),
+            None => String::new(),
+        };
+        if value.contains(char::is_control) && value.contains(['\n', '\r', '\0']) {
+            return Err(Error::usage(format!("`{}` takes one line", entry.key))
+                .at(self.ini.value_excerpt(entry, place))
+                .note("the template gives several"));
+        }
+        Ok(Sourced { value, origin: self.origin(written, place) })
+    }
+
+    /// The lines of a setting, each rendered by itself; one that renders to nothing is none.
+    ///
+    /// # Errors
+    /// A template that cannot be rendered.
+    pub fn lines(&self, key: &Key) -> Result<Vec<Sourced<String>>> {
+        let Some(written) = self.written(key) else {
+            let defaults = key.default.lines().map(|line| Sourced { value: line.to_owned(), origin: Origin::Default });
+            return Ok(defaults.collect());
+        };
+        let mut items = Vec::new();
+        for line in &written.entry.lines {
+            let rendered = self.render(written.entry, line)?;
+            let values = rendered.lines().map(str::trim).filter(|value| !value.is_empty());
+            items.extend(
+                values.map(|value| Sourced { value: value.to_owned(), origin: self.origin(&written, line.clone()) }),
+            );
+        }
+        Ok(items)
+    }
+
+    /// The text as it stands, for a template that is rendered later.
+    ///
+    /// # Errors
+    /// More lines than one.
+    pub fn unrendered(&self, key: &Key) -> Result<Sourced<String>> {
+        let Some(written) = self.written(key) else {
+            return Ok(Sourced { value: key.default.to_owned(), origin: Origin::Default });
+        };
+        if let Some(second) = written.entry.lines.get(1) {
+            return Err(Error::usage(format!("`{}` takes one line", key.name))
+                .at(self.ini.value_excerpt(written.entry, second.clone())));
+        }
+        let value = written.entry.lines.first().map_or("", |line| self.ini.text(line)).to_owned();
+        Ok(Sourced { value, origin: self.origin(&written, self.ini.value_place(written.entry)) })
+    }
+
+    fn origin(&self, written: &Written<'_>, place: Range<usize>) -> Origin {
+        let excerpt = Box::new(self.ini.value_excerpt(written.entry, place));
+        Origin::File { section: written.section.name.clone(), excerpt }
+    }
+
+    fn render(&self, entry: &Entry, line: &Range<usize>) -> Result<String> {
+        let value = self.ini.text(line);
+        if !render::is_template(value) {
+            return Ok(value.to_owned());
+        }
+        render::render(value, self.names).map_err(|error| match error {
+            RenderError::Template(words, range) => {
+                let place = range.map_or(line.clone(), |range| line.start + range.start..line.start + range.end);
+                let quiet = self.ini.may_hold_password(entry, &place);
+                let title = format!("the template of `{}` cannot be rendered", entry.key);
+                let error = Error::usage(title).at(self.ini.value_excerpt(entry, place));
+                if quiet { error } else { error.note(words) }
+            }
+            RenderError::NotUtf8(name) => Error::usage(format!("environment variable `{name}` is not UTF-8"))
+                .at(self.ini.value_excerpt(entry, line.clone())),
+        })
+    }
+}
+
+/// The error for a value that is none of its kind.
+#[must_use]
+pub fn refused(key: &Key, origin: &Origin, error: ValueError) -> Error {
+    let mut refused = Error::usage(format!("`{}` {}", key.name, error.problem));
+    if let Some(excerpt) = origin.excerpt() {
+        refused = refused.at(excerpt.clone());
+    }
+    match error.hint {
+        Some(hint) => refused.hint(hint),
+        None => refused,
+    }
+}
+
+/// Refuses sections and keys that mean nothing, in every section, used or not: tomorrow's `-n production` is read today.
+///
+/// # Errors
+/// The first such section or key, with the nearest right one.
+pub fn check_names(ini: &Ini) -> Result<()> {
+    for section in ini.sections() {
+        let title = || format!("section `[{}]` has no meaning here", section.name);
+        if let Some(hint) = keys::foreign_section_hint(&section.name) {
+            return Err(Error::usage(title()).at(ini.section_excerpt(section)).hint(hint));
+        }
+        match section.name.as_str() {
+            SETTINGS_SECTION => check_keys(ini, section)?,
+            VARIABLES_SECTION => check_variables(ini, section)?,
+            // Any other name is an environment's, unless it looks like a slip of one of ours.
+            name => {
+                if let Some(near) = keys::nearest(name, [SETTINGS_SECTION, VARIABLES_SECTION]) {
+                    return Err(Error::usage(title())
+                        .at(ini.section_excerpt(section))
+                        .hint(format!("call it `[{near}]`")));
+                }
+                check_keys(ini, section)?;
+            }
+        }
+    }
+    if ini.section(SETTINGS_SECTION).is_none() {
+        return Err(Error::usage(format!("`{}` has no section `[{SETTINGS_SECTION}]`", ini.path()))
+            .hint(format!("write `[{SETTINGS_SECTION}]` above the settings, or type `aludel init` for a new file")));
+    }
+    Ok(())
+}
+
+fn check_keys(ini: &Ini, section: &Section) -> Result<()> {
+    let mut after_nothing: Option<&Entry> = None;
+    for entry in &section.entries {
+        if keys::key(&entry.key).is_none() {
+            return Err(unknown_key(ini, entry, after_nothing));
+        }
+        after_nothing = Some(entry).filter(|entry| entry.lines.is_empty());
+    }
+    Ok(())
+}
+
+fn unknown_key(ini: &Ini, entry: &Entry, after_nothing: Option<&Entry>) -> Error {
+    let name = &entry.key;
+    let near = keys::nearest(name, KEYS.iter().map(|key| key.name));
+    let foreign = keys::foreign_key_hint(name);
+    if let (Some(before), None, None) = (after_nothing, near, foreign) {
+        // The value of a key, not indented: a password, as likely as not.
+        return Error::usage(format!("no setting, after `{}` without a value", before.key))
+            .at(ini.silent_excerpt(entry))
+            .hint("indent the further lines of a value");
+    }
+    // A name nobody would give a setting is not said either: it may be a piece of something else.
+    let said: String =
+        if name.chars().count() > 60 { name.chars().take(57).chain("...".chars()).collect() } else { name.clone() };
+    let error = Error::usage(format!("unknown setting `{said}`")).at(ini.key_excerpt(entry));
+    match (foreign, near) {
+        (Some(hint), _) => error.hint(hint),
+        (None, Some(near)) => error.hint(format!("call it `{near}`")),
+        (None, None) => error.hint(format!("values for revisions belong in `[{VARIABLES_SECTION}]`")),
+    }
+}
+
+/// A variable's name must be one that a template can say.
+fn check_variables(ini: &Ini, section: &Section) -> Result<()> {
+    for entry in &section.entries {
+        let bad = entry.key.starts_with(|c: char| !c.is_alphabetic() && c != '_') || entry.key.contains(['-', '.']);
+        if bad {
+            return Err(Error::usage("a variable's name is made of letters, digits and `_`, no digit first")
+                .at(ini.key_excerpt(entry)));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! The settings of `[migrate]` with their types; what each means is in the table of [`super::keys`].
+//!
+//! It reads every setting but `url`, which only commands that connect ask for.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::keys::{self, Key, Kind};
+use super::lookup::{Lookup, refused};
+use super::origin::Sourced;
+use super::values::{self, Command, RevisionId, TimeZone, TransactionScope, ValueError};
+use crate::error::Result;
+
+/// What `[migrate]`, overlaid by `-n NAME`, says. Paths are joined to the ini's directory.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Directories of revisions, at least one, none twice.
+    pub version_locations: Vec<Sourced<PathBuf>>,
+    /// Whether directories inside them are searched.
+    pub recursive_version_locations: Sourced<bool>,
+    /// A minijinja template with `rev`, `slug`, `epoch`, `year` ... `second`, not rendered.
+    pub file_template: Sourced<String>,
+    /// Characters of the message in a file's name.
+    pub truncate_slug_length: Sourced<usize>,
+    /// The clock of new revisions.
+    pub timezone: Sourced<TimeZone>,
+    /// How new revisions are numbered.
+    pub revision_id: Sourced<RevisionId>,
+    /// Commands for each new file.
+    pub post_write_hooks: Vec<Sourced<Command>>,
+    /// The directory of the project's own templates; it need not exist.
+    pub templates: Sourced<PathBuf>,
+    /// The version table, without its schema.
+    pub version_table: Sourced<String>,
+    /// The schema of both tables.
+    pub version_table_schema: Sourced<String>,
+    /// The history table, without its schema.
+    pub history_table: Sourced<String>,
+    /// How far a transaction reaches.
+    pub transaction: Sourced<TransactionScope>,
+    /// How long to wait for the lock; zero does not wait.
+    pub lock_wait: Sourced<Duration>,
+    /// PostgreSQL's lock_timeout, if it is to be set; zero is no limit.
+    pub lock_timeout: Sourced<Option<Duration>>,
+    /// PostgreSQL's statement_timeout, if it is to be set; zero is no limit.
+    pub statement_timeout: Sourced<Option<Duration>>,
+}
+
+impl Settings {
+    /// Reads them; `directory` is the ini's.
+    ///
+    /// # Errors
+    /// The first value that is none of its kind, with its place.
+    pub fn read(lookup: &Lookup<'_>, directory: &Path) -> Result<Self> {
+        let settings = Self {
+            version_locations: version_locations(lookup, directory)?,
+            recursive_version_locations: one(lookup, keys::RECURSIVE_VERSION_LOCATIONS, values::boolean)?,
+            file_template: late_template(lookup, keys::FILE_TEMPLATE)?,
+            truncate_slug_length: number(lookup, keys::TRUNCATE_SLUG_LENGTH)?,
+            timezone: one(lookup, keys::TIMEZONE, values::time_zone)?,
+            revision_id: one(lookup, keys::REVISION_ID, |text| {
+                let [uuid, sequence, timestamp] = [RevisionId::Uuid, RevisionId::Sequence, RevisionId::Timestamp];
+                values::choice(text, &[("uuid", uuid), ("sequence", sequence), ("timestamp", timestamp)])
+            })?,
+            post_write_hooks: commands(lookup, keys::POST_WRITE_HOOKS)?,
+            templates: one(lookup, keys::TEMPLATES, |text| Ok(directory.join(text)))?,
+            version_table: one(lookup, keys::VERSION_TABLE, values::identifier)?,
+            version_table_schema: one(lookup, keys::VERSION_TABLE_SCHEMA, values::identifier)?,
+            history_table: one(lookup, keys::HISTORY_TABLE, values::identifier)?,
+            transaction: one(lookup, keys::TRANSACTION, |text| {
+                values::choice(text, &[("revision", TransactionScope::Revision), ("run", TransactionScope::Run)])
+            })?,
+            lock_wait: one(lookup, keys::LOCK_WAIT, values::duration)?,
+            lock_timeout: optional(lookup, keys::LOCK_TIMEOUT, values::duration)?,
+            statement_timeout: optional(lookup, keys::STATEMENT_TIMEOUT, values::duration)?,
+        };
+        if settings.version_table.value == settings.history_table.value {
+            let written = [
+                (keys::HISTORY_TABLE, &settings.history_table.origin, "version_table"),
+                (keys::VERSION_TABLE, &settings.version_table.origin, "history_table"),
+            ];
+            let [first, second] = written;
+            let (key, origin, other) = if first.1.excerpt().is_some() { first } else { second };
+            return Err(refused(key, origin, ValueError::new(format!("is the same table as `{other}`"))));
+        }
+        Ok(settings)
+    }
+}
+
+/// A setting that must say something.
+fn one<T>(
+    lookup: &Lookup<'_>,
+    key: &Key,
+    parse: impl Fn(&str) -> std::result::Result<T, ValueError>,
+) -> Result<Sourced<T>> {
+    let Sourced { value, origin } = lookup.line(key)?;
+    if value.is_empty() {
+        return Err(refused(key, &origin, ValueError::new("has no value")));
+    }
+    match parse(&value) {
+        Ok(value) => Ok(Sourced { value, origin }),
+        Err(error) => Err(refused(key, &origin, error)),
+    }
+}
+
+/// A setting that an empty value takes back.
+fn optional<T>(
+    lookup: &Lookup<'_>,
+    key: &Key,
+    parse: impl Fn(&str) -> std::result::Result<T, ValueError>,
+) -> Result<Sourced<Option<T>>> {
+    let Sourced { value, origin } = lookup.line(key)?;
+    if value.is_empty() {
+        return Ok(Sourced { value: None, origin });
+    }
+    match parse(&value) {
+        Ok(value) => Ok(Sourced { value: Some(value), origin }),
+        Err(error) => Err(refused(key, &origin, error)),
+    }
+}
+
+fn number(lookup: &Lookup<'_>, key: &Key) -> Result<Sourced<usize>> {
+    let (least, most) = match key.kind {
+        Kind::Number(least, most) => (least, most),
+        _ => (0, u32::MAX),
+    };
+    one(lookup, key, |text| values::number(text, least, most).map(|number| number as usize))
+}
+
+fn late_template(lookup: &Lookup<'_>, key: &Key) -> Result<Sourced<String>> {
+    let template = lookup.unrendered(key)?;
+    if template.value.is_empty() {
+        return Err(refused(key, &template.origin, ValueError::new("has no value")));
+    }
+    Ok(template)
+}
+
+fn commands(lookup: &Lookup<'_>, key: &Key) -> Result<Vec<Sourced<Command>>> {
+    let parse = |line: Sourced<String>| match values::command(&line.value) {
+        Ok(value) => Ok(Sourced { value, origin: line.origin }),
+        Err(error) => Err(refused(key, &line.origin, error)),
+    };
+    lookup.lines(key)?.into_iter().map(parse).collect()
+}
+
+fn version_locations(lookup: &Lookup<'_>, directory: &Path) -> Result<Vec<Sourced<PathBuf>>> {
+    let key = keys::VERSION_LOCATIONS;
+    let lines = lookup.lines(key)?;
+    if lines.is_empty() {
+        let origin = lookup.line(key)?.origin;
+        return Err(refused(key, &origin, ValueError::new("names no directory")));
+    }
+    let mut seen = HashSet::new();
+    let mut locations = Vec::new();
+    for Sourced { value, origin } in lines {
+        let path = directory.join(value);
+        if !seen.insert(path.clone()) {
+            return Err(refused(key, &origin, ValueError::new("names a directory twice")));
+        }
+        locations.push(Sourced { value: path, origin });
+    }
+    Ok(locations)
+}

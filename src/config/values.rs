@@ -1,0 +1,277 @@
+//! A value's text made a value: durations, numbers, names, words, commands. Pure, and silent about the text itself.
+
+use std::time::Duration;
+
+use chrono::FixedOffset;
+
+/// Why a text is no value of its kind: a fragment that follows the setting's name, and perhaps what to write.
+///
+/// It never quotes the text, which may have come from a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ValueError {
+    /// "is no duration".
+    pub problem: String,
+    /// What to write.
+    pub hint: Option<String>,
+}
+
+impl ValueError {
+    pub(super) fn new(problem: impl Into<String>) -> Self {
+        Self { problem: problem.into(), hint: None }
+    }
+
+    fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+}
+
+impl std::fmt::Display for ValueError {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&self.problem)
+    }
+}
+
+impl std::error::Error for ValueError {}
+
+/// The clock of a new revision's date.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TimeZone {
+    /// Coordinated universal time.
+    Utc,
+    /// This machine's.
+    Local,
+    /// This far from UTC.
+    Offset(FixedOffset),
+}
+
+/// How new revisions are numbered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevisionId {
+    /// 12 hex digits of a UUID.
+    Uuid,
+    /// `003` after `002`.
+    Sequence,
+    /// `20250101_120000`.
+    Timestamp,
+}
+
+/// How far a transaction reaches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TransactionScope {
+    /// One for each revision.
+    Revision,
+    /// One for the whole run.
+    Run,
+}
+
+/// A command as words; the first is the program. No shell sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// Program and arguments, at least one.
+    pub words: Vec<String>,
+}
+
+/// PostgreSQL keeps its timeouts as milliseconds in 32 bits (guc.c), so no longer one could be set.
+const LONGEST: u64 = i32::MAX as u64;
+
+/// A duration: a whole number and `ms`, `s`, `min`, `h` or `d` (PostgreSQL's units), or `0`.
+///
+/// # Errors
+/// No number, no unit or another one, or longer than PostgreSQL's settings hold (24 days).
+pub fn duration(text: &str) -> Result<Duration, ValueError> {
+    let example = "write `500ms`, `2s`, `5min`, `1h` or `0`";
+    let wrong = || ValueError::new("is no duration").hint(example);
+    let text = text.trim();
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = match &text[..digits] {
+        "" => return Err(wrong()),
+        number => number.parse().map_err(|_| too_long())?,
+    };
+    let unit: u64 = match text[digits..].trim_start() {
+        "" if number == 0 => 1,
+        "" => return Err(ValueError::new("has no unit").hint(example)),
+        "ms" => 1,
+        "s" => 1000,
+        "min" => 60_000,
+        "h" => 3_600_000,
+        "d" => 86_400_000,
+        "m" => return Err(ValueError::new("has no unit that is known").hint("write `min` for minutes")),
+        _ => return Err(wrong()),
+    };
+    match number.checked_mul(unit) {
+        Some(milliseconds) if milliseconds <= LONGEST => Ok(Duration::from_millis(milliseconds)),
+        _ => Err(too_long()),
+    }
+}
+
+fn too_long() -> ValueError {
+    ValueError::new("is longer than PostgreSQL's limits can be: 24 days")
+}
+
+/// A boolean in any of the usual words.
+///
+/// # Errors
+/// Another word.
+pub fn boolean(text: &str) -> Result<bool, ValueError> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "1" => Ok(true),
+        "false" | "no" | "off" | "0" => Ok(false),
+        _ => Err(ValueError::new("is neither `yes` nor `no`").hint("write `yes` or `no`")),
+    }
+}
+
+/// A whole number in a range, ends included.
+///
+/// # Errors
+/// No number, or outside the range.
+pub fn number(text: &str, least: u32, most: u32) -> Result<u32, ValueError> {
+    match text.parse() {
+        Ok(number) if (least..=most).contains(&number) => Ok(number),
+        _ => Err(ValueError::new(format!("is no whole number from {least} to {most}"))),
+    }
+}
+
+/// A name of a table or schema, as it is, without quotes.
+///
+/// # Errors
+/// Over 63 bytes (PostgreSQL would cut it off with no more than a NOTICE), a control character, or a comment on its line.
+pub fn identifier(text: &str) -> Result<String, ValueError> {
+    if text.len() > 63 {
+        let problem = format!("is {} bytes long; PostgreSQL's names end after 63", text.len());
+        return Err(ValueError::new(problem));
+    }
+    if text.contains(char::is_control) {
+        return Err(ValueError::new("holds a control character"));
+    }
+    if [" #", " ;", "\t#", "\t;"].iter().any(|comment| text.contains(comment)) {
+        return Err(ValueError::new("holds a comment").hint("write a comment on a line of its own"));
+    }
+    if text.starts_with('"') && text.ends_with('"') {
+        return Err(ValueError::new("stands in quotes").hint("write the name without quotes; the tool adds them"));
+    }
+    Ok(text.to_owned())
+}
+
+/// The clock that `UTC`, `local` or an offset names.
+///
+/// # Errors
+/// Anything else; names of places would need a database of time zones.
+pub fn time_zone(text: &str) -> Result<TimeZone, ValueError> {
+    match text.to_ascii_lowercase().as_str() {
+        "utc" | "z" => return Ok(TimeZone::Utc),
+        "local" => return Ok(TimeZone::Local),
+        _ => {}
+    }
+    let wrong = || ValueError::new("is no offset from UTC").hint("write `UTC`, `local` or an offset such as `+02:00`");
+    let sign = if text.starts_with('+') { 1 } else { -1 };
+    let rest = text.strip_prefix(['+', '-']).ok_or_else(wrong)?;
+    let (hours, minutes) = rest.split_once(':').unwrap_or((rest, "00"));
+    let two_digits = |part: &str| -> Option<i32> {
+        let digits = part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit());
+        if digits { part.parse().ok() } else { None }
+    };
+    let (Some(hours), Some(minutes @ 0..60)) = (two_digits(hours), two_digits(minutes)) else { return Err(wrong()) };
+    FixedOffset::east_opt(sign * (hours * 3600 + minutes * 60)).map(TimeZone::Offset).ok_or_else(wrong)
+}
+
+/// A command in a shell's quoting, split into words.
+///
+/// # Errors
+/// A quote that is not closed, or no word.
+pub fn command(text: &str) -> Result<Command, ValueError> {
+    match shlex::split(text) {
+        Some(words) if words.first().is_some_and(|program| !program.is_empty()) => Ok(Command { words }),
+        Some(_) => Err(ValueError::new("names no program")),
+        None => Err(ValueError::new("has a quote that is not closed")),
+    }
+}
+
+/// One of some words.
+///
+/// # Errors
+/// Another word.
+pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, ValueError> {
+    choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let near = super::keys::nearest(text, choices.iter().map(|(word, _)| *word));
+        let error = ValueError::new(format!("is none of {}", words.join(", ")));
+        match near {
+            Some(near) => error.hint(format!("write `{near}`")),
+            None => error,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations() {
+        let milliseconds = |text: &str| duration(text).map(|duration| duration.as_millis());
+        for (text, expected) in [
+            ("0", 0),
+            ("0s", 0),
+            ("500ms", 500),
+            ("2s", 2000),
+            ("5min", 300_000),
+            ("1 h", 3_600_000),
+            ("24d", 2_073_600_000),
+        ] {
+            assert_eq!(milliseconds(text), Ok(expected), "{text}");
+        }
+        for (text, problem) in [
+            ("", "is no duration"),
+            ("s", "is no duration"),
+            ("-1s", "is no duration"),
+            ("1.5s", "is no duration"),
+            ("5", "has no unit"),
+            ("5m", "has no unit that is known"),
+            ("25d", "is longer than PostgreSQL's limits can be: 24 days"),
+            ("99999999999999999999d", "is longer than PostgreSQL's limits can be: 24 days"),
+            ("9999999999999999999d", "is longer than PostgreSQL's limits can be: 24 days"),
+        ] {
+            assert_eq!(milliseconds(text).unwrap_err().problem, problem, "{text}");
+        }
+    }
+
+    #[test]
+    fn names_end_at_63_bytes() {
+        assert!(identifier(&"v".repeat(63)).is_ok());
+        assert_eq!(
+            identifier(&"ü".repeat(32)).unwrap_err().problem,
+            "is 64 bytes long; PostgreSQL's names end after 63"
+        );
+        assert_eq!(identifier("a\"b").unwrap(), "a\"b");
+        assert!(identifier("a # b").is_err());
+        assert!(identifier("\"a\"").is_err());
+    }
+
+    #[test]
+    fn time_zones() {
+        let offset = |seconds| Ok(TimeZone::Offset(FixedOffset::east_opt(seconds).unwrap()));
+        assert_eq!(time_zone("utc"), Ok(TimeZone::Utc));
+        assert_eq!(time_zone("local"), Ok(TimeZone::Local));
+        assert_eq!(time_zone("+02:30"), offset(9000));
+        assert_eq!(time_zone("-05"), offset(-18_000));
+        for text in ["", "+", "2:00", "+99:00", "+02:60", "+2", "Europe/Berlin", "+0é"] {
+            assert!(time_zone(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn words_booleans_numbers_and_commands() {
+        let choices = [("uuid", 1), ("sequence", 2)];
+        assert_eq!(choice("sequence", &choices), Ok(2));
+        assert_eq!(choice("sequnce", &choices).unwrap_err().hint.as_deref(), Some("write `sequence`"));
+        assert_eq!(boolean("Off"), Ok(false));
+        assert!(boolean("maybe").is_err());
+        assert_eq!(number("40", 1, 200), Ok(40));
+        assert!(number("0", 1, 200).is_err());
+        assert!(number("99999999999", 1, 200).is_err());
+        assert_eq!(command("a 'b c' d").unwrap().words, ["a", "b c", "d"]);
+        assert_eq!(command("a 'b").unwrap_err().problem, "has a quote that is not closed");
+        assert!(command("''").is_err());
+    }
+}

@@ -1,0 +1,229 @@
+//! Why no connection could be made: data first, one place that turns it into sentences.
+
+use super::conninfo::{Conninfo, Endpoint, TargetSession};
+use super::server_error::ServerError;
+use crate::error::Error;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+/// No host of a [`Conninfo`] could be connected to.
+#[derive(Debug)]
+pub struct ConnectError {
+    /// The user asked for.
+    pub user: String,
+    /// The database asked for.
+    pub database: String,
+    /// What was tried, in order; at least one.
+    pub attempts: Vec<Attempt>,
+}
+
+/// One host, and why it did not do.
+#[derive(Debug)]
+pub struct Attempt {
+    /// `host:port` or a socket's file.
+    pub place: String,
+    /// Why.
+    pub failure: ConnectFailure,
+}
+
+/// Why one host did not do.
+#[derive(Debug)]
+pub enum ConnectFailure {
+    /// Nobody listens there.
+    Refused,
+    /// No address for the name.
+    NoSuchHost(String, io::Error),
+    /// No answer in time.
+    Timeout,
+    /// No such socket.
+    SocketMissing(PathBuf),
+    /// The socket may not be used by this user.
+    SocketForbidden(PathBuf),
+    /// The path is longer than the system allows for a socket.
+    SocketPathTooLong(PathBuf),
+    /// The system could not reach the host.
+    Unreachable(io::Error),
+    /// The server asks for a password and none is given.
+    PasswordMissing,
+    /// The server wants to be convinced by a method we do not know.
+    Method(String),
+    /// The server refused: the SQLSTATE says why.
+    Server(Box<ServerError>),
+    /// `sslmode` demands TLS.
+    TlsDemanded,
+    /// A setting demands what this program cannot do.
+    Unsupported(&'static str),
+    /// The server is not of the kind that `target_session_attrs` asks for.
+    WrongKind(TargetSession),
+    /// What came was not what the protocol foresees, or the connection broke off.
+    Protocol(io::Error),
+    /// A signal came.
+    Woken,
+}
+
+impl ConnectFailure {
+    /// A breach of the protocol.
+    pub(crate) fn protocol(text: &str) -> Self {
+        Self::Protocol(io::Error::new(io::ErrorKind::InvalidData, text))
+    }
+
+    /// The server's SQLSTATE, if it said one.
+    #[must_use]
+    pub fn code(&self) -> Option<&str> {
+        match self {
+            Self::Server(error) => Some(&error.code),
+            _ => None,
+        }
+    }
+
+    /// Whether the next host of a list is tried after it. As in libpq: not after a refused log-in.
+    pub(crate) fn goes_on(&self) -> bool {
+        match self {
+            Self::Server(error) => matches!(error.code.as_str(), "57P03" | "53300"),
+            Self::PasswordMissing | Self::Method(_) | Self::TlsDemanded | Self::Unsupported(_) | Self::Woken => false,
+            _ => true,
+        }
+    }
+}
+
+impl From<io::Error> for ConnectFailure {
+    fn from(error: io::Error) -> Self {
+        Self::Protocol(error)
+    }
+}
+
+impl fmt::Display for ConnectFailure {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused => formatter.write_str("nobody listens there"),
+            Self::NoSuchHost(name, _) => write!(formatter, "the name `{name}` has no address"),
+            Self::Timeout => formatter.write_str("no answer in time"),
+            Self::SocketMissing(_) => formatter.write_str("there is no such socket"),
+            Self::SocketForbidden(_) => formatter.write_str("this user may not use the socket"),
+            Self::SocketPathTooLong(_) => formatter.write_str("the path is too long for a socket"),
+            Self::Unreachable(error) => write!(formatter, "{error}"),
+            Self::PasswordMissing => formatter.write_str("the server asks for a password, and none is given"),
+            Self::Method(name) => write!(formatter, "the server asks for {name}, which is not supported"),
+            Self::Server(error) => write!(formatter, "{error}"),
+            Self::TlsDemanded => formatter.write_str("`sslmode` demands TLS, which this version cannot do yet"),
+            Self::Unsupported(key) => write!(formatter, "the setting `{key}` is not supported yet"),
+            Self::WrongKind(_) => formatter.write_str("the server is not what `target_session_attrs` asks for"),
+            Self::Protocol(error) => write!(formatter, "the server does not answer as PostgreSQL: {error}"),
+            Self::Woken => formatter.write_str("interrupted"),
+        }
+    }
+}
+
+impl ConnectError {
+    /// The attempt that says most: a server's own answer, else the last.
+    #[must_use]
+    pub fn main(&self) -> Option<&Attempt> {
+        let answered = self.attempts.iter().rev().find(|attempt| attempt.failure.code().is_some());
+        answered.or(self.attempts.last())
+    }
+
+    /// Whether waiting may help: a server is starting up or shutting down (57P03).
+    #[must_use]
+    pub fn is_starting_up(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.failure.code() == Some("57P03"))
+    }
+
+    /// Whether a signal ended the attempt.
+    #[must_use]
+    pub fn is_woken(&self) -> bool {
+        self.attempts.iter().any(|attempt| matches!(attempt.failure, ConnectFailure::Woken))
+    }
+
+    /// An error about one host before anything was tried.
+    pub(crate) fn before(conninfo: &Conninfo, failure: ConnectFailure) -> Self {
+        let place = conninfo.hosts.first().map(ToString::to_string).unwrap_or_default();
+        Self::new(conninfo, vec![Attempt { place, failure }])
+    }
+
+    pub(crate) fn new(conninfo: &Conninfo, attempts: Vec<Attempt>) -> Self {
+        Self { user: conninfo.user.clone(), database: conninfo.database.clone(), attempts }
+    }
+
+    fn hint(&self, attempt: &Attempt) -> Option<String> {
+        let (user, database, place) = (&self.user, &self.database, &attempt.place);
+        Some(match &attempt.failure {
+            ConnectFailure::Refused | ConnectFailure::SocketMissing(_) => {
+                "start the server, or correct host and port in the URL; `pg_lsclusters` or `pg_isready` show what runs"
+                    .to_owned()
+            }
+            ConnectFailure::NoSuchHost(name, _) => format!("check the spelling: `getent hosts {name}`"),
+            ConnectFailure::Timeout => {
+                format!("check that a firewall lets you reach `{place}`, or allow more time: `connect_timeout=60`")
+            }
+            ConnectFailure::SocketForbidden(_) => "connect as a user who may, or by TCP: `host=localhost`".to_owned(),
+            ConnectFailure::SocketPathTooLong(_) => "move the socket to a shorter path".to_owned(),
+            ConnectFailure::PasswordMissing => {
+                "put it into the URL (`postgresql://user:password@…`), `PGPASSWORD` or `~/.pgpass`".to_owned()
+            }
+            ConnectFailure::TlsDemanded => {
+                "use a tunnel or a socket, or `sslmode=prefer` in a trusted network".to_owned()
+            }
+            ConnectFailure::Unsupported(key) => format!("leave out `{key}`"),
+            ConnectFailure::WrongKind(_) => "add the other servers to the list of hosts".to_owned(),
+            ConnectFailure::Protocol(_) => {
+                "check the port: something other than PostgreSQL may answer there".to_owned()
+            }
+            ConnectFailure::Server(error) => match error.code.as_str() {
+                "28P01" => format!("check the password of `{user}`, or the user: `postgresql://user:password@…`"),
+                "28000" => {
+                    format!("let `{user}` in: create the role (`createuser {user}`), or a line in `pg_hba.conf`")
+                }
+                "3D000" => format!("create it: `createdb {database}`"),
+                "53300" => "close connections that nobody needs, or raise `max_connections`".to_owned(),
+                "57P03" => "wait until the server is ready, and try again".to_owned(),
+                "42501" => format!("`GRANT CONNECT ON DATABASE \"{database}\" TO \"{user}\"`"),
+                _ => return error.hint.clone(),
+            },
+            ConnectFailure::Unreachable(_) | ConnectFailure::Method(_) | ConnectFailure::Woken => return None,
+        })
+    }
+}
+
+impl fmt::Display for ConnectError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.main() {
+            Some(Attempt { place, failure }) => write!(formatter, "cannot connect to `{place}`: {failure}"),
+            None => formatter.write_str("cannot connect: no host is given"),
+        }
+    }
+}
+
+impl std::error::Error for ConnectError {}
+
+impl From<ConnectError> for Error {
+    fn from(error: ConnectError) -> Self {
+        let mut shown = Self::failed(error.to_string());
+        let Some(main) = error.main() else { return shown };
+        if let ConnectFailure::Server(server) = &main.failure {
+            shown = shown.code(&server.code);
+            shown = server.detail.iter().fold(shown, |shown, detail| shown.note(detail));
+        }
+        if let ConnectFailure::NoSuchHost(_, cause) = &main.failure {
+            shown = shown.note(cause.to_string());
+        }
+        let others = error.attempts.iter().filter(|attempt| !std::ptr::eq(*attempt, main));
+        shown = others.fold(shown, |shown, other| shown.note(format!("`{}`: {}", other.place, other.failure)));
+        match error.hint(main) {
+            Some(hint) => shown.hint(hint),
+            None => shown,
+        }
+    }
+}
+
+/// The failure that the system's refusal to open a socket means.
+pub(crate) fn of_socket(endpoint: &Endpoint, path: PathBuf, error: io::Error) -> ConnectFailure {
+    let socket = matches!(endpoint, Endpoint::Socket(_));
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => ConnectFailure::Refused,
+        io::ErrorKind::TimedOut => ConnectFailure::Timeout,
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory if socket => ConnectFailure::SocketMissing(path),
+        io::ErrorKind::PermissionDenied if socket => ConnectFailure::SocketForbidden(path),
+        _ => ConnectFailure::Unreachable(error),
+    }
+}

@@ -1,0 +1,98 @@
+//! Why a connection string cannot be used. No variant holds a value, nor any part of a URL that could not be parsed:
+//! what looks like a host there may be the end of a password.
+
+use crate::error::Error;
+use std::fmt;
+
+/// Why a connection string cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConninfoError {
+    /// Neither a URL nor `key=value`.
+    Form,
+    /// A URL of another scheme than `postgresql` or `postgres`.
+    Scheme,
+    /// A raw `/`, `?` or `@` makes it unclear where the password ends.
+    Ambiguous,
+    /// `%` that two hexadecimal digits do not follow, or that makes bytes that are not UTF-8.
+    Percent,
+    /// A NUL character.
+    Nul,
+    /// An IPv6 address without `[` `]`, or a bracket without its other half.
+    Brackets,
+    /// A quote in a `key=value` string is not closed.
+    Quote,
+    /// A word of a `key=value` string or of a URL's query has no `=`.
+    Equals,
+    /// A setting that does not exist. Its name is there only if it cannot be a part of the password.
+    Unknown {
+        /// The name as written.
+        key: Option<String>,
+        /// The nearest setting that exists.
+        nearest: Option<&'static str>,
+    },
+    /// A setting whose value cannot be used.
+    Value {
+        /// The setting.
+        key: &'static str,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// `host`, `hostaddr` and `port` list different numbers of entries.
+    Counts,
+    /// Nobody said which user, and the operating system does not know either.
+    NoUser,
+}
+
+impl fmt::Display for ConninfoError {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form => formatter.write_str("it is neither a URL nor `key=value` settings"),
+            Self::Scheme => formatter.write_str("its scheme is not `postgresql` or `postgres`"),
+            Self::Ambiguous => formatter.write_str("it is unclear where the password ends"),
+            Self::Percent => formatter.write_str("a `%` is not followed by two hexadecimal digits that make UTF-8"),
+            Self::Nul => formatter.write_str("it holds a NUL character"),
+            Self::Brackets => formatter.write_str("an IPv6 address must stand in `[` and `]`"),
+            Self::Quote => formatter.write_str("a quote is not closed"),
+            Self::Equals => formatter.write_str("a word has no `=`"),
+            Self::Unknown { key: Some(key), .. } => write!(formatter, "there is no setting `{key}`"),
+            Self::Unknown { key: None, .. } => formatter.write_str("a setting does not exist"),
+            Self::Value { key, expected } => write!(formatter, "`{key}` must be {expected}"),
+            Self::Counts => formatter.write_str("`host`, `hostaddr` and `port` list different numbers of entries"),
+            Self::NoUser => formatter.write_str("no user is given, and the operating system names none"),
+        }
+    }
+}
+
+impl std::error::Error for ConninfoError {}
+
+impl ConninfoError {
+    /// What to do about it, if that can be said.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Form | Self::Scheme => Some("write `postgresql://user:password@host:5432/database`".to_owned()),
+            Self::Ambiguous => {
+                Some("write `/` in a user name or password as `%2F`, `?` as `%3F`, `@` as `%40`".to_owned())
+            }
+            Self::Percent => Some("write a `%` as `%25`".to_owned()),
+            Self::Brackets => Some("write `postgresql://user@[::1]:5432/database`".to_owned()),
+            Self::Quote | Self::Equals => {
+                Some("in `key=value` settings put a value with spaces in single quotes, and `\\` before `'`".to_owned())
+            }
+            Self::Unknown { nearest, .. } => nearest.map(|nearest| format!("did you mean `{nearest}`?")),
+            Self::NoUser => Some("add the user: `postgresql://user@host/database`, or set `PGUSER`".to_owned()),
+            Self::Nul | Self::Value { .. } | Self::Counts => None,
+        }
+    }
+}
+
+impl From<ConninfoError> for Error {
+    fn from(error: ConninfoError) -> Self {
+        let hint = error.hint();
+        let shown = Self::usage(format!("the database URL cannot be used: {error}"));
+        match hint {
+            Some(hint) => shown.hint(hint),
+            None => shown,
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The settings a connection string may hold: libpq's, as its manual lists them (34.1.2), with the environment
+//! variable that stands in for each (34.15). It says which exist, not what they mean.
+
+/// One setting.
+pub(super) struct Keyword {
+    /// Its name in a connection string.
+    pub name: &'static str,
+    /// The variable used where the string does not give it.
+    pub variable: Option<&'static str>,
+    /// Its value is never shown.
+    pub secret: bool,
+}
+
+const fn plain(name: &'static str) -> Keyword {
+    Keyword { name, variable: None, secret: false }
+}
+
+const fn with_variable(name: &'static str, variable: &'static str) -> Keyword {
+    Keyword { name, variable: Some(variable), secret: false }
+}
+
+const fn secret(name: &'static str, variable: Option<&'static str>) -> Keyword {
+    Keyword { name, variable, secret: true }
+}
+
+/// Every setting of libpq 18.
+pub(super) const KEYWORDS: &[Keyword] = &[
+    with_variable("host", "PGHOST"),
+    with_variable("hostaddr", "PGHOSTADDR"),
+    with_variable("port", "PGPORT"),
+    with_variable("dbname", "PGDATABASE"),
+    with_variable("user", "PGUSER"),
+    secret("password", Some("PGPASSWORD")),
+    with_variable("passfile", "PGPASSFILE"),
+    with_variable("service", "PGSERVICE"),
+    with_variable("servicefile", "PGSERVICEFILE"),
+    with_variable("options", "PGOPTIONS"),
+    with_variable("application_name", "PGAPPNAME"),
+    plain("fallback_application_name"),
+    with_variable("client_encoding", "PGCLIENTENCODING"),
+    with_variable("connect_timeout", "PGCONNECT_TIMEOUT"),
+    plain("keepalives"),
+    plain("keepalives_idle"),
+    plain("keepalives_interval"),
+    plain("keepalives_count"),
+    plain("tcp_user_timeout"),
+    with_variable("target_session_attrs", "PGTARGETSESSIONATTRS"),
+    with_variable("load_balance_hosts", "PGLOADBALANCEHOSTS"),
+    plain("replication"),
+    with_variable("sslmode", "PGSSLMODE"),
+    with_variable("sslnegotiation", "PGSSLNEGOTIATION"),
+    with_variable("sslcompression", "PGSSLCOMPRESSION"),
+    with_variable("sslcert", "PGSSLCERT"),
+    with_variable("sslkey", "PGSSLKEY"),
+    with_variable("sslcertmode", "PGSSLCERTMODE"),
+    secret("sslpassword", None),
+    with_variable("sslrootcert", "PGSSLROOTCERT"),
+    with_variable("sslcrl", "PGSSLCRL"),
+    with_variable("sslcrldir", "PGSSLCRLDIR"),
+    with_variable("sslsni", "PGSSLSNI"),
+    plain("sslkeylogfile"),
+    with_variable("ssl_min_protocol_version", "PGSSLMINPROTOCOLVERSION"),
+    with_variable("ssl_max_protocol_version", "PGSSLMAXPROTOCOLVERSION"),
+    with_variable("min_protocol_version", "PGMINPROTOCOLVERSION"),
+    with_variable("max_protocol_version", "PGMAXPROTOCOLVERSION"),
+    with_variable("channel_binding", "PGCHANNELBINDING"),
+    with_variable("require_auth", "PGREQUIREAUTH"),
+    with_variable("requirepeer", "PGREQUIREPEER"),
+    with_variable("gssencmode", "PGGSSENCMODE"),
+    with_variable("krbsrvname", "PGKRBSRVNAME"),
+    with_variable("gsslib", "PGGSSLIB"),
+    with_variable("gssdelegation", "PGGSSDELEGATION"),
+    secret("scram_client_key", None),
+    secret("scram_server_key", None),
+    plain("oauth_issuer"),
+    plain("oauth_client_id"),
+    secret("oauth_client_secret", None),
+    plain("oauth_scope"),
+];
+
+/// The setting called `name`.
+pub(super) fn find(name: &str) -> Option<&'static Keyword> {
+    KEYWORDS.iter().find(|keyword| keyword.name == name)
+}
+
+/// The setting whose name is nearest to `name`, if one is near enough to be meant.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
+    /// No name is longer by far; comparing a megabyte would take as long as it is wide.
+    const LONGEST: usize = 40;
+    if name.len() > LONGEST {
+        return None;
+    }
+    let lower = name.to_ascii_lowercase();
+    match lower.as_str() {
+        "database" | "db" => return Some("dbname"),
+        "username" => return Some("user"),
+        "pass" | "passwd" => return Some("password"),
+        _ => {}
+    }
+    KEYWORDS
+        .iter()
+        .map(|keyword| (strsim::damerau_levenshtein(&lower, keyword.name), keyword.name))
+        .min()
+        .filter(|(distance, known)| *distance <= known.len() / 3)
+        .map(|(_, known)| known)
+}

@@ -1,0 +1,373 @@
+//! Where the database is: a connection string, the variables that fill it in, and libpq's defaults.
+//!
+//! It opens no connection. The environment is handed in by whoever may read it.
+
+mod error;
+mod key_value;
+mod keyword;
+mod password_file;
+mod secret;
+mod settings;
+mod url;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::ConninfoError;
+pub use password_file::PasswordFileWarning;
+pub use secret::Secret;
+pub use settings::{Settings, masked};
+
+use std::fmt;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// Where a socket is looked for when no host is given: Debian's place and PostgreSQL's own.
+const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// How long a host may take to answer when nobody says: libpq would wait for ever.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// A database to connect to, complete: every default is filled in. Shown as a URL without its password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conninfo {
+    /// The hosts to try, in order; at least one.
+    pub hosts: Vec<Host>,
+    /// The role.
+    pub user: String,
+    /// The database.
+    pub database: String,
+    /// `application_name`, where the string or `PGAPPNAME` gives one.
+    pub application_name: Option<String>,
+    /// Command-line options for the server (`-c search_path=x`).
+    pub options: Option<String>,
+    /// How long each host may take, all its addresses together; `None` waits for ever (`connect_timeout=0`).
+    pub connect_timeout: Option<Duration>,
+    /// What is asked of TLS.
+    pub sslmode: SslMode,
+    /// What the server must be.
+    pub target_session: TargetSession,
+    /// How a dead network is noticed.
+    pub keepalive: Keepalive,
+    /// Everything as given, for settings that have no field here.
+    pub settings: Settings,
+    /// Password files that were passed over.
+    pub warnings: Vec<PasswordFileWarning>,
+}
+
+/// One server to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Host {
+    /// Where it listens.
+    pub endpoint: Endpoint,
+    /// Its port; for a socket, the number in the socket's file name.
+    pub port: u16,
+    /// The password for it.
+    pub password: Option<Secret>,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    /// A socket in this directory.
+    Socket(PathBuf),
+    /// A host by name or address, looked up when connecting.
+    Name(String),
+    /// An address that needs no look-up (`hostaddr`), and the name it goes by.
+    Address(IpAddr, Option<String>),
+}
+
+/// `sslmode`, with libpq's meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum SslMode {
+    /// Never.
+    Disable,
+    /// Only if the server insists.
+    Allow,
+    /// If the server can.
+    Prefer,
+    /// Always, whoever answers.
+    Require,
+    /// Always, with a certificate that a known authority signed.
+    VerifyCa,
+    /// The same, and the certificate must be the host's.
+    VerifyFull,
+}
+
+/// `target_session_attrs`, with libpq's meaning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TargetSession {
+    /// Any server.
+    Any,
+    /// One that accepts writes.
+    ReadWrite,
+    /// One that does not.
+    ReadOnly,
+    /// Not a standby.
+    Primary,
+    /// A standby.
+    Standby,
+    /// A standby if there is one.
+    PreferStandby,
+}
+
+/// TCP's ways to notice a dead peer; `None` leaves the system's value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Keepalive {
+    /// Whether probes are sent at all.
+    pub on: bool,
+    /// Silence before the first probe.
+    pub idle: Option<Duration>,
+    /// Time between probes.
+    pub interval: Option<Duration>,
+    /// Probes without an answer before the connection counts as lost.
+    pub count: Option<u32>,
+    /// How long sent data may stay unacknowledged.
+    pub user_timeout: Option<Duration>,
+}
+
+/// What the machine around the program says: read by `config.rs`, handed in.
+pub struct Surroundings<'a> {
+    /// An environment variable's value.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// The name of the user who runs the program.
+    pub user: Option<&'a str>,
+}
+
+impl Conninfo {
+    /// The database that `text` and `surroundings` name. Reads a password file where no password is given.
+    ///
+    /// # Errors
+    /// A string that cannot be parsed, a setting that cannot be used.
+    pub fn parse(text: &str, surroundings: &Surroundings<'_>) -> Result<Self, ConninfoError> {
+        Self::resolve(Settings::parse(text)?, surroundings)
+    }
+
+    /// The same for settings already parsed; `Settings::default()` is the database the variables alone name.
+    ///
+    /// # Errors
+    /// A setting that cannot be used.
+    pub fn resolve(mut settings: Settings, surroundings: &Surroundings<'_>) -> Result<Self, ConninfoError> {
+        settings.fill(surroundings.variable);
+        let user = settings.get("user").or(surroundings.user).ok_or(ConninfoError::NoUser)?.to_owned();
+        let database = settings.get("dbname").unwrap_or(&user).to_owned();
+        let application_name =
+            settings.get("application_name").or_else(|| settings.get("fallback_application_name")).map(str::to_owned);
+        let mut conninfo = Self {
+            hosts: hosts(&settings)?,
+            user,
+            database,
+            application_name,
+            options: settings.get("options").map(str::to_owned),
+            connect_timeout: connect_timeout(&settings)?,
+            sslmode: ssl_mode(&settings)?,
+            target_session: target_session(&settings)?,
+            keepalive: keepalive(&settings)?,
+            warnings: Vec::new(),
+            settings,
+        };
+        conninfo.find_passwords(surroundings.variable);
+        Ok(conninfo)
+    }
+
+    /// The first setting that asks for something this program cannot do and that must not be passed over.
+    #[must_use]
+    pub fn unsupported(&self) -> Option<&'static str> {
+        let demands = [
+            ("channel_binding", "require"),
+            ("gssencmode", "require"),
+            ("sslnegotiation", "direct"),
+            ("load_balance_hosts", "random"),
+        ];
+        let refused = ["service", "require_auth", "requirepeer", "replication"];
+        refused
+            .into_iter()
+            .find(|key| self.settings.get(key).is_some())
+            .or_else(|| demands.into_iter().find(|(key, value)| self.settings.get(key) == Some(value)).map(|d| d.0))
+    }
+
+    /// Gives every host its password: the setting's, or that of the first fitting line of the password file.
+    fn find_passwords(&mut self, variable: &dyn Fn(&str) -> Option<String>) {
+        if let Some(password) = self.settings.secret("password") {
+            self.hosts.iter_mut().for_each(|host| host.password = Some(password.clone()));
+            return;
+        }
+        let in_home = || Some(Path::new(&variable("HOME").filter(|home| !home.is_empty())?).join(".pgpass"));
+        let Some(path) = self.settings.get("passfile").map(PathBuf::from).or_else(in_home) else { return };
+        match password_file::read(&path) {
+            Ok(Some(text)) => {
+                for host in &mut self.hosts {
+                    let names = host.endpoint.names_in_password_file();
+                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+                    host.password = password_file::find(&text, &names, host.port, &self.database, &self.user);
+                }
+            }
+            Ok(None) => {}
+            Err(warning) => self.warnings.push(warning),
+        }
+    }
+}
+
+impl Endpoint {
+    /// libpq looks a default socket up as `localhost`, another socket by its directory.
+    fn names_in_password_file(&self) -> Vec<String> {
+        match self {
+            Self::Socket(directory) => {
+                let default = SOCKET_DIRECTORIES.iter().any(|known| Path::new(known) == directory);
+                let own = directory.to_string_lossy().into_owned();
+                if default { vec!["localhost".to_owned(), own] } else { vec![own] }
+            }
+            Self::Name(name) | Self::Address(_, Some(name)) => vec![name.clone()],
+            Self::Address(address, None) => vec![address.to_string()],
+        }
+    }
+
+    /// The name as a message shows it.
+    fn shown(&self) -> String {
+        match self {
+            Self::Socket(directory) => directory.to_string_lossy().into_owned(),
+            Self::Name(name) | Self::Address(_, Some(name)) => name.clone(),
+            Self::Address(address, None) => address.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Host {
+    /// `host:5432`, `[::1]:5432`, or the socket's file.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = self.endpoint.shown();
+        match &self.endpoint {
+            Endpoint::Socket(directory) => write!(formatter, "{}", socket_file(directory, self.port).display()),
+            _ if name.contains(':') => write!(formatter, "[{name}]:{}", self.port),
+            _ => write!(formatter, "{name}:{}", self.port),
+        }
+    }
+}
+
+impl fmt::Display for Conninfo {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: Vec<(String, String)> =
+            self.hosts.iter().map(|host| (host.endpoint.shown(), host.port.to_string())).collect();
+        let hosts: Vec<(&str, Option<&str>)> =
+            shown.iter().map(|(name, port)| (name.as_str(), Some(port.as_str()))).collect();
+        let password = self.hosts.iter().any(|host| host.password.is_some());
+        settings::write_url(formatter, Some(&self.user), password, &hosts, Some(&self.database))
+    }
+}
+
+/// The file of the socket that a server with `port` makes in `directory`.
+#[must_use]
+pub fn socket_file(directory: &Path, port: u16) -> PathBuf {
+    directory.join(format!(".s.PGSQL.{port}"))
+}
+
+/// The hosts, each with its port and without a password.
+fn hosts(settings: &Settings) -> Result<Vec<Host>, ConninfoError> {
+    let (names, addresses, ports) = (settings.list("host"), settings.list("hostaddr"), settings.list("port"));
+    let count = names.len().max(addresses.len()).max(1);
+    let unequal = |list: &[&str]| !list.is_empty() && list.len() != count;
+    if unequal(&names) || unequal(&addresses) || (ports.len() > 1 && ports.len() != count) {
+        return Err(ConninfoError::Counts);
+    }
+    let entry = |list: &[&str], index: usize| list.get(index).filter(|text| !text.is_empty()).map(|t| (*t).to_owned());
+    (0..count)
+        .map(|index| {
+            let port = port(entry(&ports, if ports.len() == 1 { 0 } else { index }).as_deref())?;
+            let endpoint = endpoint(entry(&names, index), entry(&addresses, index).as_deref(), port)?;
+            Ok(Host { endpoint, port, password: None })
+        })
+        .collect()
+}
+
+fn port(text: Option<&str>) -> Result<u16, ConninfoError> {
+    let Some(text) = text else { return Ok(5432) };
+    let port = text.parse().ok().filter(|port| *port > 0);
+    port.ok_or(ConninfoError::Value { key: "port", expected: "a number from 1 to 65535" })
+}
+
+fn endpoint(name: Option<String>, address: Option<&str>, port: u16) -> Result<Endpoint, ConninfoError> {
+    if let Some(address) = address {
+        let address = address.parse();
+        let address = address.map_err(|_| ConninfoError::Value { key: "hostaddr", expected: "an IP address" })?;
+        return Ok(Endpoint::Address(address, name));
+    }
+    match name {
+        Some(name) if name.starts_with('/') => Ok(Endpoint::Socket(PathBuf::from(name))),
+        Some(name) if name.starts_with('@') => {
+            Err(ConninfoError::Value { key: "host", expected: "a name or a directory (abstract sockets are not used)" })
+        }
+        Some(name) => Ok(Endpoint::Name(name)),
+        None => Ok(SOCKET_DIRECTORIES
+            .iter()
+            .map(Path::new)
+            .find(|directory| socket_file(directory, port).exists())
+            .map_or_else(|| Endpoint::Name("localhost".to_owned()), |found| Endpoint::Socket(found.to_owned()))),
+    }
+}
+
+/// A whole number, if the setting is there.
+fn number(settings: &Settings, key: &'static str) -> Result<Option<i64>, ConninfoError> {
+    let parsed = settings.get(key).map(|text| text.trim().parse::<i32>()).transpose();
+    Ok(parsed.map_err(|_| ConninfoError::Value { key, expected: "a whole number" })?.map(i64::from))
+}
+
+/// A number of `unit`s above zero; zero and less mean the system's own value, as in libpq.
+fn duration(settings: &Settings, key: &'static str, unit: Duration) -> Result<Option<Duration>, ConninfoError> {
+    let count = number(settings, key)?.and_then(|number| u32::try_from(number).ok()).filter(|number| *number > 0);
+    Ok(count.map(|count| unit * count))
+}
+
+fn connect_timeout(settings: &Settings) -> Result<Option<Duration>, ConninfoError> {
+    match number(settings, "connect_timeout")? {
+        None => Ok(Some(CONNECT_TIMEOUT)),
+        Some(_) => duration(settings, "connect_timeout", Duration::from_secs(1)),
+    }
+}
+
+fn keepalive(settings: &Settings) -> Result<Keepalive, ConninfoError> {
+    let second = Duration::from_secs(1);
+    Ok(Keepalive {
+        on: number(settings, "keepalives")? != Some(0),
+        idle: duration(settings, "keepalives_idle", second)?,
+        interval: duration(settings, "keepalives_interval", second)?,
+        count: number(settings, "keepalives_count")?.and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0),
+        user_timeout: duration(settings, "tcp_user_timeout", Duration::from_millis(1))?,
+    })
+}
+
+fn ssl_mode(settings: &Settings) -> Result<SslMode, ConninfoError> {
+    let system_roots = settings.get("sslrootcert") == Some("system");
+    let mode = match settings.get("sslmode") {
+        None if system_roots => SslMode::VerifyFull,
+        None | Some("prefer") => SslMode::Prefer,
+        Some("disable") => SslMode::Disable,
+        Some("allow") => SslMode::Allow,
+        Some("require") => SslMode::Require,
+        Some("verify-ca") => SslMode::VerifyCa,
+        Some("verify-full") => SslMode::VerifyFull,
+        Some(_) => {
+            let expected = "one of `disable`, `allow`, `prefer`, `require`, `verify-ca`, `verify-full`";
+            return Err(ConninfoError::Value { key: "sslmode", expected });
+        }
+    };
+    if system_roots && mode != SslMode::VerifyFull {
+        return Err(ConninfoError::Value { key: "sslmode", expected: "`verify-full` with `sslrootcert=system`" });
+    }
+    Ok(mode)
+}
+
+fn target_session(settings: &Settings) -> Result<TargetSession, ConninfoError> {
+    match settings.get("target_session_attrs") {
+        None | Some("any") => Ok(TargetSession::Any),
+        Some("read-write") => Ok(TargetSession::ReadWrite),
+        Some("read-only") => Ok(TargetSession::ReadOnly),
+        Some("primary") => Ok(TargetSession::Primary),
+        Some("standby") => Ok(TargetSession::Standby),
+        Some("prefer-standby") => Ok(TargetSession::PreferStandby),
+        Some(_) => {
+            let expected = "one of `any`, `read-write`, `read-only`, `primary`, `standby`, `prefer-standby`";
+            Err(ConninfoError::Value { key: "target_session_attrs", expected })
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! A connection string as written: which settings it gives, before any default.
+
+use super::error::ConninfoError;
+use super::secret::Secret;
+use super::{key_value, keyword, url};
+use std::collections::BTreeMap;
+use std::fmt;
+
+/// The settings that a connection string gives, by libpq's names. Shown as a URL with `***` for the password.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    plain: BTreeMap<&'static str, String>,
+    secret: BTreeMap<&'static str, Secret>,
+}
+
+impl Settings {
+    /// The settings of `text`: a URL (also SQLAlchemy's, `postgresql+asyncpg://`) or libpq's `key=value` form.
+    ///
+    /// # Errors
+    /// What cannot be parsed; no part of `text` that might be a password is in the error.
+    pub fn parse(text: &str) -> Result<Self, ConninfoError> {
+        let text = text.trim();
+        if text.contains('\0') {
+            return Err(ConninfoError::Nul);
+        }
+        match url::after_scheme(text)? {
+            Some((driver, rest)) => url::parse(rest, driver),
+            None => key_value::parse(text),
+        }
+    }
+
+    /// The value of the setting `key`, unless it is missing, empty (as libpq sees it) or secret.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.plain.get(key).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a secret setting, unless it is missing or empty.
+    #[must_use]
+    pub fn secret(&self, key: &str) -> Option<&Secret> {
+        self.secret.get(key).filter(|value| !value.expose().is_empty())
+    }
+
+    /// Gives `key` a value; a later one wins, as in libpq. `show_key`: the name cannot be a part of a password.
+    pub(super) fn set(&mut self, key: &str, value: String, show_key: bool) -> Result<(), ConninfoError> {
+        let Some(known) = keyword::find(key) else {
+            let shown = (show_key && key.len() <= 64).then(|| key.to_owned());
+            return Err(ConninfoError::Unknown { key: shown, nearest: keyword::nearest(key) });
+        };
+        if known.secret {
+            self.secret.insert(known.name, Secret::new(value));
+        } else {
+            self.plain.insert(known.name, value);
+        }
+        Ok(())
+    }
+
+    /// Fills in what is missing from the variables that stand in for settings.
+    pub(super) fn fill(&mut self, variable: &dyn Fn(&str) -> Option<String>) {
+        // A service names a server; it must not reach a string that names one itself.
+        let names_server = self.get("host").is_some() || self.get("hostaddr").is_some();
+        for keyword in keyword::KEYWORDS {
+            let given = self.get(keyword.name).is_some() || self.secret(keyword.name).is_some();
+            let foreign = names_server && matches!(keyword.name, "service" | "servicefile" | "hostaddr");
+            let Some(name) = keyword.variable.filter(|_| !given && !foreign) else { continue };
+            let Some(value) = variable(name).filter(|value| !value.is_empty() && !value.contains('\0')) else {
+                continue;
+            };
+            if keyword.secret {
+                self.secret.insert(keyword.name, Secret::new(value));
+            } else {
+                self.plain.insert(keyword.name, value);
+            }
+        }
+    }
+
+    /// The entries of a setting that may be a list (`host`, `hostaddr`, `port`); empty if it is missing.
+    pub(super) fn list(&self, key: &str) -> Vec<&str> {
+        self.get(key).map_or_else(Vec::new, |value| value.split(',').map(str::trim).collect())
+    }
+}
+
+impl fmt::Display for Settings {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (names, ports) = (self.list("host"), self.list("port"));
+        let hosts: Vec<(&str, Option<&str>)> = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| (*name, ports.get(index).or(ports.first()).copied().filter(|port| !port.is_empty())))
+            .collect();
+        write_url(formatter, self.get("user"), self.secret("password").is_some(), &hosts, self.get("dbname"))
+    }
+}
+
+/// `text` for a message: its URL with `***` for the password, or `<unparsable URL>`.
+#[must_use]
+pub fn masked(text: &str) -> String {
+    Settings::parse(text).map_or_else(|_| "<unparsable URL>".to_owned(), |settings| settings.to_string())
+}
+
+/// Writes `postgresql://user:***@host:port/database`; one socket directory goes where libpq reads it, in the query.
+pub(super) fn write_url(
+    formatter: &mut fmt::Formatter<'_>,
+    user: Option<&str>,
+    password: bool,
+    hosts: &[(&str, Option<&str>)],
+    database: Option<&str>,
+) -> fmt::Result {
+    formatter.write_str("postgresql://")?;
+    if user.is_some() || password {
+        write!(formatter, "{}{}@", url::encode(user.unwrap_or("")), if password { ":***" } else { "" })?;
+    }
+    let socket = match hosts {
+        [(directory, port)] if directory.starts_with('/') => Some((*directory, *port)),
+        _ => None,
+    };
+    if socket.is_none() {
+        for (index, (name, port)) in hosts.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            let name = if name.contains(':') { format!("[{name}]") } else { url::encode(name) };
+            let port = port.map_or_else(String::new, |port| format!(":{port}"));
+            write!(formatter, "{comma}{name}{port}")?;
+        }
+    }
+    if let Some(database) = database {
+        write!(formatter, "/{}", url::encode(database))?;
+    }
+    match socket {
+        Some((directory, Some(port))) if port != "5432" => write!(formatter, "?host={directory}&port={port}"),
+        Some((directory, _)) => write!(formatter, "?host={directory}"),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,226 @@
+//! Connection strings, as people write them.
+
+use super::*;
+use proptest::prelude::*;
+
+fn none(_: &str) -> Option<String> {
+    None
+}
+
+fn parse(text: &str) -> Result<Conninfo, ConninfoError> {
+    Conninfo::parse(text, &Surroundings { variable: &none, user: Some("me") })
+}
+
+/// `user|password|hosts|database` of a string.
+fn summary(text: &str) -> String {
+    let conninfo = parse(text).unwrap();
+    let hosts: Vec<String> = conninfo.hosts.iter().map(ToString::to_string).collect();
+    let password = conninfo.hosts[0].password.as_ref().map_or("-", Secret::expose).to_owned();
+    format!("{}|{password}|{}|{}", conninfo.user, hosts.join(","), conninfo.database)
+}
+
+#[test]
+fn strings_as_people_write_them() {
+    for (text, expected) in [
+        ("postgresql://u:p@h:1/d", "u|p|h:1|d"),
+        ("postgres://u@h", "u|-|h:5432|u"),
+        ("postgresql+asyncpg://u:p@h/d", "u|p|h:5432|d"),
+        ("postgresql+psycopg2://u:p@h/d?sslmode=disable", "u|p|h:5432|d"),
+        ("postgresql+psycopg://u:p@/d?host=/run/x", "u|p|/run/x/.s.PGSQL.5432|d"),
+        ("postgresql+psycopg2://u@/d?host=a:1&host=b:2", "u|-|a:1,b:2|d"),
+        ("postgresql+asyncpg://u@h/d?statement_cache_size=0&timeout=3", "u|-|h:5432|d"),
+        ("postgresql://u:p%40%2F%25%3A@h/d%20e", "u|p@/%:|h:5432|d e"),
+        ("postgresql://u:p@w@h/d", "u|p@w|h:5432|d"),
+        ("postgresql://u@dom:p@h/d", "u@dom|p|h:5432|d"),
+        ("postgresql://u:p?x#y@h/d", "u|p?x#y|h:5432|d"),
+        ("postgresql://u:a:b@h/d", "u|a:b|h:5432|d"),
+        ("postgresql://u@[::1]:6/d", "u|-|[::1]:6|d"),
+        ("postgresql://u@h1:1,h2:2,[fe80::1]/d", "u|-|h1:1,h2:2,[fe80::1]:5432|d"),
+        ("postgresql://u@%2Fvar%2Frun:7/d", "u|-|/var/run/.s.PGSQL.7|d"),
+        ("postgresql:///d?host=/tmp/s&port=9&user=x&password=p@q", "x|p@q|/tmp/s/.s.PGSQL.9|d"),
+        ("postgresql://h?user=u", "u|-|h:5432|u"),
+        ("host=h port=2 user = u dbname='my db' password='it\\'s \\\\'", "u|it's \\|h:2|my db"),
+        ("host=h password=a\\ b user=u", "u|a b|h:5432|u"),
+        ("host=/run/pg", "me|-|/run/pg/.s.PGSQL.5432|me"),
+        ("host=a,b port=1,2", "me|-|a:1,b:2|me"),
+        ("host=a,b port=3", "me|-|a:3,b:3|me"),
+        ("hostaddr=127.0.0.1 host=db.example", "me|-|db.example:5432|me"),
+        ("host=h password=''", "me|-|h:5432|me"),
+        ("host=h options='x://y'", "me|-|h:5432|me"),
+    ] {
+        assert_eq!(summary(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn what_cannot_be_used_is_refused() {
+    let value = |key| move |error: &ConninfoError| matches!(error, ConninfoError::Value { key: k, .. } if *k == key);
+    let cases: Vec<(&str, Box<dyn Fn(&ConninfoError) -> bool>)> = vec![
+        ("mysql://u:p@h/d", Box::new(|e| *e == ConninfoError::Scheme)),
+        ("database", Box::new(|e| *e == ConninfoError::Form)),
+        ("", Box::new(|e| *e == ConninfoError::Form)),
+        ("postgresql://u:p/w@h/d", Box::new(|e| *e == ConninfoError::Ambiguous)),
+        ("postgresql://u:p@S/w@h/d", Box::new(|e| *e == ConninfoError::Ambiguous)),
+        ("postgresql://u:p/w?x=1@h/d", Box::new(|e| *e == ConninfoError::Ambiguous)),
+        ("postgresql://u:p%zz@h/d", Box::new(|e| *e == ConninfoError::Percent)),
+        ("postgresql://u:%ff@h/d", Box::new(|e| *e == ConninfoError::Percent)),
+        ("postgresql://u:%00@h/d", Box::new(|e| *e == ConninfoError::Nul)),
+        ("postgresql://u@::1/d", Box::new(|e| *e == ConninfoError::Brackets)),
+        ("postgresql://u@[::1/d", Box::new(|e| *e == ConninfoError::Brackets)),
+        ("postgresql://u@h:x/d", Box::new(value("port"))),
+        ("postgresql://u@h:0/d", Box::new(value("port"))),
+        ("postgresql://u@h:99999/d", Box::new(value("port"))),
+        ("postgresql://u@h/d?sslmode=yes", Box::new(value("sslmode"))),
+        ("postgresql://u@h/d?sslmode", Box::new(|e| *e == ConninfoError::Equals)),
+        ("host=@abstract", Box::new(value("host"))),
+        ("hostaddr=h", Box::new(value("hostaddr"))),
+        ("host=a,b port=1,2,3", Box::new(|e| *e == ConninfoError::Counts)),
+        ("host='a", Box::new(|e| *e == ConninfoError::Quote)),
+        ("host=a b", Box::new(|e| *e == ConninfoError::Equals)),
+        ("host=a connect_timeout=soon", Box::new(value("connect_timeout"))),
+    ];
+    for (text, expected) in cases {
+        let error = parse(text).unwrap_err();
+        assert!(expected(&error), "{text}: {error:?}");
+    }
+    let unknown = |key: Option<&str>, nearest| ConninfoError::Unknown { key: key.map(str::to_owned), nearest };
+    assert_eq!(parse("postgresql://h/d?ssl_mode=x").unwrap_err(), unknown(Some("ssl_mode"), Some("sslmode")));
+    assert_eq!(parse("hots=h").unwrap_err(), unknown(Some("hots"), Some("host")));
+    assert_eq!(parse("host=h database=x").unwrap_err(), unknown(Some("database"), Some("dbname")));
+    assert_eq!(parse("host=h password=a S3cret=x").unwrap_err(), unknown(None, None));
+    assert_eq!(
+        Conninfo::parse("host=h", &Surroundings { variable: &none, user: None }).unwrap_err(),
+        ConninfoError::NoUser
+    );
+}
+
+#[test]
+fn modes_and_times() {
+    let mode = |text| parse(text).unwrap().sslmode;
+    assert_eq!(mode("postgresql://h/d"), SslMode::Prefer);
+    assert_eq!(mode("postgresql+asyncpg://h/d?ssl=require"), SslMode::Require);
+    assert_eq!(mode("postgresql://h/d?ssl=true"), SslMode::Require);
+    assert_eq!(mode("host=h sslrootcert=system"), SslMode::VerifyFull);
+    let timeout = |text| parse(text).unwrap().connect_timeout;
+    assert_eq!(timeout("host=h"), Some(CONNECT_TIMEOUT));
+    assert_eq!(timeout("host=h connect_timeout=3"), Some(Duration::from_secs(3)));
+    assert_eq!(timeout("host=h connect_timeout=0"), None);
+    assert_eq!(timeout("host=h connect_timeout=-1"), None);
+    let keepalive = parse("host=h keepalives=0 keepalives_idle=7 tcp_user_timeout=1500").unwrap().keepalive;
+    assert!(!keepalive.on);
+    assert_eq!(keepalive.idle, Some(Duration::from_secs(7)));
+    assert_eq!(keepalive.user_timeout, Some(Duration::from_millis(1500)));
+    assert_eq!(parse("host=h require_auth=scram-sha-256").unwrap().unsupported(), Some("require_auth"));
+    assert_eq!(parse("host=h channel_binding=require").unwrap().unsupported(), Some("channel_binding"));
+    assert_eq!(parse("host=h channel_binding=prefer").unwrap().unsupported(), None);
+}
+
+#[test]
+fn variables_fill_in_what_is_missing() {
+    let variable = |name: &str| {
+        let value = match name {
+            "PGHOST" => "env-host",
+            "PGHOSTADDR" => "10.0.0.9",
+            "PGPORT" => "77",
+            "PGUSER" => "env-user",
+            "PGPASSWORD" => "env-password",
+            "PGDATABASE" => "env-db",
+            "PGSERVICE" => "svc",
+            "PGSSLMODE" => "require",
+            _ => return None,
+        };
+        Some(value.to_owned())
+    };
+    let surroundings = Surroundings { variable: &variable, user: Some("me") };
+    let conninfo = Conninfo::parse("postgresql://h/d", &surroundings).unwrap();
+    assert_eq!(conninfo.to_string(), "postgresql://env-user:***@h:77/d");
+    assert_eq!(conninfo.hosts[0].endpoint, Endpoint::Name("h".to_owned()), "PGHOSTADDR is another host's");
+    assert_eq!(conninfo.unsupported(), None, "a service does not reach a string that names a host");
+    assert_eq!(conninfo.sslmode, SslMode::Require);
+    let conninfo = Conninfo::resolve(Settings::default(), &surroundings).unwrap();
+    assert_eq!(conninfo.to_string(), "postgresql://env-user:***@env-host:77/env-db");
+    assert_eq!(conninfo.unsupported(), Some("service"));
+}
+
+#[test]
+fn shown_without_the_password() {
+    for (text, expected) in [
+        ("postgresql://u:secret@h:5432/d", "postgresql://u:***@h:5432/d"),
+        ("postgres://u@h/d e", "postgresql://u@h/d%20e"),
+        ("host=/run/pg user=u password=x dbname=d port=6", "postgresql://u:***@/d?host=/run/pg&port=6"),
+        ("postgresql://u:p@[::1],b:2/d", "postgresql://u:***@[::1],b:2/d"),
+        ("postgresql://u:p/w@h/d", "<unparsable URL>"),
+        ("nonsense", "<unparsable URL>"),
+    ] {
+        assert_eq!(masked(text), expected, "{text}");
+    }
+}
+
+#[test]
+fn the_password_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("pass");
+    let text =
+        "# comment\nother:*:*:*:no\nh:5432:d:u:p\\:q\\\\r\n/run/pg:*:*:u:sock\nlocalhost:*:*:u:local\n*:*:*:u:any\n";
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    let password = |rest: &str| {
+        let conninfo = parse(&format!("{rest} user=u passfile={}", path.display())).unwrap();
+        assert!(conninfo.warnings.is_empty());
+        conninfo.hosts.iter().map(|host| host.password.clone().unwrap().expose().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(password("host=h dbname=d"), ["p:q\\r"]);
+    assert_eq!(password("host=h dbname=e"), ["any"]);
+    assert_eq!(password("host=/run/pg dbname=d"), ["sock"]);
+    assert_eq!(password("host=/tmp,other dbname=d"), ["local", "no"]);
+    assert_eq!(password("host=h dbname=d password=given"), ["given"]);
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let conninfo = parse(&format!("host=h passfile={}", path.display())).unwrap();
+    assert_eq!(conninfo.hosts[0].password, None);
+    assert_eq!(conninfo.warnings, [PasswordFileWarning::Readable(path)]);
+    assert!(parse("host=h passfile=/nowhere/at/all").unwrap().warnings.is_empty());
+}
+
+/// Everything that is ever shown of a connection string.
+fn everything_shown(text: &str) -> String {
+    let mut shown = masked(text);
+    match parse(text) {
+        Ok(conninfo) => shown += &format!("{conninfo} {conninfo:?}"),
+        Err(error) => {
+            shown += &format!("{error} {error:?} {:?}", error.hint());
+            shown += &format!("{:?}", crate::error::Error::from(error));
+        }
+    }
+    shown
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn no_password_is_ever_shown(before in "[ -~]{0,6}", after in "[ -~]{0,6}", url in any::<bool>()) {
+        let text = if url {
+            format!("postgresql://u:{before}CANARY{after}@h/d?sslmode=prefer")
+        } else {
+            format!("host=h password={before}CANARY{after} user=u")
+        };
+        // A person who closes the password and begins another known setting has written that setting.
+        prop_assume!(!before.contains(' ') || url);
+        prop_assume!(url || !before.starts_with('\''));
+        prop_assert!(!everything_shown(&text).contains("CANARY"), "{}: {}", text, everything_shown(&text));
+    }
+
+    #[test]
+    fn an_encoded_password_arrives(password in "\\PC{1,20}") {
+        let text = format!("postgresql://u:{}@h/d", url::encode(&password));
+        let conninfo = parse(&text).unwrap();
+        prop_assert_eq!(conninfo.hosts[0].password.as_ref().unwrap().expose(), password);
+    }
+
+    #[test]
+    fn nothing_panics(text in "\\PC{0,60}") {
+        let _ = everything_shown(&text);
+        let _ = everything_shown(&format!("postgresql://{text}"));
+    }
+}
