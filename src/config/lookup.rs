@@ -88,7 +88,7 @@ impl<'a> Lookup<'a> {
         Ok(items)
     }
 
-    /// The text as it stands, for a template that is rendered later.
+    /// The text as it stands, never rendered.
     ///
     /// # Errors
     /// More lines than one.

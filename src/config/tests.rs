@@ -62,7 +62,7 @@ fn defaults_are_the_tables() {
     let config = plain("[migrate]\n").unwrap();
     let settings = &config.settings;
     assert_eq!(settings.version_locations[0].value, Path::new("versions"));
-    assert_eq!(*settings.file_template, "{{ rev }}_{{ slug }}");
+    assert_eq!(*settings.file_template, "%(rev)s_%(slug)s");
     assert_eq!(*settings.truncate_slug_length, 40);
     assert_eq!(*settings.timezone, TimeZone::Utc);
     assert_eq!(*settings.version_table, "aludel_version");
@@ -266,14 +266,11 @@ fn errors_of_the_text_point_at_it() {
           |                     ^^^^^^^^
         hint: write `{{ here }}`",
     );
-    refuses(
-        "[migrate]\nfile_template = %%(year)d_%%(rev)s\n",
-        "`%%(year)d` is not replaced in this file
-          migrate.ini:2:17
-          | file_template = %%(year)d_%%(rev)s
-          |                 ^^^^^^^^^
-        hint: write `{{ year }}`",
-    );
+    let config = plain("[migrate]\nfile_template = é%%(year)d_%(rev)s\n").unwrap();
+    let template = &config.settings.file_template;
+    assert_eq!(template.value, "é%%(year)d_%(rev)s");
+    let excerpt = template.origin.excerpt_within(template, 2..11).unwrap();
+    assert_eq!((&excerpt.line[excerpt.mark.clone()], excerpt.place.column), ("%%(year)d", 18));
     let utf_16 = first_error(b"\xFF\xFE[\0m\0").unwrap();
     assert_eq!(
         picture(&utf_16),
