@@ -368,6 +368,18 @@ fn a_wrong_value_is_pointed_at() {
 }
 
 #[test]
+fn a_slip_in_a_template_never_chooses_another_database() {
+    refuses(
+        "[migrate]\nurl = {{ x.dbUrl or evn.DATABASE_URL or 'local' }}\n",
+        "the template of `url` asks for unknown name `evn`
+          migrate.ini:2:21
+          | url = {{ x.dbUrl or evn.DATABASE_URL or 'local' }}
+          |                     ^^^
+        hint: write `env.NAME`, `x.NAME` or `here`",
+    );
+}
+
+#[test]
 fn a_file_that_is_not_there_names_what_to_type() {
     let nowhere = tempfile::tempdir().unwrap();
     let path = nowhere.path().join("m.ini");
@@ -429,6 +441,7 @@ fn a_password_is_in_no_error() {
         format!("url = {{{{ env.A | nosuch('{url}') }}}}"),
         "url = {{ env.A | nosuch('CANARY') }}".to_owned(),
         "url = {{ 'CANARY' + 1 }}".to_owned(),
+        "url = postgres://u:{{ 'x' ~ CANARY }}@h/d".to_owned(),
         "url = {{ CANARY CANARY }}@h".replace("CANARY CANARY", "'CANARY' 'CANARY'"),
         format!("url = {url}\n  {url}"),
         format!("url =\n  local\n  {url}"),
