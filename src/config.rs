@@ -192,7 +192,7 @@ impl Config {
         let wait = &self.settings.lock_wait;
         let lines = match key.kind {
             Kind::Directories | Kind::Commands => lookup.lines(key)?,
-            Kind::LateTemplate => vec![lookup.unrendered(key)?],
+            Kind::FileName => vec![lookup.unrendered(key)?],
             Kind::Url if self.url.is_some() => {
                 let value = self.url.as_ref().map_or("", |url| url.reveal().trim()).to_owned();
                 vec![Sourced { value, origin: Origin::CommandLine("--url") }]

@@ -167,9 +167,10 @@ impl Ini {
         (value == 0 && secret) || hidden.iter().any(|range| range.start < inside.end && inside.start < range.end)
     }
 
-    /// Alembic's `%(here)s` would silently stay as it is, as a directory of that name.
+    /// Alembic's `%(here)s` would silently stay as it is, as a directory of that name. `file_template` is made of such.
     fn refuse_interpolation(&self) -> Result<()> {
-        for entry in self.sections.iter().flat_map(|section| &section.entries) {
+        let entries = self.sections.iter().flat_map(|section| &section.entries);
+        for entry in entries.filter(|entry| entry.key != super::keys::FILE_TEMPLATE.name) {
             for line in &entry.lines {
                 let Some((place, name)) = interpolation(self.text(line)) else { continue };
                 let place = line.start + place.start..line.start + place.end;
@@ -178,7 +179,6 @@ impl Ini {
                 let hint = match name {
                     "here" => "write `{{ here }}`".to_owned(),
                     _ if secret => "write `{{ env.NAME }}` for an environment variable".to_owned(),
-                    _ if entry.key == "file_template" => format!("write `{{{{ {name} }}}}`"),
                     _ => format!(
                         "write `{{{{ env.{name} }}}}` for an environment variable, `{{{{ x.{name} }}}}` for `-x {name}=...`"
                     ),

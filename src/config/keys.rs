@@ -11,8 +11,8 @@ pub enum Kind {
     Directories,
     /// A directory, relative to the ini.
     Directory,
-    /// A template that is rendered later, with names of its own.
-    LateTemplate,
+    /// A pattern of a file's name, in Alembic's form: `%(rev)s_%(slug)s`. It is taken as it stands.
+    FileName,
     /// Commands, one a line, in a shell's quoting.
     Commands,
     /// A name of PostgreSQL's: at most 63 bytes.
@@ -66,8 +66,8 @@ keys! {
         "the directories that hold revisions, one a line; new ones go to the first";
     RECURSIVE_VERSION_LOCATIONS "recursive_version_locations" Kind::Boolean, "no",
         "whether directories inside them are searched as well";
-    FILE_TEMPLATE "file_template" Kind::LateTemplate, "{{ rev }}_{{ slug }}",
-        "the name of a new revision's file without `.sql`, made of rev, slug, epoch, year, month, day, hour, minute, second";
+    FILE_TEMPLATE "file_template" Kind::FileName, "%(rev)s_%(slug)s",
+        "the name of a new revision's file without `.sql`, in Alembic's form: rev, slug, epoch, year, month, day, hour, minute, second";
     TRUNCATE_SLUG_LENGTH "truncate_slug_length" Kind::Number(1, 200), "40",
         "how many characters of the message go into the file's name";
     TIMEZONE "timezone" Kind::TimeZone, "UTC",
@@ -75,7 +75,7 @@ keys! {
     REVISION_ID "revision_id" Kind::Choice(&["uuid", "sequence", "timestamp"]), "uuid",
         "how new revisions are numbered: 12 hex digits, `003` after `002`, or `20250101_120000`";
     POST_WRITE_HOOKS "post_write_hooks" Kind::Commands, "",
-        "commands to run on each new file, one a line; `REVISION_SCRIPT_FILENAME` stands for its path";
+        "commands to run on each new file, one a line; `{}` stands for its path, as does Alembic's `REVISION_SCRIPT_FILENAME`";
     TEMPLATES "templates" Kind::Directory, "templates",
         "the directory of the project's own templates, which win over the built-in ones";
     VERSION_TABLE "version_table" Kind::Identifier, "aludel_version",

@@ -88,7 +88,7 @@ impl<'a> Lookup<'a> {
         Ok(items)
     }
 
-    /// The text as it stands, for a template that is rendered later.
+    /// The text as it stands, never rendered.
     ///
     /// # Errors
     /// More lines than one.
@@ -121,6 +121,14 @@ impl<'a> Lookup<'a> {
                 let title = format!("the template of `{}` cannot be rendered", entry.key);
                 let error = Error::usage(title).at(self.ini.value_excerpt(entry, place));
                 if quiet { error } else { error.note(words) }
+            }
+            RenderError::UnknownName(name, range) => {
+                let place = line.start + range.start..line.start + range.end;
+                let quiet = self.ini.may_hold_password(entry, &place);
+                let said = if quiet { "an unknown name".to_owned() } else { format!("unknown name `{name}`") };
+                let error = Error::usage(format!("the template of `{}` asks for {said}", entry.key))
+                    .at(self.ini.value_excerpt(entry, place));
+                error.hint("write `env.NAME`, `x.NAME` or `here`")
             }
             RenderError::NotUtf8(name) => Error::usage(format!("environment variable `{name}` is not UTF-8"))
                 .at(self.ini.value_excerpt(entry, line.clone())),

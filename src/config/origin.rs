@@ -1,7 +1,7 @@
 //! Where a setting comes from, kept beside its value: for errors that point at it and for `aludel env`.
 
 use std::fmt;
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 
 use crate::source::Excerpt;
 
@@ -31,6 +31,18 @@ impl Origin {
             Self::File { excerpt, .. } => Some(excerpt),
             _ => None,
         }
+    }
+
+    /// The excerpt with the mark on these bytes of the value, for an error inside it. The value must be the text as it
+    /// stands, with nothing hidden (`file_template`, a name), or the mark stays on the whole.
+    #[must_use]
+    pub fn excerpt_within(&self, value: &str, part: Range<usize>) -> Option<Excerpt> {
+        let mut excerpt = self.excerpt()?.clone();
+        if excerpt.line.get(excerpt.mark.clone()) == Some(value) && value.get(part.clone()).is_some() {
+            excerpt.place.column += value[..part.start].chars().count();
+            excerpt.mark = excerpt.mark.start + part.start..excerpt.mark.start + part.end;
+        }
+        Some(excerpt)
     }
 }
 

@@ -26,6 +26,9 @@ pub struct Names<'a> {
 pub enum RenderError {
     /// minijinja's words, and where in the value, if it knows.
     Template(String, Option<Range<usize>>),
+    /// A name other than `env`, `x` and `here`, and where it stands: `evn.DATABASE_URL` would be nothing, and nothing is
+    /// what `or` passes over on its way to another database.
+    UnknownName(String, Range<usize>),
     /// The value asks for a variable that is set, and not UTF-8.
     NotUtf8(String),
 }
@@ -50,10 +53,17 @@ pub fn render(value: &str, names: &Names<'_>) -> Result<String, RenderError> {
     engine.set_debug(true);
     let env: BTreeMap<&str, &str> = names.environment.variables().collect();
     let x: BTreeMap<&str, &str> = names.x.iter().map(|(name, value)| (name.as_str(), value.reveal())).collect();
-    engine.render_str(value, context! { env, x, here => names.here }).map_err(|error| {
+    let wrong = |error: minijinja::Error| {
         let range = error.range().filter(|range| range.start <= range.end && range.end <= value.len());
         RenderError::Template(words(&error), range)
-    })
+    };
+    let template = engine.template_from_str(value).map_err(wrong)?;
+    let known = |name: &str| ["env", "x", "here"].contains(&name) || engine.globals().any(|(global, _)| global == name);
+    if let Some(name) = template.undeclared_variables(false).into_iter().filter(|name| !known(name)).min() {
+        let at = value.find(&name).unwrap_or_default();
+        return Err(RenderError::UnknownName(name.clone(), at..(at + name.len()).min(value.len())));
+    }
+    template.render(context! { env, x, here => names.here }).map_err(wrong)
 }
 
 /// Whether `value` holds `env.NAME` or `env["NAME"]`.
@@ -108,6 +118,8 @@ mod tests {
         assert!(range.is_some());
         let Err(RenderError::Template(words, _)) = rendered("{{ env.DATABASE_URL + 1 }}") else { panic!() };
         assert!(!words.contains("postgres"), "{words}");
+        assert_eq!(rendered("{{ evn.A or 'b' }}"), Err(RenderError::UnknownName("evn".to_owned(), 3..6)));
+        assert!(rendered("{{ range(3) }}{% set a = 1 %}{{ a }}").is_ok());
         assert!(rendered("{{ a").is_err());
         assert!(rendered("{% include 'x' %}").is_err());
     }

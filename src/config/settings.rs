@@ -19,7 +19,7 @@ pub struct Settings {
     pub version_locations: Vec<Sourced<PathBuf>>,
     /// Whether directories inside them are searched.
     pub recursive_version_locations: Sourced<bool>,
-    /// A minijinja template with `rev`, `slug`, `epoch`, `year` ... `second`, not rendered.
+    /// The pattern of a new file's name, as written: `%(rev)s_%(slug)s`.
     pub file_template: Sourced<String>,
     /// Characters of the message in a file's name.
     pub truncate_slug_length: Sourced<usize>,
@@ -56,7 +56,7 @@ impl Settings {
         let settings = Self {
             version_locations: version_locations(lookup, directory)?,
             recursive_version_locations: one(lookup, keys::RECURSIVE_VERSION_LOCATIONS, values::boolean)?,
-            file_template: late_template(lookup, keys::FILE_TEMPLATE)?,
+            file_template: file_template(lookup, keys::FILE_TEMPLATE)?,
             truncate_slug_length: number(lookup, keys::TRUNCATE_SLUG_LENGTH)?,
             timezone: one(lookup, keys::TIMEZONE, values::time_zone)?,
             revision_id: one(lookup, keys::REVISION_ID, |text| {
@@ -128,7 +128,7 @@ fn number(lookup: &Lookup<'_>, key: &Key) -> Result<Sourced<usize>> {
     one(lookup, key, |text| values::number(text, least, most).map(|number| number as usize))
 }
 
-fn late_template(lookup: &Lookup<'_>, key: &Key) -> Result<Sourced<String>> {
+fn file_template(lookup: &Lookup<'_>, key: &Key) -> Result<Sourced<String>> {
     let template = lookup.unrendered(key)?;
     if template.value.is_empty() {
         return Err(refused(key, &template.origin, ValueError::new("has no value")));

@@ -62,7 +62,7 @@ fn defaults_are_the_tables() {
     let config = plain("[migrate]\n").unwrap();
     let settings = &config.settings;
     assert_eq!(settings.version_locations[0].value, Path::new("versions"));
-    assert_eq!(*settings.file_template, "{{ rev }}_{{ slug }}");
+    assert_eq!(*settings.file_template, "%(rev)s_%(slug)s");
     assert_eq!(*settings.truncate_slug_length, 40);
     assert_eq!(*settings.timezone, TimeZone::Utc);
     assert_eq!(*settings.version_table, "aludel_version");
@@ -266,14 +266,11 @@ fn errors_of_the_text_point_at_it() {
           |                     ^^^^^^^^
         hint: write `{{ here }}`",
     );
-    refuses(
-        "[migrate]\nfile_template = %%(year)d_%%(rev)s\n",
-        "`%%(year)d` is not replaced in this file
-          migrate.ini:2:17
-          | file_template = %%(year)d_%%(rev)s
-          |                 ^^^^^^^^^
-        hint: write `{{ year }}`",
-    );
+    let config = plain("[migrate]\nfile_template = é%%(year)d_%(rev)s\n").unwrap();
+    let template = &config.settings.file_template;
+    assert_eq!(template.value, "é%%(year)d_%(rev)s");
+    let excerpt = template.origin.excerpt_within(template, 2..11).unwrap();
+    assert_eq!((&excerpt.line[excerpt.mark.clone()], excerpt.place.column), ("%%(year)d", 18));
     let utf_16 = first_error(b"\xFF\xFE[\0m\0").unwrap();
     assert_eq!(
         picture(&utf_16),
@@ -371,6 +368,18 @@ fn a_wrong_value_is_pointed_at() {
 }
 
 #[test]
+fn a_slip_in_a_template_never_chooses_another_database() {
+    refuses(
+        "[migrate]\nurl = {{ x.dbUrl or evn.DATABASE_URL or 'local' }}\n",
+        "the template of `url` asks for unknown name `evn`
+          migrate.ini:2:21
+          | url = {{ x.dbUrl or evn.DATABASE_URL or 'local' }}
+          |                     ^^^
+        hint: write `env.NAME`, `x.NAME` or `here`",
+    );
+}
+
+#[test]
 fn a_file_that_is_not_there_names_what_to_type() {
     let nowhere = tempfile::tempdir().unwrap();
     let path = nowhere.path().join("m.ini");
@@ -432,6 +441,7 @@ fn a_password_is_in_no_error() {
         format!("url = {{{{ env.A | nosuch('{url}') }}}}"),
         "url = {{ env.A | nosuch('CANARY') }}".to_owned(),
         "url = {{ 'CANARY' + 1 }}".to_owned(),
+        "url = postgres://u:{{ 'x' ~ CANARY }}@h/d".to_owned(),
         "url = {{ CANARY CANARY }}@h".replace("CANARY CANARY", "'CANARY' 'CANARY'"),
         format!("url = {url}\n  {url}"),
         format!("url =\n  local\n  {url}"),

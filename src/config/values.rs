@@ -68,6 +68,8 @@ pub enum TransactionScope {
 /// A command as words; the first is the program. No shell sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
+    /// The line as it is in force.
+    pub line: String,
     /// Program and arguments, at least one.
     pub words: Vec<String>,
 }
@@ -181,7 +183,9 @@ pub fn time_zone(text: &str) -> Result<TimeZone, ValueError> {
 /// A quote that is not closed, or no word.
 pub fn command(text: &str) -> Result<Command, ValueError> {
     match shlex::split(text) {
-        Some(words) if words.first().is_some_and(|program| !program.is_empty()) => Ok(Command { words }),
+        Some(words) if words.first().is_some_and(|program| !program.is_empty()) => {
+            Ok(Command { line: text.to_owned(), words })
+        }
         Some(_) => Err(ValueError::new("names no program")),
         None => Err(ValueError::new("has a quote that is not closed")),
     }
