@@ -1,9 +1,92 @@
 //! The command line: clap's types, and the one place where an error becomes an exit code.
+//!
+//! Each command's arguments and help stand in its own file under `commands/`; what holds for all of them is here.
 
 use std::process::ExitCode;
+
+use clap::{Args, Parser};
+
+use crate::commands::{self, Command};
+use crate::config::Environment;
+use crate::error::Kind;
+use crate::ui::{Ui, Volume};
+
+/// Migrate a PostgreSQL schema along a graph of revisions, from plain SQL files
+///
+/// Results go to standard output, everything else to standard error.
+///
+/// Exit codes: 0 done; 1 refused or failed, nothing half-done; 2 usage; 3 a check found something; 4 a revision
+/// without a transaction stopped partway; 5 the outcome could not be learnt; 130 and 143 stopped by a signal.
+#[derive(Debug, Parser)]
+#[command(name = "aludel", version, max_term_width = 100, infer_long_args = false, disable_help_subcommand = true)]
+struct CommandLine {
+    #[command(flatten)]
+    global: Global,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+/// Options that every command takes, before or after its name.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
+pub struct Global {
+    /// The configuration [default: migrate.ini in the current directory, or ALUDEL_CONFIG]
+    #[arg(short, long, global = true, value_name = "FILE")]
+    pub config: Option<std::path::PathBuf>,
+
+    /// Lay this section of the configuration over [migrate] [default: ALUDEL_ENV]
+    #[arg(short, long, global = true, value_name = "SECTION")]
+    pub name: Option<String>,
+
+    /// A value for the configuration (`{{ x.NAME }}`) and for revisions that are templates; may be given again
+    #[arg(short = 'x', global = true, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    pub x: Vec<(String, String)>,
+
+    /// The database, instead of the configuration's `url`: a URL, `key=value` pairs, or `local`
+    #[arg(long, global = true, value_name = "URL")]
+    pub url: Option<String>,
+
+    /// Say nothing but results, warnings and errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+
+    /// Say more
+    #[arg(short, long, global = true)]
+    pub verbose: bool,
+}
+
+fn parse_variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write it as NAME=VALUE".to_owned()),
+    }
+}
 
 /// Runs the program on the process's own arguments and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    let command_line = match CommandLine::try_parse() {
+        Ok(command_line) => command_line,
+        Err(error) => {
+            // clap prints help to standard output and mistakes to standard error, in its own words.
+            let code = if error.use_stderr() { Kind::Usage.exit_code() } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    let CommandLine { global, command } = command_line;
+    let ui = Ui::new(Volume { quiet: global.quiet, verbose: global.verbose });
+    let environment = Environment::of_the_process();
+    let result = commands::run(command, &commands::Context { ui: &ui, environment: &environment, global: &global });
+    let result = result.and_then(|()| ui.finish());
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            ui.end_progress();
+            ui.flush();
+            ui.error(&error);
+            ExitCode::from(error.kind().exit_code())
+        }
+    }
 }

@@ -53,6 +53,7 @@ struct Inner {
     notes: Vec<String>,
     hints: Vec<String>,
     cause: Option<anyhow::Error>,
+    others: Vec<Error>,
 }
 
 /// The result of everything that a user may see fail.
@@ -69,7 +70,17 @@ impl Error {
             notes: Vec::new(),
             hints: Vec::new(),
             cause: None,
+            others: Vec::new(),
         }))
+    }
+
+    /// Several errors as one: the first, and the others behind it; `None` where there is none.
+    #[must_use]
+    pub fn all(errors: impl IntoIterator<Item = Self>) -> Option<Self> {
+        let mut errors = errors.into_iter();
+        let mut first = errors.next()?;
+        first.0.others.extend(errors);
+        Some(first)
     }
 
     /// Refused or failed, nothing half-done.
@@ -156,6 +167,12 @@ impl Error {
             notes.extend(cause.chain().map(|cause| format!("caused by: {cause}")));
         }
         notes
+    }
+
+    /// The errors that were found beside this one.
+    #[must_use]
+    pub fn others(&self) -> &[Self] {
+        &self.0.others
     }
 
     /// What to do next.

@@ -2,19 +2,19 @@
 //!
 //! The modules, bottom to top; each may use only those above it in this list (`tests/layers.rs` holds that):
 //!
-//! - [`source`]: a text and places in it
-//! - [`error`]: the error a user sees, exit codes
-//! - [`model`]: PURE: revisions, graph, targets, plans, SQL text, programs. No file, database, clock, environment, terminal
-//! - [`ui`]: the terminal
-//! - [`config`]: `migrate.ini` and the environment
-//! - [`template`]: minijinja
-//! - [`project`]: version locations: loads revision files into a graph, writes new ones
-//! - [`explain`]: the sentences for what the model found wrong
-//! - [`local`]: a private PostgreSQL from the binaries on this machine
-//! - [`database`]: connection, lock, version table, history, executor
-//! - [`offline`]: the executor that prints SQL
-//! - [`commands`]: a file a command
-//! - [`cli`]: the command line
+//! - [`source`] a text and places in it
+//! - [`error`] the error a user sees, exit codes
+//! - [`model`] PURE: revisions, graph, targets, plans, SQL text, programs. No file, database, clock, environment, terminal
+//! - [`ui`] the terminal
+//! - [`template`] revisions, new files and settings that are templates
+//! - [`config`] `migrate.ini` and the environment
+//! - [`project`] version locations: loads revision files into a graph, writes new ones
+//! - [`explain`] the sentences for what the model found wrong
+//! - [`local`] a private PostgreSQL from the binaries on this machine
+//! - [`database`] connection, lock, version table, history, executor
+//! - [`offline`] the executor that prints SQL
+//! - [`commands`] a file a command
+//! - [`cli`] the command line
 
 pub mod cli;
 pub mod commands;

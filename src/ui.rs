@@ -123,9 +123,17 @@ impl Ui {
         self.status(format_args!("{HINT}hint{HINT:#}: {text}"));
     }
 
-    /// Draws an error.
+    /// Draws an error, and those found beside it; of many, the first few.
     pub fn error(&self, error: &Error) {
-        self.say(&draw(error, io::stderr().is_terminal()));
+        const SHOWN: usize = 10;
+        let coloured = io::stderr().is_terminal();
+        self.say(&draw(error, coloured));
+        for other in error.others().iter().take(SHOWN - 1) {
+            self.say(&format!("\n{}", draw(other, coloured)));
+        }
+        if error.others().len() >= SHOWN {
+            self.say(&format!("\nand {} more errors", error.others().len() + 1 - SHOWN));
+        }
     }
 
     /// Asks a question and returns the typed line without its end; empty at the end of the input.

@@ -1,1 +1,92 @@
-//! To be written.
+//! The commands: a file each, holding its arguments with their help, and one short function.
+
+mod branches;
+mod current;
+mod downgrade;
+mod edit;
+mod ensure_version;
+mod heads;
+mod history;
+mod init;
+mod list_templates;
+mod local;
+mod merge;
+mod plan;
+mod redo;
+mod revision;
+mod run;
+mod show;
+mod stamp;
+mod status;
+mod upgrade;
+mod view;
+mod workspace;
+
+use clap::Subcommand;
+
+use crate::cli::Global;
+use crate::config::Environment;
+use crate::error::Result;
+use crate::ui::Ui;
+
+/// What every command is given.
+pub struct Context<'a> {
+    /// Where to speak.
+    pub ui: &'a Ui,
+    /// The process's environment.
+    pub environment: &'a Environment,
+    /// The options of every command.
+    pub global: &'a Global,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Init(init::Arguments),
+    Revision(revision::Arguments),
+    Merge(merge::Arguments),
+    Upgrade(upgrade::Arguments),
+    Downgrade(downgrade::Arguments),
+    Redo(redo::Arguments),
+    Stamp(stamp::Arguments),
+    Plan(plan::Arguments),
+    Status(status::Arguments),
+    Current(current::Arguments),
+    History(history::Arguments),
+    Heads(heads::Arguments),
+    Branches(branches::Arguments),
+    Show(show::Arguments),
+    Edit(edit::Arguments),
+    #[command(alias = "ensure_version")]
+    EnsureVersion(ensure_version::Arguments),
+    #[command(alias = "list_templates")]
+    ListTemplates(list_templates::Arguments),
+    Local(local::Arguments),
+}
+
+/// Runs a command.
+///
+/// # Errors
+/// Whatever the command refuses or fails at.
+pub fn run(command: Command, context: &Context) -> Result<()> {
+    match command {
+        Command::Init(arguments) => init::run(arguments, context),
+        Command::Revision(arguments) => revision::run(arguments, context),
+        Command::Merge(arguments) => merge::run(arguments, context),
+        Command::Upgrade(arguments) => upgrade::run(arguments, context),
+        Command::Downgrade(arguments) => downgrade::run(arguments, context),
+        Command::Redo(arguments) => redo::run(arguments, context),
+        Command::Stamp(arguments) => stamp::run(arguments, context),
+        Command::Plan(arguments) => plan::run(arguments, context),
+        Command::Status(arguments) => status::run(arguments, context),
+        Command::Current(arguments) => current::run(arguments, context),
+        Command::History(arguments) => history::run(arguments, context),
+        Command::Heads(arguments) => heads::run(arguments, context),
+        Command::Branches(arguments) => branches::run(arguments, context),
+        Command::Show(arguments) => show::run(arguments, context),
+        Command::Edit(arguments) => edit::run(arguments, context),
+        Command::EnsureVersion(arguments) => ensure_version::run(arguments, context),
+        Command::ListTemplates(arguments) => list_templates::run(arguments, context),
+        Command::Local(arguments) => local::run(arguments, context),
+    }
+}

@@ -3,6 +3,10 @@
 pub mod connect_error;
 pub mod connection;
 pub mod conninfo;
+pub mod execute;
+mod failure;
+pub mod lock;
 pub mod query;
 pub mod server_error;
+pub mod session;
 pub mod wire;

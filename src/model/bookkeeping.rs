@@ -15,7 +15,7 @@ pub const ESCAPED: &str = "ALU02";
 
 /// Which way a step goes; also the word in the history table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Direction {
+pub enum Action {
     /// The revision is applied.
     Upgrade,
     /// The revision is undone.
@@ -24,7 +24,7 @@ pub enum Direction {
     Stamp,
 }
 
-impl Direction {
+impl Action {
     /// `upgrade`, `downgrade` or `stamp`.
     #[must_use]
     pub fn verb(self) -> &'static str {
@@ -63,7 +63,7 @@ pub enum Expected {
 #[derive(Clone, Debug)]
 pub struct Record {
     /// Which way.
-    pub direction: Direction,
+    pub action: Action,
     /// The revision, or the stamped targets.
     pub revision: String,
     /// The revision file's checksum: hex SHA-256; none for a stamp.
@@ -74,6 +74,17 @@ pub struct Record {
     pub insert: Vec<String>,
     /// All rows go first, whatever they are.
     pub purge: bool,
+}
+
+/// How a step failed.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    /// The server's code, where the server said one.
+    pub sqlstate: Option<String>,
+    /// What was said.
+    pub message: String,
+    /// How long it had run.
+    pub milliseconds: u128,
 }
 
 /// The names of the tables that the tool keeps in the database.
@@ -192,7 +203,7 @@ impl Tables {
                 before = literal(&format!("{what} expects the database at {shown}; it is at ")),
             ));
         }
-        if scope.remembers_transaction() {
+        if !scope.is_bare() {
             sql.push_str("    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);\n");
         }
         if let Some(local) = scope.remembers_time() {
@@ -246,7 +257,7 @@ BEGIN
         for row in insert {
             sql.push_str(&format!("    INSERT INTO {table} ({COLUMN}) VALUES ({});\n", literal(row)));
         }
-        let outcome = if record.direction == Direction::Stamp { "stamped" } else { "done" };
+        let outcome = if record.action == Action::Stamp { "stamped" } else { "done" };
         sql.push_str("    ");
         sql.push_str(&self.history_row(record, author, outcome, None));
         sql.push_str("END\n");
@@ -255,8 +266,8 @@ BEGIN
 
     /// A row of history for a step that failed: run on its own after the rollback.
     #[must_use]
-    pub fn failure(&self, record: &Record, author: &Author, sqlstate: Option<&str>, message: &str) -> String {
-        self.history_row(record, author, "failed", Some((sqlstate, message)))
+    pub fn failure(&self, record: &Record, author: &Author, failure: &Failure) -> String {
+        self.history_row(record, author, "failed", Some(failure))
     }
 
     fn history_row(
@@ -264,22 +275,31 @@ BEGIN
         record: &Record,
         author: &Author,
         outcome: &str,
-        failure: Option<(Option<&str>, &str)>,
+        failure: Option<&Failure>,
     ) -> String {
+        // A failed step's own memory of its start went with its transaction.
+        let started = failure.map_or_else(
+            || {
+                "COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, \
+                 pg_catalog.transaction_timestamp())"
+                    .to_owned()
+            },
+            |failure| format!("pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) '{} milliseconds'::pg_catalog.interval", failure.milliseconds),
+        );
         let optional = |value: Option<&str>| value.map_or_else(|| "NULL".to_owned(), literal);
         format!(
             "INSERT INTO {} (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
     VALUES ({}, {}, {}, {}, {}, {}, {},
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
+        {started},
         pg_catalog.clock_timestamp(), SESSION_USER, {}, {}, {});\n",
             self.history(),
             literal(&author.run),
-            literal(record.direction.verb()),
+            literal(record.action.verb()),
             literal(&record.revision),
             optional(record.checksum.as_deref()),
             literal(outcome),
-            optional(failure.and_then(|(sqlstate, _)| sqlstate)),
-            optional(failure.map(|(_, message)| message)),
+            optional(failure.and_then(|failure| failure.sqlstate.as_deref())),
+            optional(failure.map(|failure| failure.message.as_str())),
             optional(author.user.as_deref()),
             optional(author.host.as_deref()),
             literal(&author.tool),
@@ -303,8 +323,10 @@ pub enum Scope {
 }
 
 impl Scope {
-    fn remembers_transaction(self) -> bool {
-        !matches!(self, Self::FirstBare | Self::LaterBare)
+    /// Whether the part runs outside a transaction.
+    #[must_use]
+    pub fn is_bare(self) -> bool {
+        matches!(self, Self::FirstBare | Self::LaterBare)
     }
 
     /// Whether the time is remembered, and if so the `is_local` of `set_config`.

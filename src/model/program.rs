@@ -4,7 +4,7 @@
 //! anything that stands here. The statements of a revision are not here: an operation names the section, and
 //! the executor reads it when it comes to it.
 
-use super::bookkeeping::{Author, Direction, Expected, Record, Scope, Tables};
+use super::bookkeeping::{Author, Action, Expected, Record, Scope, Tables};
 use super::sql::quote::literal;
 
 /// How much one transaction holds.
@@ -41,6 +41,9 @@ pub struct ProgramStep {
     pub lock_timeout: Option<u64>,
     /// `statement_timeout` in milliseconds while it runs, where one is set.
     pub statement_timeout: Option<u64>,
+    /// Whether its statements set savepoints or go back to them: a batch after a failed one could then revive the
+    /// transaction, so each is awaited.
+    pub savepoints: bool,
 }
 
 /// One thing to do. Steps are named by their index in [`Program::steps`].
@@ -146,9 +149,24 @@ impl Program {
         }
     }
 
+    /// How many statements [`Program::sql`] holds for the operation: the server answers each with a tag.
+    #[must_use]
+    pub fn statements(&self, operation: &Operation) -> usize {
+        match operation {
+            Operation::Announce(_) | Operation::Body { .. } | Operation::Bare { .. } => 0,
+            Operation::Begin | Operation::Record(_) | Operation::Commit => 1,
+            Operation::Reset => RESET.lines().count(),
+            Operation::Guard(step, scope) => {
+                let step = &self.steps[*step];
+                let settings = [step.lock_timeout, step.statement_timeout].iter().flatten().count();
+                settings + if scope.is_bare() { 1 } else { 2 }
+            }
+        }
+    }
+
     fn guard(&self, index: usize, scope: Scope) -> String {
         let step = &self.steps[index];
-        let bare = matches!(scope, Scope::FirstBare | Scope::LaterBare);
+        let bare = scope.is_bare();
         let mut sql = String::new();
         let set = if bare { "SET" } else { "SET LOCAL" };
         for (name, value) in [("lock_timeout", step.lock_timeout), ("statement_timeout", step.statement_timeout)] {
@@ -159,7 +177,7 @@ impl Program {
         if !bare {
             sql.push_str(&self.tables.lock());
         }
-        let what = format!("{} of {}", step.record.direction.verb(), step.record.revision);
+        let what = format!("{} of {}", step.record.action.verb(), step.record.revision);
         sql.push_str(&self.tables.guard(&what, &step.expected, scope));
         sql
     }
@@ -217,7 +235,7 @@ fn lower_step(step: usize, sections: &[SectionUse], operations: &mut Vec<Operati
 /// Whether a step only sets rows.
 #[must_use]
 pub fn is_stamp(step: &ProgramStep) -> bool {
-    step.record.direction == Direction::Stamp
+    step.record.action == Action::Stamp
 }
 
 #[cfg(test)]
@@ -231,7 +249,7 @@ mod tests {
             .map(|(ordinal, transaction)| SectionUse { ordinal, transaction: *transaction })
             .collect();
         let record = Record {
-            direction: Direction::Upgrade,
+            action: Action::Upgrade,
             revision: "001".into(),
             checksum: None,
             delete: vec![],
@@ -239,7 +257,7 @@ mod tests {
             purge: false,
         };
         let expected = Expected::Rows(vec![]);
-        ProgramStep { title: "001".into(), expected, record, sections, lock_timeout: None, statement_timeout: None }
+        ProgramStep { title: "001".into(), expected, record, sections, lock_timeout: None, statement_timeout: None, savepoints: false }
     }
 
     fn lowered(steps: &[&[bool]], scope: TransactionScope) -> Result<String, LowerError> {

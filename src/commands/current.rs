@@ -1,0 +1,54 @@
+//! `aludel current`
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Context;
+use super::view::{RevisionView, View};
+use super::workspace::Workspace;
+use crate::error::{Error, Kind, Result};
+use crate::model::plan;
+
+/// Show the revisions that the database is at
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Exit with code 3 unless the database is at every head
+    #[arg(short = 'c', long = "check-heads")]
+    check_heads: bool,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    database: String,
+    at_heads: bool,
+    rows: &'a [String],
+    current: Vec<RevisionView<'a>>,
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
+    let workspace = Workspace::open(context)?;
+    let standing = workspace.standing(context)?;
+    let applied = workspace.applied(&standing.rows)?;
+    let current = plan::current(&workspace.graph, &applied);
+    let at_heads = plan::at_heads(&workspace.graph, &applied);
+    let view = View::new(&workspace, &[]);
+    if arguments.json {
+        let current = view.list(current.iter().copied());
+        context.ui.json(&Report { database: standing.place.clone(), at_heads, rows: &standing.rows, current });
+    } else {
+        if context.ui.is_verbose() {
+            context.ui.line(format_args!("Current revision(s) for {}:", standing.place));
+        }
+        for node in current {
+            context.ui.line(if context.ui.is_verbose() { view.block(node) } else { view.short(node) });
+        }
+    }
+    if arguments.check_heads && !at_heads {
+        return Err(Error::new(Kind::Check, "the database is not at every head").hint("aludel upgrade heads"));
+    }
+    Ok(())
+}

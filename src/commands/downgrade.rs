@@ -1,0 +1,45 @@
+//! `aludel downgrade`
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Context;
+use super::run::{self, Request};
+use super::workspace::{Goal, parse_goal, parse_names, parse_wait};
+use crate::error::Result;
+use crate::model::bookkeeping::Direction;
+
+/// Undo revisions, down to a target
+///
+/// Undoes everything that stands on the target; the target itself stays. A revision without a downgrade section
+/// cannot be undone, and a plan that would have to is refused before anything runs.
+///
+///   aludel downgrade -1               the last revision
+///   aludel downgrade 001              everything above 001
+///   aludel downgrade base             everything
+///   aludel downgrade 002:001 --sql    print the SQL, for a database at 002
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Arguments {
+    /// Where to: -N, an id, base, LABEL@base, ID-N; with --sql FROM:TO
+    #[arg(value_parser = parse_goal, allow_hyphen_values = true)]
+    target: Goal,
+
+    /// Print the SQL that would be run, for review or to be run with psql; nothing is connected to
+    #[arg(long)]
+    sql: bool,
+
+    /// With --sql: the revisions the database is at, where it is at several
+    #[arg(long, value_name = "ID,ID", value_parser = parse_names, requires = "sql")]
+    from: Option<Vec<String>>,
+
+    /// How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's `lock_wait`, or 5min]
+    #[arg(long, value_name = "TIME", value_parser = parse_wait)]
+    lock_wait: Option<Duration>,
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
+    let Arguments { target, sql, from, lock_wait } = arguments;
+    run::move_along(context, Request { direction: Direction::Downgrade, goal: target, sql, from, lock_wait })
+}

@@ -1,0 +1,53 @@
+//! `aludel plan`
+
+use clap::{Args, Subcommand};
+
+use super::Context;
+use super::run::{self, Request};
+use super::workspace::{Goal, parse_goal, parse_names};
+use crate::error::Result;
+use crate::model::bookkeeping::Direction;
+
+/// Show what an `upgrade` or a `downgrade` would run, in order; changes nothing
+///
+///   aludel plan upgrade head               what `aludel upgrade head` would run
+///   aludel plan downgrade -1               what `aludel downgrade -1` would run
+///   aludel plan upgrade head --from 002    the same for a database at 002, without asking one
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Arguments {
+    #[command(subcommand)]
+    way: Way,
+}
+
+#[derive(Debug, Subcommand)]
+enum Way {
+    /// What an upgrade would run
+    Upgrade(Planned),
+    /// What a downgrade would run
+    Downgrade(Planned),
+}
+
+#[derive(Debug, Args)]
+struct Planned {
+    /// Where to
+    #[arg(value_parser = parse_goal, allow_hyphen_values = true)]
+    target: Goal,
+
+    /// From these revisions, without connecting to a database; `base` for an empty one
+    #[arg(long, value_name = "ID,ID", value_parser = parse_names)]
+    from: Option<Vec<String>>,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
+    let (direction, planned) = match arguments.way {
+        Way::Upgrade(planned) => (Direction::Upgrade, planned),
+        Way::Downgrade(planned) => (Direction::Downgrade, planned),
+    };
+    let request = Request { direction, goal: planned.target, sql: false, from: planned.from, lock_wait: None };
+    run::show_plan(context, request, planned.json)
+}

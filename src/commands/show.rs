@@ -1,0 +1,34 @@
+//! `aludel show`
+
+use clap::Args;
+
+use super::Context;
+use super::view::View;
+use super::workspace::{Goal, Workspace, parse_goal};
+use crate::error::Result;
+
+/// Show revisions in full: parents, labels, file, message
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Which: an id, a label, head, heads, current, ID-N
+    #[arg(value_parser = parse_goal, allow_negative_numbers = true)]
+    target: Goal,
+
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
+    let workspace = Workspace::open(context)?;
+    let nodes = workspace.find(context, &arguments.target)?;
+    let view = View::new(&workspace, &[]);
+    if arguments.json {
+        context.ui.json(&view.list(nodes));
+    } else {
+        for node in nodes {
+            context.ui.line(view.block(node));
+        }
+    }
+    Ok(())
+}

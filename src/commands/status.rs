@@ -1,0 +1,92 @@
+//! `aludel status`
+
+use clap::Args;
+use serde::Serialize;
+
+use super::Context;
+use super::view::{RevisionView, View};
+use super::workspace::Workspace;
+use crate::error::Result;
+use crate::model::graph::Node;
+use crate::model::plan;
+
+/// Show on one screen where the database stands: applied, pending, unknown rows, heads
+#[derive(Debug, Args)]
+pub struct Arguments {
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Report<'a> {
+    database: &'a str,
+    version_table: bool,
+    at_heads: bool,
+    current: Vec<RevisionView<'a>>,
+    unknown: &'a [String],
+    applied: Vec<&'a str>,
+    pending: Vec<RevisionView<'a>>,
+    heads: Vec<RevisionView<'a>>,
+}
+
+/// So many pending revisions fit a screen; `plan` and `--json` show them all.
+const SHOWN: usize = 20;
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
+    let workspace = Workspace::open(context)?;
+    let graph = &workspace.graph;
+    let standing = workspace.standing(context)?;
+    let (known, unknown): (Vec<String>, Vec<String>) =
+        standing.rows.iter().cloned().partition(|row| graph.find(row).is_some());
+    let applied = workspace.applied(&known)?;
+    let current = plan::current(graph, &applied);
+    let at_heads = unknown.is_empty() && plan::at_heads(graph, &applied);
+    let pending = plan::pending(graph, &applied);
+    let view = View::new(&workspace, &current);
+    if arguments.json {
+        let is_applied = |node: &Node| applied.contains(*node);
+        context.ui.json(&Report {
+            database: &standing.place,
+            version_table: standing.version_table,
+            at_heads,
+            current: view.list(current.iter().copied()),
+            unknown: &unknown,
+            applied: graph.nodes().filter(is_applied).map(|node| graph.revision(node).id.as_str()).collect(),
+            pending: view.list(pending.iter().copied()),
+            heads: view.list(graph.heads()),
+        });
+        return Ok(());
+    }
+    let ui = context.ui;
+    ui.line(format_args!("database  {}", standing.place));
+    let total = graph.len();
+    let applied_count = total - pending.len();
+    let at = current.iter().map(|node| graph.revision(*node).id.as_str()).collect::<Vec<_>>().join(", ");
+    match (standing.version_table, at.is_empty()) {
+        (false, _) => ui.line("current   nothing: there is no version table yet"),
+        (true, true) => ui.line("current   nothing is applied"),
+        (true, false) => ui.line(format_args!("current   {at}")),
+    }
+    if !unknown.is_empty() {
+        ui.line(format_args!("unknown   {}: no file defines it", unknown.join(", ")));
+    }
+    ui.line(format_args!("applied   {applied_count} of {total}"));
+    let heads: Vec<String> = graph.heads().map(|head| view.short(head)).collect();
+    for (index, head) in heads.iter().enumerate() {
+        ui.line(format_args!("{}{head}", if index == 0 { "heads     " } else { "          " }));
+    }
+    ui.line(format_args!("pending   {}", pending.len()));
+    for node in pending.iter().take(SHOWN) {
+        ui.line(format_args!("          {}", view.graph_line(*node)));
+    }
+    if pending.len() > SHOWN {
+        ui.line(format_args!("          and {} more", pending.len() - SHOWN));
+    }
+    if !unknown.is_empty() {
+        ui.hint("a row that no file defines comes from another branch or a newer version; get its file, or `aludel stamp --purge ID` to what is really there");
+    } else if !pending.is_empty() {
+        ui.hint(if heads.len() > 1 { "aludel upgrade heads" } else { "aludel upgrade head" });
+    }
+    Ok(())
+}

@@ -1,0 +1,46 @@
+//! `aludel upgrade`
+
+use std::time::Duration;
+
+use clap::Args;
+
+use super::Context;
+use super::run::{self, Request};
+use super::workspace::{Goal, parse_goal, parse_names, parse_wait};
+use crate::error::Result;
+use crate::model::bookkeeping::Direction;
+
+/// Apply revisions, up to a target
+///
+/// Applies what the target needs and the database lacks, parents first. Where nothing is lacking, nothing is done.
+///
+///   aludel upgrade head            to the only head (`heads` for all of them)
+///   aludel upgrade +1              one revision further
+///   aludel upgrade 002             to a revision: its id, or the first characters of it
+///   aludel upgrade billing@head    to the head of a branch, by its label
+///   aludel upgrade head --sql      print the SQL instead, from an empty database
+///   aludel upgrade 001:002 --sql   print the SQL, from revision 001
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Arguments {
+    /// Where to: head, heads, an id, LABEL@head, +N, ID+N; with --sql also FROM:TO
+    #[arg(value_parser = parse_goal)]
+    target: Goal,
+
+    /// Print the SQL that would be run, for review or to be run with psql; nothing is connected to
+    #[arg(long)]
+    sql: bool,
+
+    /// With --sql: the revisions the database is at, where it is at several
+    #[arg(long, value_name = "ID,ID", value_parser = parse_names, requires = "sql")]
+    from: Option<Vec<String>>,
+
+    /// How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's `lock_wait`, or 5min]
+    #[arg(long, value_name = "TIME", value_parser = parse_wait)]
+    lock_wait: Option<Duration>,
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
+    let Arguments { target, sql, from, lock_wait } = arguments;
+    run::move_along(context, Request { direction: Direction::Upgrade, goal: target, sql, from, lock_wait })
+}

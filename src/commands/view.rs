@@ -1,0 +1,169 @@
+//! How a revision is shown: one line, a block, JSON. Alembic's forms, so that eyes and scripts need not relearn them.
+
+use serde::Serialize;
+
+use super::workspace::Workspace;
+use crate::model::graph::Node;
+
+/// Shows revisions of one workspace, marking those the database is at.
+pub(super) struct View<'a> {
+    workspace: &'a Workspace,
+    current: &'a [Node],
+}
+
+/// A revision as JSON; the fields are documented in docs/json.md and only ever added to.
+#[derive(Serialize)]
+pub(super) struct RevisionView<'a> {
+    revision: &'a str,
+    parents: Vec<&'a str>,
+    depends_on: Vec<&'a str>,
+    labels: Vec<&'a str>,
+    message: &'a str,
+    created: Option<String>,
+    file: &'a str,
+    is_head: bool,
+    is_branch_point: bool,
+    is_merge_point: bool,
+    is_current: bool,
+}
+
+/// A branch point as JSON.
+#[derive(Serialize)]
+pub(super) struct BranchView<'a> {
+    #[serde(flatten)]
+    point: RevisionView<'a>,
+    branches_into: Vec<&'a str>,
+}
+
+impl<'a> View<'a> {
+    pub(super) fn new(workspace: &'a Workspace, current: &'a [Node]) -> Self {
+        Self { workspace, current }
+    }
+
+    fn id(&self, node: Node) -> &'a str {
+        self.workspace.graph.revision(node).id.as_str()
+    }
+
+    fn ids(&self, nodes: impl IntoIterator<Item = Node>) -> Vec<&'a str> {
+        nodes.into_iter().map(|node| self.id(node)).collect()
+    }
+
+    /// ` (label) (head) (branchpoint)`, or nothing.
+    fn marks(&self, node: Node) -> String {
+        let graph = &self.workspace.graph;
+        let labels = graph.effective_labels(node);
+        let mut marks = String::new();
+        if !labels.is_empty() {
+            let labels: Vec<&str> = labels.iter().map(|label| label.as_str()).collect();
+            marks.push_str(&format!(" ({})", labels.join(", ")));
+        }
+        if graph.is_real_head(node) {
+            marks.push_str(" (head)");
+        } else if graph.is_head(node) {
+            marks.push_str(" (effective head)");
+        }
+        if self.current.contains(&node) {
+            marks.push_str(" (current)");
+        }
+        if graph.is_branch_point(node) {
+            marks.push_str(" (branchpoint)");
+        }
+        if graph.is_merge_point(node) {
+            marks.push_str(" (mergepoint)");
+        }
+        marks
+    }
+
+    /// `27c6a30d7c24 (shoppingcart) (head)`
+    pub(super) fn short(&self, node: Node) -> String {
+        format!("{}{}", self.id(node), self.marks(node))
+    }
+
+    /// `001, 002 (003)`: the parents and, in parentheses, the dependencies; `<base>` without parents.
+    fn below(&self, node: Node) -> String {
+        let parents = self.ids(self.workspace.graph.parents(node).iter().copied());
+        let parents = if parents.is_empty() { "<base>".to_owned() } else { parents.join(", ") };
+        let dependencies = self.ids(self.workspace.graph.dependencies(node).iter().copied());
+        if dependencies.is_empty() { parents } else { format!("{parents} ({})", dependencies.join(", ")) }
+    }
+
+    /// `1975ea83b712 -> 27c6a30d7c24 (shoppingcart) (head), add shopping cart table`
+    pub(super) fn history_line(&self, node: Node) -> String {
+        format!("{} -> {}{}", self.below(node), self.short(node), self.comma_message(node))
+    }
+
+    /// `27c6a30d7c24 (head), add shopping cart table`
+    pub(super) fn graph_line(&self, node: Node) -> String {
+        format!("{}{}", self.short(node), self.comma_message(node))
+    }
+
+    fn comma_message(&self, node: Node) -> String {
+        let message = &self.workspace.graph.revision(node).message;
+        if message.is_empty() { String::new() } else { format!(", {message}") }
+    }
+
+    /// Everything about a revision, over several lines, ending in an empty one.
+    pub(super) fn block(&self, node: Node) -> String {
+        let graph = &self.workspace.graph;
+        let mut lines = vec![format!("Rev: {}", self.short(node))];
+        let parents = self.ids(graph.parents(node).iter().copied());
+        match parents.as_slice() {
+            [] => lines.push("Parent: <base>".to_owned()),
+            [parent] => lines.push(format!("Parent: {parent}")),
+            _ => lines.push(format!("Merges: {}", parents.join(", "))),
+        }
+        let dependencies = self.ids(graph.dependencies(node).iter().copied());
+        if !dependencies.is_empty() {
+            lines.push(format!("Also depends on: {}", dependencies.join(", ")));
+        }
+        let children = self.ids(graph.children(node).iter().copied());
+        if children.len() > 1 {
+            lines.push(format!("Branches into: {}", children.join(", ")));
+        }
+        let labels = graph.effective_labels(node);
+        if !labels.is_empty() {
+            let labels: Vec<&str> = labels.iter().map(|label| label.as_str()).collect();
+            lines.push(format!("Branch names: {}", labels.join(", ")));
+        }
+        lines.push(format!("Path: {}", self.workspace.file(node)));
+        if let Some(created) = self.workspace.created(node) {
+            lines.push(format!("Created: {created}"));
+        }
+        let message = &graph.revision(node).message;
+        if !message.is_empty() {
+            lines.extend([String::new(), format!("    {message}")]);
+        }
+        lines.push(String::new());
+        lines.join("\n")
+    }
+
+    pub(super) fn json(&self, node: Node) -> RevisionView<'a> {
+        let graph = &self.workspace.graph;
+        let revision = graph.revision(node);
+        RevisionView {
+            revision: revision.id.as_str(),
+            parents: self.ids(graph.parents(node).iter().copied()),
+            depends_on: self.ids(graph.dependencies(node).iter().copied()),
+            labels: graph.effective_labels(node).iter().map(|label| label.as_str()).collect(),
+            message: &revision.message,
+            created: self.workspace.created(node),
+            file: self.workspace.file(node),
+            is_head: graph.is_head(node),
+            is_branch_point: graph.is_branch_point(node),
+            is_merge_point: graph.is_merge_point(node),
+            is_current: self.current.contains(&node),
+        }
+    }
+
+    pub(super) fn list(&self, nodes: impl IntoIterator<Item = Node>) -> Vec<RevisionView<'a>> {
+        nodes.into_iter().map(|node| self.json(node)).collect()
+    }
+
+    pub(super) fn branches(&self, points: &[(Node, Vec<Node>)]) -> Vec<BranchView<'a>> {
+        let branch = |(point, children): &(Node, Vec<Node>)| BranchView {
+            point: self.json(*point),
+            branches_into: self.ids(children.iter().copied()),
+        };
+        points.iter().map(branch).collect()
+    }
+}

@@ -1,0 +1,172 @@
+//! The lock that lets one run at a time change a database's schema, as a type: without a [`Locked`] no program runs.
+//!
+//! It is a session-level advisory lock on the connection that does the work, asked for again and again outside any
+//! transaction. A blocking wait would hold a snapshot, and CREATE INDEX CONCURRENTLY in the run that holds the lock
+//! would wait for that snapshot for ever: each would wait for the other.
+
+use std::time::{Duration, Instant};
+
+use super::session::{Session, Standing, explain};
+use crate::error::{Error, Result};
+use crate::model::sql::quote::literal;
+use crate::ui;
+
+/// A session that holds the lock.
+pub struct Locked {
+    pub(super) session: Session,
+}
+
+/// Who holds the lock, as far as this role may see.
+#[derive(Clone, Debug)]
+pub struct Holder {
+    /// Its server process.
+    pub pid: String,
+    /// Its role.
+    pub user: Option<String>,
+    /// The name its program gave itself.
+    pub application: Option<String>,
+    /// Where it connected from; none for a local socket.
+    pub address: Option<String>,
+    /// How long it has been connected, in seconds.
+    pub seconds: Option<u64>,
+}
+
+impl std::fmt::Display for Holder {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "server process {}", self.pid)?;
+        if let Some(application) = self.application.as_ref().filter(|name| !name.is_empty()) {
+            write!(formatter, " (`{application}`")?;
+            match &self.user {
+                Some(user) => write!(formatter, ", role {user})")?,
+                None => write!(formatter, ")")?,
+            }
+        }
+        if let Some(address) = &self.address {
+            write!(formatter, " from {address}")?;
+        }
+        if let Some(seconds) = self.seconds {
+            write!(formatter, ", connected for {}", ui::duration(Duration::from_secs(seconds)))?;
+        }
+        Ok(())
+    }
+}
+
+/// The first pause between two tries, and the longest one.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+
+impl Session {
+    /// Takes the lock, waiting for it up to `wait`, and reads where the database stands: one round trip where the lock is free.
+    ///
+    /// `waiting` is called once with the holder when the lock is found taken.
+    ///
+    /// # Errors
+    /// The lock stays taken, naming its holder; or the standing cannot be read.
+    pub fn lock(mut self, wait: Duration, mut waiting: impl FnMut(Option<&Holder>)) -> Result<(Locked, Standing)> {
+        let key = self.tables.lock_key();
+        let until = Instant::now() + wait;
+        let mut pause = PAUSES.0;
+        let mut told = false;
+        loop {
+            let [about, rows] = self.standing_questions();
+            let answers = self.ask(&[&format!("SELECT pg_catalog.pg_try_advisory_lock({key})"), &about, &rows])?;
+            if let Some(error) = &answers[0].error {
+                return Err(explain(error, "cannot ask for the lock"));
+            }
+            if answers[0].rows.first().and_then(|row| row.get(0)) == Some("t") {
+                // Read after the lock was granted: nobody else changes this any more.
+                let standing = self.read_standing(&answers[1..])?;
+                return Ok((Locked { session: self }, standing));
+            }
+            let now = Instant::now();
+            if now >= until {
+                return Err(self.taken(wait));
+            }
+            if !told {
+                told = true;
+                let holder = self.holder();
+                waiting(holder.as_ref());
+            }
+            std::thread::sleep(jittered(pause).min(until - now));
+            pause = (pause * 3 / 2).min(PAUSES.1);
+        }
+    }
+
+    fn taken(&mut self, wait: Duration) -> Error {
+        let waited = ui::duration(wait);
+        let error = Error::failed(format!("another run holds the lock on this database, and did not end within {waited}"));
+        let error = match self.holder() {
+            Some(holder) => {
+                let pid = holder.pid.clone();
+                error.note(format!("held by {holder}")).hint(format!(
+                    "wait for it, give `--lock-wait` more time, or, if it is known to be dead: SELECT pg_terminate_backend({pid})"
+                ))
+            }
+            None => error,
+        };
+        error.note("nothing was changed")
+    }
+
+    /// Who holds the lock, if that can be seen.
+    fn holder(&mut self) -> Option<Holder> {
+        let key = self.tables.lock_key();
+        let high = (key >> 32) & 0xffff_ffff;
+        let low = key & 0xffff_ffff;
+        let sql = format!(
+            "SELECT l.pid, a.usename, a.application_name, pg_catalog.host(a.client_addr),
+                    EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.backend_start)::pg_catalog.int8
+             FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
+             WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted AND l.objsubid OPERATOR(pg_catalog.=) 1
+               AND l.classid OPERATOR(pg_catalog.=) {}::pg_catalog.oid AND l.objid OPERATOR(pg_catalog.=) {}::pg_catalog.oid
+               AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
+            literal(&high.to_string()),
+            literal(&low.to_string()),
+        );
+        let rows = self.run(&sql, "cannot ask who holds the lock").ok()?;
+        let row = rows.first()?;
+        let text = |column: usize| row.get(column).map(str::to_owned);
+        Some(Holder {
+            pid: text(0)?,
+            user: text(1),
+            application: text(2),
+            address: text(3),
+            seconds: text(4).and_then(|seconds| seconds.parse().ok()),
+        })
+    }
+}
+
+impl Locked {
+    /// Creates the tables that `standing` says are missing. Only the holder of the lock does this, so two runs on a fresh database
+    /// do not race; the transaction-level lock is for poolers, through which the session's lock does not carry.
+    ///
+    /// # Errors
+    /// The role may not create them, with the GRANT that is missing.
+    pub fn create_tables(&mut self, standing: &Standing) -> Result<()> {
+        if standing.version_table && standing.history_table {
+            return Ok(());
+        }
+        let tables = &self.session.tables;
+        let create = match (standing.version_table, standing.history_table) {
+            (false, _) => tables.create(),
+            (true, _) => tables.create_history(),
+        };
+        let sql = format!(
+            "BEGIN;\nSET LOCAL client_min_messages = warning;\nSELECT pg_catalog.pg_advisory_xact_lock({});\n{create}COMMIT;\n",
+            tables.lock_key().wrapping_add(1)
+        );
+        let schema = tables.schema.clone();
+        let answers = self.session.ask(&[&sql])?;
+        let Some(error) = answers.first().and_then(|answer| answer.error.as_ref()) else { return Ok(()) };
+        let _ = self.session.run("ROLLBACK", "cannot roll back");
+        let explained = explain(error, "cannot create the tables of versions and history").note("nothing was changed");
+        Err(match error.code.as_str() {
+            "42501" => explained.hint(format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO the role used here")),
+            _ => explained,
+        })
+    }
+}
+
+/// `pause` give or take a fifth, so that many waiting runs do not ask in step.
+fn jittered(pause: Duration) -> Duration {
+    let random = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
+    pause * 4 / 5 + pause * 2 / 5 * random / 255
+}
