@@ -8,7 +8,8 @@ use clap::{Args, Parser};
 
 use crate::commands::{self, Command};
 use crate::config::Environment;
-use crate::error::Kind;
+use crate::error::{Error, Kind};
+use crate::secret::Secret;
 use crate::ui::{Ui, Volume};
 
 /// Migrate a PostgreSQL schema along a graph of revisions, from plain SQL files
@@ -41,11 +42,11 @@ pub struct Global {
 
     /// A value for the configuration (`{{ x.NAME }}`) and for revisions that are templates; may be given again
     #[arg(short = 'x', global = true, value_name = "NAME=VALUE", value_parser = parse_variable)]
-    pub x: Vec<(String, String)>,
+    pub x: Vec<(String, Secret)>,
 
     /// The database, instead of the configuration's `url`: a URL, `key=value` pairs, or `local`
-    #[arg(long, global = true, value_name = "URL")]
-    pub url: Option<String>,
+    #[arg(long, global = true, value_name = "URL", value_parser = parse_secret)]
+    pub url: Option<Secret>,
 
     /// Say nothing but results, warnings and errors
     #[arg(short, long, global = true)]
@@ -56,11 +57,15 @@ pub struct Global {
     pub verbose: bool,
 }
 
-fn parse_variable(text: &str) -> Result<(String, String), String> {
+fn parse_variable(text: &str) -> Result<(String, Secret), &'static str> {
     match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write it as NAME=VALUE".to_owned()),
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), Secret::new(value))),
+        _ => Err("write it as NAME=VALUE"),
     }
+}
+
+fn parse_secret(text: &str) -> Result<Secret, std::convert::Infallible> {
+    Ok(Secret::new(text))
 }
 
 /// Runs the program on the process's own arguments and returns its exit code.
@@ -77,10 +82,7 @@ pub fn main() -> ExitCode {
     };
     let CommandLine { global, command } = command_line;
     let ui = Ui::new(Volume { quiet: global.quiet, verbose: global.verbose });
-    let environment = Environment::of_the_process();
-    let result = commands::run(command, &commands::Context { ui: &ui, environment: &environment, global: &global });
-    let result = result.and_then(|()| ui.finish());
-    match result {
+    match run(command, &ui, &global) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             ui.end_progress();
@@ -89,4 +91,10 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+fn run(command: Command, ui: &Ui, global: &Global) -> Result<(), Error> {
+    let environment = Environment::of_process()?;
+    commands::run(command, &commands::Context { ui, environment: &environment, global })?;
+    ui.finish()
 }

@@ -1,1 +1,342 @@
-//! To be written.
+//! The sentences for what the model found wrong: its errors are data, and here alone they become words, places and hints.
+
+use crate::error::Error;
+use crate::model::graph::{Edge, Graph, GraphError, Node};
+use crate::model::header::Key;
+use crate::model::plan::{Direction, PlanError};
+use crate::model::range::RangeSyntaxError;
+use crate::model::revision::Name;
+use crate::model::sql::marker::MarkerProblem;
+use crate::model::sql::problem::{BodyError, MetaPurpose, Problem};
+use crate::model::sql::split::Opener;
+use crate::model::target::{TargetSyntaxError, Walk};
+use crate::project::LoadedFile;
+use crate::ui::counted;
+
+/// Several errors as one.
+#[must_use]
+pub fn several(errors: Vec<Error>) -> Error {
+    Error::all(errors).unwrap_or_else(|| Error::failed("something is wrong, and nothing says what"))
+}
+
+/// What is wrong with a graph, each fault with the places in the files.
+#[must_use]
+pub fn graph(errors: &[GraphError], files: &[LoadedFile], ids: &[Name]) -> Error {
+    several(errors.iter().map(|error| GraphFiles { files, ids }.explain(error)).collect())
+}
+
+struct GraphFiles<'a> {
+    files: &'a [LoadedFile],
+    ids: &'a [Name],
+}
+
+impl GraphFiles<'_> {
+    fn id(&self, node: Node) -> &Name {
+        &self.ids[node.index()]
+    }
+
+    fn path(&self, node: Node) -> String {
+        self.files[node.index()].path.display().to_string()
+    }
+
+    /// `error` with the place where a file says `key`; where the file cannot be read any more, its name.
+    fn at(&self, error: Error, node: Node, key: Key, name: Option<&str>) -> Error {
+        match self.files[node.index()].excerpt(key, name) {
+            Some(excerpt) => error.at(excerpt),
+            None => error.note(format!("in {}", self.path(node))),
+        }
+    }
+
+    fn at_each(&self, error: Error, nodes: &[Node], key: Key, name: Option<&str>) -> Error {
+        nodes.iter().fold(error, |error, node| self.at(error, *node, key, name))
+    }
+
+    fn nearest(&self, name: &Name) -> Option<String> {
+        let known = self.ids.iter().map(Name::as_str);
+        crate::config::keys::nearest(name.as_str(), known).map(|near| format!("did you mean `{near}`?"))
+    }
+
+    fn explain(&self, error: &GraphError) -> Error {
+        match error {
+            GraphError::UnknownParent { revision, parent } => {
+                let error = Error::failed(format!("revision {} has a parent that no file defines: `{parent}`", self.id(*revision)));
+                let error = self.at(error, *revision, Key::Parents, Some(parent.as_str()));
+                error.hint(self.nearest(parent).unwrap_or_else(|| "add the missing file, or name another parent".to_owned()))
+            }
+            GraphError::UnknownDependency { revision, dependency } => {
+                let error = Error::failed(format!(
+                    "revision {} depends on something that no file defines: `{dependency}`",
+                    self.id(*revision)
+                ));
+                let error = self.at(error, *revision, Key::DependsOn, Some(dependency.as_str()));
+                error.hint(self.nearest(dependency).unwrap_or_else(|| "write an id or a label that a file defines".to_owned()))
+            }
+            GraphError::DuplicateId { revisions } => {
+                let id = self.id(revisions[0]);
+                let error = Error::failed(format!("{} have the id `{id}`", counted(revisions.len(), "file")));
+                self.at_each(error, revisions, Key::Revision, None)
+                    .hint("give one of them another id; if they came from two branches, keep the one that is applied")
+            }
+            GraphError::IdsDifferInCase { revisions } => {
+                let ids: Vec<String> = revisions.iter().map(|node| format!("`{}`", self.id(*node))).collect();
+                let error = Error::failed(format!("ids that differ only in case: {}", ids.join(", ")));
+                self.at_each(error, revisions, Key::Revision, None).hint("give all but one of them another id")
+            }
+            GraphError::DuplicateLabel { label, revisions } => {
+                let error = Error::failed(format!("the label `{label}` is given more than once"));
+                self.at_each(error, revisions, Key::Labels, Some(label.as_str()))
+                    .hint("a label names one branch: keep it on that branch's first revision")
+            }
+            GraphError::LabelIsId { label, labelled, named } => {
+                let error = Error::failed(format!("`{label}` is the label of one revision and the id of another"));
+                let error = self.at(error, *labelled, Key::Labels, Some(label.as_str()));
+                self.at(error, *named, Key::Revision, None).hint("give the label another name")
+            }
+            GraphError::SelfLoop { revision, edge } => {
+                let (key, does) = match edge {
+                    Edge::Dependency => (Key::DependsOn, "depends on itself"),
+                    _ => (Key::Parents, "is its own parent"),
+                };
+                let id = self.id(*revision);
+                let error = Error::failed(format!("revision {id} {does}"));
+                self.at(error, *revision, key, Some(id.as_str()))
+            }
+            GraphError::Cycle { revisions, walk, .. } => {
+                let mut path: Vec<&str> = walk.iter().map(|node| self.id(*node).as_str()).collect();
+                path.extend(path.first().copied());
+                let error = Error::failed(format!("revisions need each other in a circle: {}", path.join(" -> ")));
+                let error = walk.iter().enumerate().fold(error, |error, (index, node)| {
+                    let next = self.id(walk[(index + 1) % walk.len()]).as_str();
+                    let key = match self.files[node.index()].excerpt(Key::Parents, Some(next)) {
+                        Some(_) => Key::Parents,
+                        None => Key::DependsOn,
+                    };
+                    self.at(error, *node, key, Some(next))
+                });
+                let others = revisions.len() - walk.len();
+                let error = if others > 0 { error.note(format!("{} more are part of it", counted(others, "revision"))) } else { error };
+                error.hint("one of them names a wrong parent or dependency")
+            }
+        }
+    }
+}
+
+/// Why a target, or a plan for it, is refused.
+#[must_use]
+pub fn plan(error: &PlanError, graph: &Graph) -> Error {
+    let id = |node: &Node| graph.id(*node).as_str().to_owned();
+    let ids = |nodes: &[Node]| nodes.iter().map(id).collect::<Vec<_>>().join(", ");
+    let names = |names: &[Name]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let near = |error: Error, nearest: &[Name]| match nearest {
+        [] => error.hint("`aludel history` lists the revisions"),
+        [first, ..] => error.hint(format!("did you mean `{first}`?")),
+    };
+    match error {
+        PlanError::UnknownRows(rows) => {
+            let unknown = rows.unknown.iter().map(|row| format!("`{row}`")).collect::<Vec<_>>().join(", ");
+            let what = if rows.unknown.len() == 1 { "a revision" } else { "revisions" };
+            let error = Error::failed(format!("the database is at {what} that no file defines: {unknown}"))
+                .note("it was migrated from another branch, or by a newer version of this project; nothing was changed");
+            let error = match rows.known.as_slice() {
+                [] => error,
+                known => error.note(format!("it is also at {}", ids(known))),
+            };
+            error
+                .hint("get the missing file: switch to the branch, or update to the version, that has it")
+                .hint("or, if it is known what the database really holds: `aludel stamp --purge ID`")
+        }
+        PlanError::UnknownRevision { name, nearest } => {
+            near(Error::failed(format!("no revision or label is, or begins with, `{name}`")), nearest)
+        }
+        PlanError::UnknownBranch { name, nearest } => near(Error::failed(format!("there is no branch `{name}`")), nearest),
+        PlanError::AmbiguousName { name, matches } => {
+            Error::failed(format!("`{name}` could be any of {}", names(matches))).hint("type more of it")
+        }
+        PlanError::NotInBranch { revision, branch } => {
+            Error::failed(format!("revision {} is not in the branch `{branch}`", id(revision)))
+                .hint(format!("leave out `{branch}@`, or see `aludel history -r :{branch}@head`"))
+        }
+        PlanError::MultipleHeads { heads, branch } => {
+            let of = branch.as_ref().map_or(String::new(), |branch| format!(" of the branch `{branch}`"));
+            Error::failed(format!("there are {} heads{of}: {}", heads.len(), ids(heads)))
+                .hint("name one of them, or `LABEL@head`, or `heads` for all")
+                .hint("or join them: aludel merge heads -m \"...\"")
+        }
+        PlanError::NoStart { target } => Error::failed(format!("`{target}` is relative, and there is nothing to count from"))
+            .hint("name a revision: `ID+1`, `head-1`"),
+        PlanError::NoCurrent => {
+            Error::failed("`current` needs a database").hint("name a revision, or leave out what keeps the database from being asked")
+        }
+        PlanError::WrongWay { walk, direction } => {
+            let (is, other) = match direction {
+                Direction::Upgrade => ("an upgrade goes up", "aludel downgrade"),
+                Direction::Downgrade => ("a downgrade goes down", "aludel upgrade"),
+            };
+            let error = Error::failed(format!("`{}` is no way to go: {is}, at least one step", walked(*walk)));
+            if walk.steps() == 0 { error } else { error.hint(format!("{other} {}", walked(*walk))) }
+        }
+        PlanError::NotEnoughSteps { walk, possible, from } => {
+            let from = from.as_ref().map_or_else(|| "base".to_owned(), id);
+            Error::failed(format!(
+                "`{}` goes too far: from {from} there {} {}",
+                walked(*walk),
+                if *possible == 1 { "is" } else { "are" },
+                counted(*possible as usize, "step")
+            ))
+        }
+        PlanError::AmbiguousWalk { walk, at, candidates } => {
+            let at = at.as_ref().map_or_else(|| "base".to_owned(), id);
+            Error::failed(format!("`{}` is ambiguous: from {at} it could go to {}", walked(*walk), ids(candidates)))
+                .hint("name the revision to go to")
+        }
+        PlanError::AmbiguousCurrent { walk, rows } => {
+            Error::failed(format!("`{}` is ambiguous: the database is at {}", walked(*walk), ids(rows)))
+                .hint(format!("name the revision to go to, or count in a branch: `LABEL@{}`", walked(*walk)))
+        }
+        PlanError::OverlappingRows(overlap) => Error::failed(format!(
+            "the version table holds {} and also {}, which {} already implies",
+            id(&overlap.above),
+            id(&overlap.below),
+            id(&overlap.above)
+        ))
+        .hint(format!("aludel stamp {}", id(&overlap.above))),
+        PlanError::OverlappingTargets(overlap) => {
+            Error::failed(format!("{} already implies {}", id(&overlap.above), id(&overlap.below)))
+                .hint(format!("name {} alone", id(&overlap.above)))
+        }
+        PlanError::NotAnAncestor { from, to } => {
+            Error::failed(format!("{} is not below {}", ids(from), ids(to))).hint("a range goes from the older to the newer end: OLD:NEW")
+        }
+        PlanError::InvalidDowngrade { target, applied } => {
+            let error = Error::failed(format!("{} is not something to go down to", id(target)));
+            if *applied {
+                error.note("it is applied, and nothing stands on it but revisions that depend on it")
+            } else {
+                error.note("it is not applied").hint("`aludel current` shows where the database stands")
+            }
+        }
+        PlanError::NothingInBranch { target, branch } => {
+            let target = target.as_ref().map_or_else(|| "base".to_owned(), id);
+            Error::failed(format!("no revision right above {target} belongs to the branch of {}", id(branch)))
+        }
+        PlanError::NotAHead { revision, children } => {
+            Error::failed(format!("revision {} is no head: {} follow it", id(revision), ids(children)))
+                .hint("give --splice to start a branch there, or name a head")
+        }
+        PlanError::DuplicateHead { revision } => Error::failed(format!("{} is named twice", id(revision))),
+        PlanError::NoDependency { target } => Error::failed(format!("`{target}` is no single revision to depend on")),
+    }
+}
+
+fn walked(walk: Walk) -> String {
+    match walk {
+        Walk::Up(steps) => format!("+{steps}"),
+        Walk::Down(steps) => format!("-{steps}"),
+    }
+}
+
+/// Why a text is no target: a fragment for clap to print behind the argument.
+#[must_use]
+pub fn target_syntax(error: &TargetSyntaxError) -> String {
+    match error {
+        TargetSyntaxError::Missing { .. } => "a revision is missing".to_owned(),
+        TargetSyntaxError::TwoBranches { .. } => "one `@` is enough: LABEL@REVISION".to_owned(),
+        TargetSyntaxError::ReservedBranch { word } => format!("`{word}` is no branch: write LABEL@{word}"),
+        TargetSyntaxError::Character { character, .. } => {
+            format!("{character:?} cannot stand in a revision: letters, digits and `_` can")
+        }
+        TargetSyntaxError::Steps { .. } => "a number of steps stands behind `+` or `-`".to_owned(),
+    }
+}
+
+/// Why a text is no range: a fragment for clap to print behind the argument.
+#[must_use]
+pub fn range_syntax(error: &RangeSyntaxError) -> String {
+    match error {
+        RangeSyntaxError::Target(error) => target_syntax(error),
+        _ => "a range is FROM:TO, with one colon".to_owned(),
+    }
+}
+
+/// What is wrong with the SQL of a revision file.
+#[must_use]
+pub fn body(error: &BodyError) -> Error {
+    let explained = match &error.problem {
+        Problem::Reading { message, .. } => Error::failed(format!("cannot read {}: {message}", error.excerpt.path)),
+        Problem::Utf16 => Error::failed("the file is UTF-16, and SQL files are UTF-8").hint("save it as UTF-8"),
+        Problem::NotUtf8(byte) => Error::failed(format!("the byte 0x{byte:02X} is not UTF-8")).hint("save the file as UTF-8"),
+        Problem::Nul => Error::failed("a NUL byte cannot be sent to PostgreSQL").hint("take it out of the file"),
+        Problem::OddCharacter(character) => {
+            let code = u32::from(*character);
+            Error::failed(format!("the character U+{code:04X} cannot stand in SQL outside quotes"))
+                .hint("it looks like a blank, or like nothing; put a plain space there")
+        }
+        Problem::CarriageReturnInComment => Error::failed("a carriage return inside a `--` comment ends it for PostgreSQL, so the rest would run")
+            .hint("end lines with LF or CRLF"),
+        Problem::Unclosed(opener) => Error::failed(format!("{} is opened here and never closed", opened(*opener))),
+        Problem::TextAfterCopy => Error::failed("text behind `COPY ... FROM STDIN;` on its line")
+            .hint("the data begin on the next line"),
+        Problem::Marker(problem) => marker(problem),
+        Problem::BeforeFirstSection => Error::failed("a statement stands before the first section")
+            .hint("write `-- migrate:upgrade` on a line before it"),
+        Problem::MetaCommand { command, purpose } => {
+            let error = Error::failed(format!("`{command}` is a command of psql's, not SQL"));
+            match purpose {
+                MetaPurpose::Include => error.hint("put the included file's text here"),
+                MetaPurpose::Connect => error.hint("a revision runs in one database: leave it out"),
+                MetaPurpose::Variable => error.hint("`template: true` in the header gives a revision variables"),
+                MetaPurpose::Copy => error.hint("`COPY ... FROM STDIN;` with the data on the lines below it, and `\\.` at their end"),
+                MetaPurpose::Execute => error.hint("a DO block with EXECUTE runs statements that a query makes"),
+                MetaPurpose::EndOfData => error.hint("it ends the data of a `COPY ... FROM STDIN;`, and there is none before it"),
+                MetaPurpose::Other => error.hint("leave it out"),
+            }
+        }
+        Problem::TransactionControl(control) => Error::failed(format!("`{}` in a section that is a transaction already", control.keywords()))
+            .note("the transaction also holds the record that the revision ran; ending it here would part the two")
+            .hint("leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`"),
+        Problem::NeverInTransaction(what) => Error::failed(format!("{what} cannot run inside a transaction"))
+            .hint("put it into a section of its own: `-- migrate:upgrade transaction:false`"),
+        Problem::Setting(setting) => Error::failed(format!("`{}` would change how the rest of the file is read", setting.name()))
+            .hint("leave it out: files are UTF-8 with standard strings"),
+        Problem::CopyToStdout => Error::failed("`COPY ... TO STDOUT` sends data to nobody here").hint("leave it out"),
+        Problem::TooLarge => Error::failed("one statement is larger than the server takes: 1 GB").hint("cut it into several"),
+    };
+    explained.at(error.excerpt.clone())
+}
+
+fn opened(opener: Opener) -> &'static str {
+    match opener {
+        Opener::String => "a quoted text",
+        Opener::QuotedName => "a quoted name",
+        Opener::DollarQuote => "a dollar quote",
+        Opener::Comment => "a comment",
+        Opener::Parenthesis => "a parenthesis",
+        Opener::Body => "a function body (BEGIN ATOMIC)",
+        Opener::CopyData => "the data of a COPY (they end with `\\.` on a line)",
+    }
+}
+
+fn marker(problem: &MarkerProblem) -> Error {
+    match problem {
+        MarkerProblem::Prefix => Error::failed("a section marker is written exactly `-- migrate:upgrade` or `-- migrate:downgrade`"),
+        MarkerProblem::Kind { found, nearest } => {
+            let error = Error::failed(if found.is_empty() {
+                "a section marker without the section's kind".to_owned()
+            } else {
+                format!("there is no section `{found}`")
+            });
+            match nearest {
+                Some(nearest) => error.hint(format!("did you mean `-- migrate:{nearest}`?")),
+                None => error.hint("the sections are `upgrade` and `downgrade`"),
+            }
+        }
+        MarkerProblem::Option { found, nearest } => {
+            let error = Error::failed(format!("a section has no option `{found}`"));
+            match nearest {
+                Some(nearest) => error.hint(format!("did you mean `{nearest}`?")),
+                None => error.hint("the only one is `transaction:false`"),
+            }
+        }
+        MarkerProblem::Twice => Error::failed("`transaction` is said twice"),
+    }
+}

@@ -34,7 +34,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let standing = workspace.standing(context)?;
     let applied = workspace.applied(&standing.rows)?;
     let current = plan::current(&workspace.graph, &applied);
-    let at_heads = plan::at_heads(&workspace.graph, &applied);
+    let missing = plan::missing_heads(&workspace.graph, &applied);
+    let at_heads = missing.is_empty();
     let view = View::new(&workspace, &[]);
     if arguments.json {
         let current = view.list(current.iter().copied());
@@ -48,7 +49,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         }
     }
     if arguments.check_heads && !at_heads {
-        return Err(Error::new(Kind::Check, "the database is not at every head").hint("aludel upgrade heads"));
+        let missing: Vec<&str> = missing.iter().map(|node| workspace.graph.id(*node).as_str()).collect();
+        return Err(Error::new(Kind::Check, format!("the database is not at every head: {} not applied", missing.join(", ")))
+            .hint("aludel upgrade heads"));
     }
     Ok(())
 }

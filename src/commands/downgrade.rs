@@ -6,9 +6,11 @@ use clap::Args;
 
 use super::Context;
 use super::run::{self, Request};
-use super::workspace::{Goal, parse_goal, parse_names, parse_wait};
+use super::workspace::{Start, parse_route, parse_start, parse_wait};
 use crate::error::Result;
-use crate::model::bookkeeping::Direction;
+use crate::model::plan::Direction;
+use crate::model::range::Route;
+
 
 /// Undo revisions, down to a target
 ///
@@ -23,16 +25,16 @@ use crate::model::bookkeeping::Direction;
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
     /// Where to: -N, an id, base, LABEL@base, ID-N; with --sql FROM:TO
-    #[arg(value_parser = parse_goal, allow_hyphen_values = true)]
-    target: Goal,
+    #[arg(value_parser = parse_route, allow_hyphen_values = true)]
+    target: Route,
 
     /// Print the SQL that would be run, for review or to be run with psql; nothing is connected to
     #[arg(long)]
     sql: bool,
 
     /// With --sql: the revisions the database is at, where it is at several
-    #[arg(long, value_name = "ID,ID", value_parser = parse_names, requires = "sql")]
-    from: Option<Vec<String>>,
+    #[arg(long, value_name = "ID,ID", value_parser = parse_start, requires = "sql")]
+    from: Option<Start>,
 
     /// How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's `lock_wait`, or 5min]
     #[arg(long, value_name = "TIME", value_parser = parse_wait)]
@@ -41,5 +43,5 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { target, sql, from, lock_wait } = arguments;
-    run::move_along(context, Request { direction: Direction::Downgrade, goal: target, sql, from, lock_wait })
+    run::move_along(context, Request { direction: Direction::Downgrade, route: target, sql, from: from.map(|start| start.0), lock_wait })
 }

@@ -5,15 +5,16 @@ use std::process::Command;
 use clap::Args;
 
 use super::Context;
-use super::workspace::{Goal, Workspace, parse_goal};
+use super::workspace::{Workspace, parse_target};
+use crate::model::target::Target;
 use crate::error::{Error, Result};
 
 /// Open a revision's file in your editor: VISUAL, or EDITOR, or the first of a few that is there
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Which revision: an id, a label, head, current
-    #[arg(value_parser = parse_goal, allow_negative_numbers = true)]
-    target: Goal,
+    #[arg(value_parser = parse_target, allow_negative_numbers = true)]
+    target: Target,
 }
 
 /// Tried in this order where neither variable is set, as Alembic does.
@@ -39,15 +40,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
 }
 
 fn editor(context: &Context) -> Result<Vec<String>> {
-    for name in ["VISUAL", "EDITOR"] {
-        if let Some(value) = context.environment.get(name).filter(|value| !value.trim().is_empty()) {
-            return shlex::split(&value)
-                .filter(|words| !words.is_empty())
-                .ok_or_else(|| Error::usage(format!("{name} is not a command: `{value}`")));
-        }
+    if let Some(command) = context.environment.editor() {
+        return shlex::split(command)
+            .filter(|words| !words.is_empty())
+            .ok_or_else(|| Error::usage(format!("VISUAL or EDITOR is not a command: `{command}`")));
     }
-    let path = context.environment.get("PATH").unwrap_or_default();
-    let there = |name: &&&str| std::env::split_paths(&path).any(|directory| directory.join(**name).is_file());
+    let path = context.environment.get_os("PATH").unwrap_or_default();
+    let there = |name: &&&str| std::env::split_paths(path).any(|directory| directory.join(**name).is_file());
     match EDITORS.iter().find(there) {
         Some(name) => Ok(vec![(*name).to_owned()]),
         None => Err(Error::failed("no editor was found").hint("set EDITOR to the one to use")),

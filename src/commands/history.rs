@@ -9,7 +9,7 @@ use super::workspace::{Workspace, parse_range};
 use crate::error::Result;
 use crate::model::graph::Node;
 use crate::model::plan;
-use crate::model::target::Range;
+use crate::model::range::Range;
 
 /// List revisions, newest first
 ///
@@ -49,13 +49,16 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let workspace = Workspace::open(context)?;
     let graph = &workspace.graph;
     let asks = arguments.indicate_current || arguments.rev_range.as_ref().is_some_and(Range::needs_current);
-    let applied = if asks { workspace.applied(&workspace.standing(context)?.rows)? } else { workspace.applied(&[])? };
+    let applied = if asks { Some(workspace.applied(&workspace.standing(context)?.rows)?) } else { None };
     let nodes = match &arguments.rev_range {
-        Some(range) => plan::history(graph, &applied, range).map_err(|error| workspace.explain(error))?,
+        Some(range) => plan::history(graph, applied.as_ref(), range).map_err(|error| workspace.explain(&error))?,
         None => graph.history(),
     };
-    let current: Vec<Node> = if arguments.indicate_current { applied.rows().to_vec() } else { Vec::new() };
-    let view = View::new(&workspace, &current);
+    let current = match &applied {
+        Some(applied) if arguments.indicate_current => applied.rows(),
+        _ => &[],
+    };
+    let view = View::new(&workspace, current);
     let ui = context.ui;
     if arguments.json {
         ui.json(&view.list(nodes));
@@ -78,10 +81,10 @@ fn draw(workspace: &Workspace, nodes: &[Node], view: &View, context: &Context) {
     let shown: std::collections::HashSet<Node> = nodes.iter().copied().collect();
     let mut renderer = GraphRowRenderer::new().output().with_min_row_height(1).build_box_drawing();
     for node in nodes {
-        let parents = workspace.graph.parents(*node).iter().chain(workspace.graph.dependencies(*node));
+        let parents = workspace.graph.parents(*node).chain(workspace.graph.dependencies(*node));
         let mut ancestors = Vec::new();
         for parent in parents {
-            let ancestor = if shown.contains(parent) { Ancestor::Parent(*parent) } else { Ancestor::Anonymous };
+            let ancestor = if shown.contains(&parent) { Ancestor::Parent(parent) } else { Ancestor::Anonymous };
             if !ancestors.contains(&ancestor) {
                 ancestors.push(ancestor);
             }
@@ -102,10 +105,10 @@ fn dot(workspace: &Workspace, view: &View, nodes: &[Node]) -> String {
     }
     for node in nodes {
         for parent in graph.parents(*node) {
-            text.push_str(&format!("    {} -> {};\n", id(*node), id(*parent)));
+            text.push_str(&format!("    {} -> {};\n", id(*node), id(parent)));
         }
         for dependency in graph.dependencies(*node) {
-            text.push_str(&format!("    {} -> {} [style = dashed];\n", id(*node), id(*dependency)));
+            text.push_str(&format!("    {} -> {} [style = dashed];\n", id(*node), id(dependency)));
         }
     }
     text.push_str("}\n");
@@ -123,10 +126,10 @@ fn mermaid(workspace: &Workspace, view: &View, nodes: &[Node]) -> String {
     }
     for node in nodes {
         for parent in graph.parents(*node) {
-            text.push_str(&format!("    {} --> {}\n", id(*node), id(*parent)));
+            text.push_str(&format!("    {} --> {}\n", id(*node), id(parent)));
         }
         for dependency in graph.dependencies(*node) {
-            text.push_str(&format!("    {} -.-> {}\n", id(*node), id(*dependency)));
+            text.push_str(&format!("    {} -.-> {}\n", id(*node), id(dependency)));
         }
     }
     text

@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::Context;
 use crate::error::Result;
-use crate::project;
+use crate::project::{self, InitTemplate, Made};
 
 /// Start a project: migrate.ini, an empty versions/ and the template for new revisions
 ///
@@ -23,14 +23,14 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let files = project::init(&arguments.directory, &arguments.template)?;
-    for file in &files.created {
-        context.ui.done("created", file.display());
+    let template = InitTemplate::named(&arguments.template)?;
+    for made in project::init(&arguments.directory, template)? {
+        match made {
+            Made::Created(path) => context.ui.done("created", path.display()),
+            Made::Kept(path) => context.ui.status(format_args!("kept {}, which was there", path.display())),
+        }
     }
-    for file in &files.kept {
-        context.ui.status(format_args!("kept {}, which was there", file.display()));
-    }
-    let here = arguments.directory == PathBuf::from(".");
+    let here = arguments.directory == std::path::Path::new(".");
     let change = if here { String::new() } else { format!("cd {} && ", arguments.directory.display()) };
     context.ui.hint(format_args!("{change}aludel revision -m \"first tables\""));
     Ok(())

@@ -11,7 +11,7 @@ use crate::project;
 pub struct Arguments {}
 
 pub(super) fn run(_: Arguments, context: &Context) -> Result<()> {
-    for template in project::TEMPLATES {
+    for template in project::INIT_TEMPLATES {
         context.ui.line(format_args!("{} - {}", template.name, template.description));
     }
     Ok(())

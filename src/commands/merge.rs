@@ -4,14 +4,16 @@ use clap::Args;
 
 use super::Context;
 use super::create::{self, Wanted};
+use super::workspace::parse_target;
 use crate::error::Result;
+use crate::model::target::Target;
 
 /// Write a revision that joins several heads
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// What to join: ids, LABEL@head, or `heads` for all heads
-    #[arg(required = true)]
-    revisions: Vec<String>,
+    #[arg(required = true, value_parser = parse_target)]
+    revisions: Vec<Target>,
 
     /// What it does, in a line; also makes the file's name
     #[arg(short, long, default_value = "")]

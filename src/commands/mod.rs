@@ -1,6 +1,7 @@
 //! The commands: a file each, holding its arguments with their help, and one short function.
 
 mod branches;
+mod create;
 mod current;
 mod downgrade;
 mod edit;
@@ -10,6 +11,7 @@ mod history;
 mod init;
 mod list_templates;
 mod local;
+mod lower;
 mod merge;
 mod plan;
 mod redo;

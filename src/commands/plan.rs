@@ -4,9 +4,10 @@ use clap::{Args, Subcommand};
 
 use super::Context;
 use super::run::{self, Request};
-use super::workspace::{Goal, parse_goal, parse_names};
+use super::workspace::{Start, parse_route, parse_start};
 use crate::error::Result;
-use crate::model::bookkeeping::Direction;
+use crate::model::plan::Direction;
+use crate::model::range::Route;
 
 /// Show what an `upgrade` or a `downgrade` would run, in order; changes nothing
 ///
@@ -31,12 +32,12 @@ enum Way {
 #[derive(Debug, Args)]
 struct Planned {
     /// Where to
-    #[arg(value_parser = parse_goal, allow_hyphen_values = true)]
-    target: Goal,
+    #[arg(value_parser = parse_route, allow_hyphen_values = true)]
+    target: Route,
 
     /// From these revisions, without connecting to a database; `base` for an empty one
-    #[arg(long, value_name = "ID,ID", value_parser = parse_names)]
-    from: Option<Vec<String>>,
+    #[arg(long, value_name = "ID,ID", value_parser = parse_start)]
+    from: Option<Start>,
 
     /// Print JSON
     #[arg(long)]
@@ -48,6 +49,6 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         Way::Upgrade(planned) => (Direction::Upgrade, planned),
         Way::Downgrade(planned) => (Direction::Downgrade, planned),
     };
-    let request = Request { direction, goal: planned.target, sql: false, from: planned.from, lock_wait: None };
+    let request = Request { direction, route: planned.target, sql: false, from: planned.from.map(|start| start.0), lock_wait: None };
     run::show_plan(context, request, planned.json)
 }

@@ -6,7 +6,9 @@ use clap::Args;
 
 use super::Context;
 use super::create::{self, Wanted};
+use super::workspace::parse_target;
 use crate::error::Result;
+use crate::model::target::Target;
 
 /// Write a new revision file
 ///
@@ -22,8 +24,8 @@ pub struct Arguments {
     rev_id: Option<String>,
 
     /// What it follows: an id, LABEL@head, base, heads; may be given again for a merge
-    #[arg(long, value_name = "REVISION")]
-    head: Vec<String>,
+    #[arg(long, value_name = "REVISION", value_parser = parse_target)]
+    head: Vec<Target>,
 
     /// Let it follow a revision that is no head: starts a branch
     #[arg(long)]
@@ -34,8 +36,8 @@ pub struct Arguments {
     branch_label: Vec<String>,
 
     /// A revision that must be applied before it without being its parent; may be given again
-    #[arg(long, value_name = "REVISION")]
-    depends_on: Vec<String>,
+    #[arg(long, value_name = "REVISION", value_parser = parse_target)]
+    depends_on: Vec<Target>,
 
     /// The directory to write to, one of the version locations
     #[arg(long, value_name = "DIRECTORY")]

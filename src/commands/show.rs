@@ -4,15 +4,16 @@ use clap::Args;
 
 use super::Context;
 use super::view::View;
-use super::workspace::{Goal, Workspace, parse_goal};
+use super::workspace::{Workspace, parse_target};
+use crate::model::target::Target;
 use crate::error::Result;
 
 /// Show revisions in full: parents, labels, file, message
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Which: an id, a label, head, heads, current, ID-N
-    #[arg(value_parser = parse_goal, allow_negative_numbers = true)]
-    target: Goal,
+    #[arg(value_parser = parse_target, allow_negative_numbers = true)]
+    target: Target,
 
     /// Print JSON
     #[arg(long)]

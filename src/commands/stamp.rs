@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::run::{self, Stamp};
-use super::workspace::{Goal, parse_goal, parse_names, parse_wait};
+use super::workspace::{Start, parse_route, parse_start, parse_wait};
 use super::Context;
 use crate::error::Result;
+use crate::model::range::Route;
 
 /// Say which revisions a database is at, without running them
 ///
@@ -22,8 +23,8 @@ use crate::error::Result;
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
     /// The revisions: ids, labels, head, heads, base
-    #[arg(value_parser = parse_goal, required = true, allow_negative_numbers = true)]
-    targets: Vec<Goal>,
+    #[arg(value_parser = parse_route, required = true, allow_negative_numbers = true)]
+    targets: Vec<Route>,
 
     /// Empty the version table first: the way out of a row that no file defines
     #[arg(long)]
@@ -34,8 +35,8 @@ pub struct Arguments {
     sql: bool,
 
     /// With --sql: the revisions the database is at now
-    #[arg(long, value_name = "ID,ID", value_parser = parse_names, requires = "sql")]
-    from: Option<Vec<String>>,
+    #[arg(long, value_name = "ID,ID", value_parser = parse_start, requires = "sql")]
+    from: Option<Start>,
 
     /// How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's `lock_wait`, or 5min]
     #[arg(long, value_name = "TIME", value_parser = parse_wait)]
@@ -44,5 +45,5 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { targets, purge, sql, from, lock_wait } = arguments;
-    run::stamp(context, Stamp { targets, purge, sql, from, lock_wait })
+    run::stamp(context, Stamp { targets, purge, sql, from: from.map(|start| start.0), lock_wait })
 }

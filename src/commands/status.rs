@@ -7,6 +7,7 @@ use super::Context;
 use super::view::{RevisionView, View};
 use super::workspace::Workspace;
 use crate::error::Result;
+use crate::model::applied::Applied;
 use crate::model::graph::Node;
 use crate::model::plan;
 
@@ -41,8 +42,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         standing.rows.iter().cloned().partition(|row| graph.find(row).is_some());
     let applied = workspace.applied(&known)?;
     let current = plan::current(graph, &applied);
-    let at_heads = unknown.is_empty() && plan::at_heads(graph, &applied);
-    let pending = plan::pending(graph, &applied);
+    let at_heads = unknown.is_empty() && plan::missing_heads(graph, &applied).is_empty();
+    let pending = pending(&workspace, &applied);
     let view = View::new(&workspace, &current);
     if arguments.json {
         let is_applied = |node: &Node| applied.contains(*node);
@@ -72,7 +73,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         ui.line(format_args!("unknown   {}: no file defines it", unknown.join(", ")));
     }
     ui.line(format_args!("applied   {applied_count} of {total}"));
-    let heads: Vec<String> = graph.heads().map(|head| view.short(head)).collect();
+    let heads: Vec<String> = graph.heads().into_iter().map(|head| view.short(head)).collect();
     for (index, head) in heads.iter().enumerate() {
         ui.line(format_args!("{}{head}", if index == 0 { "heads     " } else { "          " }));
     }
@@ -89,4 +90,10 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         ui.hint(if heads.len() > 1 { "aludel upgrade heads" } else { "aludel upgrade head" });
     }
     Ok(())
+}
+
+/// What is not applied, parents first: the order in which `upgrade heads` would run it.
+fn pending(workspace: &Workspace, applied: &Applied) -> Vec<Node> {
+    let graph = &workspace.graph;
+    graph.history().into_iter().rev().filter(|node| !applied.contains(*node)).collect()
 }

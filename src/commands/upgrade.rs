@@ -6,9 +6,11 @@ use clap::Args;
 
 use super::Context;
 use super::run::{self, Request};
-use super::workspace::{Goal, parse_goal, parse_names, parse_wait};
+use super::workspace::{Start, parse_route, parse_start, parse_wait};
 use crate::error::Result;
-use crate::model::bookkeeping::Direction;
+use crate::model::plan::Direction;
+use crate::model::range::Route;
+
 
 /// Apply revisions, up to a target
 ///
@@ -24,16 +26,16 @@ use crate::model::bookkeeping::Direction;
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
     /// Where to: head, heads, an id, LABEL@head, +N, ID+N; with --sql also FROM:TO
-    #[arg(value_parser = parse_goal)]
-    target: Goal,
+    #[arg(value_parser = parse_route)]
+    target: Route,
 
     /// Print the SQL that would be run, for review or to be run with psql; nothing is connected to
     #[arg(long)]
     sql: bool,
 
     /// With --sql: the revisions the database is at, where it is at several
-    #[arg(long, value_name = "ID,ID", value_parser = parse_names, requires = "sql")]
-    from: Option<Vec<String>>,
+    #[arg(long, value_name = "ID,ID", value_parser = parse_start, requires = "sql")]
+    from: Option<Start>,
 
     /// How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's `lock_wait`, or 5min]
     #[arg(long, value_name = "TIME", value_parser = parse_wait)]
@@ -42,5 +44,5 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { target, sql, from, lock_wait } = arguments;
-    run::move_along(context, Request { direction: Direction::Upgrade, goal: target, sql, from, lock_wait })
+    run::move_along(context, Request { direction: Direction::Upgrade, route: target, sql, from: from.map(|start| start.0), lock_wait })
 }

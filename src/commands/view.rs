@@ -81,9 +81,9 @@ impl<'a> View<'a> {
 
     /// `001, 002 (003)`: the parents and, in parentheses, the dependencies; `<base>` without parents.
     fn below(&self, node: Node) -> String {
-        let parents = self.ids(self.workspace.graph.parents(node).iter().copied());
+        let parents = self.ids(self.workspace.graph.parents(node));
         let parents = if parents.is_empty() { "<base>".to_owned() } else { parents.join(", ") };
-        let dependencies = self.ids(self.workspace.graph.dependencies(node).iter().copied());
+        let dependencies = self.ids(self.workspace.graph.dependencies(node));
         if dependencies.is_empty() { parents } else { format!("{parents} ({})", dependencies.join(", ")) }
     }
 
@@ -106,17 +106,17 @@ impl<'a> View<'a> {
     pub(super) fn block(&self, node: Node) -> String {
         let graph = &self.workspace.graph;
         let mut lines = vec![format!("Rev: {}", self.short(node))];
-        let parents = self.ids(graph.parents(node).iter().copied());
+        let parents = self.ids(graph.parents(node));
         match parents.as_slice() {
             [] => lines.push("Parent: <base>".to_owned()),
             [parent] => lines.push(format!("Parent: {parent}")),
             _ => lines.push(format!("Merges: {}", parents.join(", "))),
         }
-        let dependencies = self.ids(graph.dependencies(node).iter().copied());
+        let dependencies = self.ids(graph.dependencies(node));
         if !dependencies.is_empty() {
             lines.push(format!("Also depends on: {}", dependencies.join(", ")));
         }
-        let children = self.ids(graph.children(node).iter().copied());
+        let children = self.ids(graph.children(node));
         if children.len() > 1 {
             lines.push(format!("Branches into: {}", children.join(", ")));
         }
@@ -142,8 +142,8 @@ impl<'a> View<'a> {
         let revision = graph.revision(node);
         RevisionView {
             revision: revision.id.as_str(),
-            parents: self.ids(graph.parents(node).iter().copied()),
-            depends_on: self.ids(graph.dependencies(node).iter().copied()),
+            parents: self.ids(graph.parents(node)),
+            depends_on: self.ids(graph.dependencies(node)),
             labels: graph.effective_labels(node).iter().map(|label| label.as_str()).collect(),
             message: &revision.message,
             created: self.workspace.created(node),
@@ -162,7 +162,7 @@ impl<'a> View<'a> {
     pub(super) fn branches(&self, points: &[(Node, Vec<Node>)]) -> Vec<BranchView<'a>> {
         let branch = |(point, children): &(Node, Vec<Node>)| BranchView {
             point: self.json(*point),
-            branches_into: self.ids(children.iter().copied()),
+            branches_into: self.ids(children),
         };
         points.iter().map(branch).collect()
     }

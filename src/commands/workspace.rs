@@ -3,54 +3,48 @@
 use std::time::Duration;
 
 use super::Context;
-use crate::config::{CommandLineOverrides, Config, DatabaseUrl, Secret};
-use crate::database::conninfo::Conninfo;
+use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl};
+use crate::database::conninfo::{Conninfo, Surroundings};
 use crate::database::session::{Session, Standing};
 use crate::error::{Error, Result};
 use crate::explain;
-use crate::local;
+use crate::local::{Local, Origin, Running, Variables};
+use crate::model::applied::Applied;
 use crate::model::bookkeeping::Tables;
 use crate::model::graph::{Graph, Node};
-use crate::model::plan::{self, Applied, PlanError};
-use crate::model::target::{Range, Target};
+use crate::model::plan::{self, Landing, PlanError};
+use crate::model::range::{Range, Route};
+use crate::model::revision::Name;
+use crate::model::target::Target;
 use crate::project::{LoadedFile, Locations, Project};
-
-/// Where to go, as typed: a target, or a range for `--sql`.
-#[derive(Clone, Debug)]
-pub(super) enum Goal {
-    Target(Target),
-    Range(Range),
-}
-
-impl std::fmt::Display for Goal {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Target(target) => target.fmt(formatter),
-            Self::Range(range) => range.fmt(formatter),
-        }
-    }
-}
-
-pub(super) fn parse_goal(text: &str) -> std::result::Result<Goal, String> {
-    if text.contains(':') { parse_range(text).map(Goal::Range) } else { parse_target(text).map(Goal::Target) }
-}
+use crate::secret::Secret;
 
 pub(super) fn parse_target(text: &str) -> std::result::Result<Target, String> {
     Target::parse(text).map_err(|error| explain::target_syntax(&error))
 }
 
-pub(super) fn parse_range(text: &str) -> std::result::Result<Range, String> {
-    Range::parse(text).map_err(|error| explain::target_syntax(&error))
+pub(super) fn parse_route(text: &str) -> std::result::Result<Route, String> {
+    Route::parse(text).map_err(|error| explain::range_syntax(&error))
 }
 
-/// Ids separated by commas; `base`, or nothing, for none.
-pub(super) fn parse_names(text: &str) -> std::result::Result<Vec<String>, String> {
-    let names = text.split(',').map(str::trim).filter(|name| !name.is_empty() && *name != "base");
-    Ok(names.map(str::to_owned).collect())
+pub(super) fn parse_range(text: &str) -> std::result::Result<Range, String> {
+    Range::parse(text).map_err(|error| explain::range_syntax(&error))
+}
+
+/// Where a database is taken to stand.
+#[derive(Clone, Debug)]
+pub(super) struct Start(pub(super) Vec<Target>);
+
+/// Targets separated by commas.
+pub(super) fn parse_start(text: &str) -> std::result::Result<Start, String> {
+    text.split(',').map(|part| parse_target(part.trim())).collect::<std::result::Result<_, _>>().map(Start)
 }
 
 pub(super) fn parse_wait(text: &str) -> std::result::Result<Duration, String> {
-    crate::config::values::duration(text).map_err(|error| error.message)
+    config::values::duration(text).map_err(|error| match error.hint {
+        Some(hint) => format!("{}; {hint}", error.problem),
+        None => error.problem,
+    })
 }
 
 /// A project as the commands see it.
@@ -64,10 +58,6 @@ impl Workspace {
     /// Reads the configuration and the headers of all revision files.
     pub(super) fn open(context: &Context) -> Result<Self> {
         let config = load_config(context)?;
-        Self::of(config)
-    }
-
-    fn of(config: Config) -> Result<Self> {
         let settings = &config.settings;
         let locations = Locations {
             here: std::path::PathBuf::new(),
@@ -75,13 +65,14 @@ impl Workspace {
             recursive: settings.recursive_version_locations.value,
         };
         let Project { files, revisions } = Project::load(&locations).map_err(explain::several)?;
-        let graph = Graph::new(revisions).map_err(|errors| explain::graph(&errors, &files))?;
+        let ids: Vec<Name> = revisions.iter().map(|revision| revision.id.clone()).collect();
+        let graph = Graph::new(revisions).map_err(|errors| explain::graph(&errors, &files, &ids))?;
         Ok(Self { config, files, graph })
     }
 
     /// A revision's file as the user would type it.
-    pub(super) fn file(&self, node: Node) -> &str {
-        self.files[node.index()].path.to_str().unwrap_or_default()
+    pub(super) fn path(&self, node: Node) -> std::borrow::Cow<'_, str> {
+        self.files[node.index()].path.to_string_lossy()
     }
 
     /// When a revision's file says it was made.
@@ -89,34 +80,37 @@ impl Workspace {
         self.files[node.index()].settings.created.map(|time| time.to_rfc3339())
     }
 
-    pub(super) fn tables(&self) -> Tables {
-        tables(&self.config)
+    /// The ids of revisions.
+    pub(super) fn ids(&self, nodes: &[Node]) -> Vec<String> {
+        nodes.iter().map(|node| self.graph.id(*node).to_string()).collect()
     }
 
     /// What the version table's rows mean in the graph.
     pub(super) fn applied(&self, rows: &[String]) -> Result<Applied> {
-        Applied::of(&self.graph, rows).map_err(|error| self.explain(error))
+        Applied::from_rows(&self.graph, rows).map_err(|rows| self.explain(&PlanError::UnknownRows(rows)))
     }
 
     /// What the model found wrong, in words.
-    pub(super) fn explain(&self, error: PlanError) -> Error {
-        explain::plan(&error, &self.graph, &self.files)
+    pub(super) fn explain(&self, error: &PlanError) -> Error {
+        explain::plan(error, &self.graph)
     }
 
     /// Connects and reads where the database stands.
     pub(super) fn standing(&self, context: &Context) -> Result<Standing> {
-        let mut database = connect(&self.config, context)?;
-        database.session.standing()
+        connect(&self.config, context)?.session.standing()
     }
 
     /// The revisions that a target of `show` and `edit` means; only `current` asks the database.
-    pub(super) fn find(&self, context: &Context, goal: &Goal) -> Result<Vec<Node>> {
-        let Goal::Target(target) = goal else {
-            return Err(Error::usage(format!("`{goal}` is a range; one revision is wanted")));
+    pub(super) fn find(&self, context: &Context, target: &Target) -> Result<Vec<Node>> {
+        let applied =
+            if target.is_current() { Some(self.applied(&self.standing(context)?.rows)?) } else { None };
+        let landings =
+            plan::resolve(&self.graph, applied.as_ref(), target).map_err(|error| self.explain(&error))?;
+        let node = |landing| match landing {
+            Landing::Revision(node) => Some(node),
+            Landing::Base | Landing::Beyond => None,
         };
-        let rows = if target.needs_current() { self.standing(context)?.rows } else { Vec::new() };
-        let applied = self.applied(&rows)?;
-        plan::resolve(&self.graph, &applied, target).map_err(|error| self.explain(error))
+        Ok(landings.into_iter().filter_map(node).collect())
     }
 }
 
@@ -125,8 +119,8 @@ pub(super) fn load_config(context: &Context) -> Result<Config> {
     let overrides = CommandLineOverrides {
         config: global.config.clone(),
         name: global.name.clone(),
-        x: global.x.iter().map(|(name, value)| (name.clone(), Secret::new(value.as_str()))).collect(),
-        url: global.url.as_deref().map(Secret::new),
+        x: global.x.clone(),
+        url: global.url.clone(),
         lock_wait: None,
     };
     Config::load(context.environment, &overrides)
@@ -141,13 +135,61 @@ pub(super) fn tables(config: &Config) -> Tables {
     }
 }
 
-/// A session, and the private server it runs on, if it is on one: the server is let go when the session is.
+/// A session, and the private server it runs on, if it is on one.
 pub(super) struct Database {
+    // Dropped first: the private server is let go when nobody talks to it any more.
     pub(super) session: Session,
-    pub(super) server: Option<local::Running>,
+    pub(super) server: Option<Running>,
 }
 
 /// Connects to the database that the command line, the configuration or the environment names.
 pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
-    todo!()
+    let url = config.database_url(context.environment)?;
+    let (text, server) = match url.value {
+        DatabaseUrl::Given(url) => (url, None),
+        DatabaseUrl::Local => {
+            let running = local(config, context)?.ensure_running()?;
+            context.ui.status(match running.origin() {
+                Origin::Created => "using a private PostgreSQL, just made: its data are in .aludel/ (development only)",
+                Origin::Started | Origin::Found => "using the private PostgreSQL in .aludel/ (development only)",
+            });
+            (Secret::new(running.connection().url()), Some(running))
+        }
+    };
+    let environment = context.environment;
+    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    // The private server is the one that was just started, whatever the environment says of another.
+    let nothing = |_: &str| None;
+    let surroundings = Surroundings {
+        variable: if server.is_some() { &nothing } else { &variable },
+        user: environment.user(),
+    };
+    let conninfo = Conninfo::parse(text.reveal(), &surroundings).map_err(|error| conninfo_error(&error))?;
+    for warning in &conninfo.warnings {
+        context.ui.warning(warning);
+    }
+    let session = Session::connect(&conninfo, tables(config), application_name())?;
+    Ok(Database { session, server })
+}
+
+fn conninfo_error(error: &crate::database::conninfo::ConninfoError) -> Error {
+    let explained = Error::usage(format!("cannot read where the database is: {error}"));
+    match error.hint() {
+        Some(hint) => explained.hint(hint),
+        None => explained,
+    }
+}
+
+/// What others see of this run in `pg_stat_activity` and in the message that they wait for it; 63 bytes are kept.
+fn application_name() -> String {
+    let host = config::host_name().unwrap_or_default();
+    format!("aludel {} {}", std::process::id(), host)
+}
+
+/// The private server of the project.
+pub(super) fn local(config: &Config, context: &Context) -> Result<Local> {
+    let variables = Variables::look_up(|name| context.environment.get_os(name).map(std::ffi::OsStr::to_owned));
+    let directory = config.directory();
+    let here = std::path::Path::new(".");
+    Local::at(if directory.as_os_str().is_empty() { here } else { directory }, variables)
 }

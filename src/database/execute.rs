@@ -8,6 +8,8 @@
 //! It decides nothing that stands in the program, and prints nothing: an [`Observer`] watches.
 
 use std::collections::VecDeque;
+use std::io::Read;
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::failure::{Failure, Place, Reason, Where};
@@ -16,7 +18,8 @@ use super::server_error::ServerError;
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
 use crate::model::program::{Operation, Program};
-use crate::model::sql::body::{Batch, BatchKind, BodyReader};
+use crate::model::sql::body::{Batch, BatchKind, Body};
+use crate::model::sql::problem::BodyError;
 
 /// Watches a program run.
 pub trait Observer {
@@ -32,11 +35,14 @@ pub trait Observer {
 
 /// Where the statements of a program's steps come from.
 pub trait Bodies {
-    /// The body of the step's file, from its beginning.
+    /// The statements of the step, from the first of its sections on.
     ///
     /// # Errors
     /// The file cannot be read any more.
-    fn open(&self, step: usize) -> Result<BodyReader<Box<dyn std::io::Read>>>;
+    fn open(&self, step: usize) -> Result<Body<Box<dyn Read>>>;
+
+    /// What is wrong with a body, found while it was read: it was checked before, so the file has changed.
+    fn explain(&self, error: &BodyError) -> Error;
 }
 
 /// A message is sent when it holds about this many bytes: the server's memory is some 13 times a message's size, and
@@ -44,6 +50,8 @@ pub trait Bodies {
 const MESSAGE: usize = 256 * 1024;
 /// So many messages, and so many bytes in them, may wait for their answers.
 const WINDOW: (usize, usize) = (64, 4 * MESSAGE);
+/// How often an observer hears that there is still no answer.
+const TICK: Duration = Duration::from_secs(1);
 
 impl Locked {
     /// Runs `program`. Steps before the one that failed stay applied.
@@ -82,24 +90,39 @@ struct Message {
     finishes: Vec<usize>,
     commits: bool,
     step: usize,
+    answer: Answer,
 }
 
-struct Part {
-    text: PartText,
-    statements: usize,
-    place: Where,
+/// What came back for a message so far.
+#[derive(Default)]
+struct Answer {
+    completed: usize,
+    last_tag: String,
+    error: Option<Box<ServerError>>,
+    wants_data: bool,
 }
 
-enum PartText {
+pub(super) struct Part {
+    pub(super) text: PartText,
+    pub(super) statements: usize,
+    pub(super) place: Where,
+}
+
+pub(super) enum PartText {
+    /// The tool's own SQL.
     Own(String),
+    /// Statements of a file.
     Batch(Batch),
+    /// One statement of a batch, alone.
+    Statement(Rc<Batch>, usize),
 }
 
 impl PartText {
-    fn as_str(&self) -> &str {
+    pub(super) fn as_str(&self) -> &str {
         match self {
             Self::Own(text) => text,
             Self::Batch(batch) => &batch.text,
+            Self::Statement(batch, index) => &batch.text[batch.statements[*index].clone()],
         }
     }
 }
@@ -120,7 +143,7 @@ impl From<Error> for Stop {
 
 struct OpenBody {
     step: usize,
-    reader: BodyReader<Box<dyn std::io::Read>>,
+    reader: Body<Box<dyn Read>>,
     next: Option<Batch>,
 }
 
@@ -139,7 +162,7 @@ struct Run<'a> {
     finished: usize,
     /// The step of which an earlier part is committed already, and how many bare statements of it ran.
     committed_part_of: Option<(usize, usize)>,
-    /// When the oldest flying message began to run, as far as can be seen from here.
+    /// When the step that runs now began, as far as can be seen from here.
     since: Instant,
     announced: Option<usize>,
 }
@@ -219,8 +242,8 @@ impl Run<'_> {
                     let statements = batch.statements.len();
                     self.push(Part { text: PartText::Batch(batch), statements, place: Where::Body });
                 }
-                BatchKind::Copy => self.copy_in(batch, step)?,
-                BatchKind::CopyData => {}
+                BatchKind::CopyFromStdin { .. } => self.copy_in(batch, step, Where::Body)?,
+                BatchKind::CopyData { .. } => {}
             }
         }
         Ok(())
@@ -229,14 +252,15 @@ impl Run<'_> {
     /// Runs a section's statements one by one, each committing by itself.
     fn bare(&mut self, step: usize, section: usize) -> Ran {
         while let Some(batch) = self.next_batch(step, section)? {
-            if batch.kind == BatchKind::Copy {
-                self.copy_in(batch, step)?;
+            if matches!(batch.kind, BatchKind::CopyFromStdin { .. }) {
+                self.copy_in(batch, step, Where::Bare)?;
                 self.count_bare(step);
                 continue;
             }
+            let batch = Rc::new(batch);
             for index in 0..batch.statements.len() {
-                let statement = batch.only(index);
-                self.push(Part { text: PartText::Batch(statement), statements: 1, place: Where::Bare });
+                let text = PartText::Statement(Rc::clone(&batch), index);
+                self.push(Part { text, statements: 1, place: Where::Bare });
                 self.send()?;
                 self.settle_all()?;
                 self.count_bare(step);
@@ -265,9 +289,10 @@ impl Run<'_> {
         loop {
             let batch = match body.next.take() {
                 Some(batch) => batch,
-                None => match body.reader.next_batch().map_err(|error| error.explain())? {
-                    Some(batch) => batch,
-                    None => return Ok(None),
+                None => match body.reader.next_batch() {
+                    Ok(Some(batch)) => batch,
+                    Ok(None) => return Ok(None),
+                    Err(error) => return Err(self.bodies.explain(&error)),
                 },
             };
             match batch.section.ordinal.cmp(&section) {
@@ -289,8 +314,8 @@ impl Run<'_> {
             Some(body) if body.step == step => body,
             _ => OpenBody { step, reader: self.bodies.open(step)?, next: None },
         };
-        let found = body.reader.checksum().map_err(|error| error.explain())?;
-        if &found == planned {
+        let found = body.reader.finish().map_err(|error| self.bodies.explain(&error))?;
+        if found.to_string() == *planned {
             return Ok(());
         }
         let title = format!("the file changed while it was being run: {}", self.program.steps[step].title);
@@ -298,39 +323,36 @@ impl Run<'_> {
     }
 
     /// Runs a `COPY … FROM STDIN` with its data from the file.
-    fn copy_in(&mut self, batch: Batch, step: usize) -> Ran {
+    fn copy_in(&mut self, batch: Batch, step: usize, place: Where) -> Ran {
         if !self.message.parts.is_empty() {
             self.send()?;
         }
         self.settle_all()?;
         let section = batch.section.ordinal;
-        self.push(Part { text: PartText::Batch(batch), statements: 1, place: Where::Body });
+        self.push(Part { text: PartText::Batch(batch), statements: 1, place });
         self.send()?;
-        if !self.await_copy()? {
-            return self.settle_all();
+        while !self.flying.front().is_none_or(|message| message.answer.wants_data) {
+            // An error, or the answer's end: there is nobody to send the data to.
+            if self.absorb(None)? {
+                return Ok(());
+            }
         }
         while let Some(data) = self.next_batch(step, section)? {
-            if data.kind != BatchKind::CopyData {
-                if let Some(body) = &mut self.body {
-                    body.next = Some(data);
+            let BatchKind::CopyData { last } = data.kind else { break };
+            // A piece is 256 KB at the most, far below what a message may hold.
+            let _ = self.locked.session.connection.copy_data(data.text.as_bytes());
+            while self.locked.session.connection.unsent() > WINDOW.1 as u64 {
+                // Mostly there is no event: the wait is for the socket to take more.
+                if self.absorb(Some(Instant::now() + Duration::from_millis(2)))? {
+                    return Ok(());
                 }
-                break;
             }
-            self.locked.session.connection.copy_data(data.text.as_bytes());
-            if let Err(lost) = self.locked.session.connection.flush_below(WINDOW.1) {
-                return Err(self.lost(lost));
+            if last {
+                break;
             }
         }
         self.locked.session.connection.copy_done();
         self.settle_all()
-    }
-
-    /// Waits until the server asks for the data; false where it answered with an error instead.
-    fn await_copy(&mut self) -> std::result::Result<bool, Stop> {
-        match self.locked.session.connection.await_copy() {
-            Ok(ready) => Ok(ready),
-            Err(lost) => Err(self.lost(lost)),
-        }
     }
 
     /// Sends the message that was put together, after waiting for a place in the window.
@@ -343,16 +365,19 @@ impl Run<'_> {
         {
             self.settle_one()?;
         }
-        if self.flying.is_empty() {
+        if self.flying.is_empty() && self.announced != Some(step) {
             self.since = Instant::now();
         }
-        // A body may end without a semicolon, or within a comment that runs to the end of its line.
         let mut texts = Vec::with_capacity(message.parts.len() * 2);
         for part in &message.parts {
             texts.push(part.text.as_str());
             texts.push(part.separator());
         }
-        self.locked.session.connection.send_parts(&texts);
+        if let Err(error) = self.locked.session.connection.send_parts(&texts, Rows::Discard) {
+            let title = &self.program.steps[message.step].title;
+            return Err(Error::failed(format!("cannot send {title}: {error}")).into());
+        }
+        self.locked.session.connection.flush();
         self.flying_bytes += message.bytes;
         self.flying.push_back(message);
         Ok(())
@@ -367,45 +392,59 @@ impl Run<'_> {
 
     /// Reads the answer to the oldest message.
     fn settle_one(&mut self) -> Ran {
-        let Some(message) = self.flying.pop_front() else { return Ok(()) };
-        self.flying_bytes -= message.bytes;
+        while !self.flying.is_empty() {
+            if self.absorb(None)? {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in one event of the oldest message's answer; true where that was its end.
+    fn absorb(&mut self, deadline: Option<Instant>) -> std::result::Result<bool, Stop> {
+        let tick = Instant::now() + TICK;
+        let event = self.locked.session.connection.next_event(Some(deadline.map_or(tick, |until| until.min(tick))));
+        let Some(message) = self.flying.front_mut() else { return Ok(true) };
         let step = message.step;
         if self.announced != Some(step) {
             self.announced = Some(step);
             self.observer.started(step);
         }
-        let mut completed = 0;
-        let mut failed: Option<Box<ServerError>> = None;
-        let mut last_tag = String::new();
-        let status = loop {
-            let deadline = Instant::now() + Duration::from_secs(1);
-            match self.locked.session.connection.next_event(Some(deadline)) {
-                Ok(Event::Complete(tag)) => {
-                    completed += 1;
-                    last_tag = tag.verb().to_owned();
-                }
-                Ok(Event::Error(error)) => failed = Some(error),
-                Ok(Event::Notice(notice)) => self.observer.notice(step, &notice),
-                Ok(Event::Timeout) => self.observer.waiting(step, self.since.elapsed()),
-                Ok(Event::Ready(status)) => break status,
-                Ok(_) => {}
-                Err(lost) => {
-                    self.flying.push_front(message);
-                    return Err(self.lost(lost));
-                }
+        match event {
+            Ok(Event::Complete(tag)) => {
+                message.answer.completed += 1;
+                tag.verb().clone_into(&mut message.answer.last_tag);
             }
-        };
+            Ok(Event::Error(error)) => message.answer.error = Some(error),
+            Ok(Event::Notice(notice)) => self.observer.notice(step, &notice),
+            Ok(Event::CopyIn) => message.answer.wants_data = true,
+            Ok(Event::Timeout) if self.since.elapsed() >= TICK => self.observer.waiting(step, self.since.elapsed()),
+            Ok(Event::Ready(status)) => {
+                self.answered(status)?;
+                return Ok(true);
+            }
+            Ok(_) => {}
+            Err(lost) => return Err(self.lost(lost)),
+        }
+        Ok(false)
+    }
+
+    /// Judges the oldest message, whose answer is complete.
+    fn answered(&mut self, status: TransactionStatus) -> Ran {
+        let Some(message) = self.flying.pop_front() else { return Ok(()) };
+        self.flying_bytes -= message.bytes;
         let time = self.since.elapsed();
-        self.since = Instant::now();
-        if let Some(error) = failed {
-            let reason = Reason::Server { error, place: message.locate(completed), time };
-            return Err(self.failed(step, reason));
+        let Message { parts, finishes, commits, step, answer, .. } = message;
+        if let Some(error) = answer.error {
+            let place = Place { parts, completed: answer.completed };
+            return Err(self.failed(step, Reason::Server { error, place, time }));
         }
-        let expected = if message.commits { TransactionStatus::Idle } else { status };
-        if message.commits && (last_tag != "COMMIT" || status != expected) {
-            return Err(self.failed(step, Reason::NotCommitted { tag: last_tag }));
+        // The word of the last statement is the proof: a COMMIT in a transaction that failed is answered ROLLBACK.
+        if commits && (answer.last_tag != "COMMIT" || status != TransactionStatus::Idle) {
+            return Err(self.failed(step, Reason::NotCommitted { tag: answer.last_tag }));
         }
-        for step in message.finishes {
+        for step in finishes {
+            self.since = Instant::now();
             self.finished = self.finished.max(step + 1);
             self.committed_part_of = None;
             self.observer.finished(step, time);
@@ -441,7 +480,7 @@ impl Run<'_> {
     /// the history, and all of it is told.
     fn stopped(&mut self, failure: Failure) -> Error {
         if matches!(failure.reason, Reason::Lost { .. }) {
-            return failure.explain(self.program, &self.locked.session.place);
+            return failure.explain(self.program, &self.locked.session.place, &[]);
         }
         let mut after: Vec<usize> = Vec::new();
         while let Some(message) = self.flying.pop_front() {
@@ -451,7 +490,7 @@ impl Run<'_> {
                 Err(lost) => {
                     let step = failure.step;
                     let lost = Failure { step, reason: Reason::Lost { lost, in_doubt: true }, ..failure };
-                    return lost.explain(self.program, &self.locked.session.place);
+                    return lost.explain(self.program, &self.locked.session.place, &[]);
                 }
             }
         }
@@ -460,8 +499,8 @@ impl Run<'_> {
         let sql = self.program.tables.failure(&step.record, &self.program.author, &failure.record());
         // The failure itself matters more than its record: a read-only or full database cannot take it.
         let recorded = self.locked.session.run(&sql, "cannot record the failure");
-        let invalid = if failure.may_leave_an_index() { self.locked.session.invalid_indexes() } else { Vec::new() };
-        let error = failure.explain_with(self.program, &self.locked.session.place, &invalid);
+        let invalid = if failure.was_bare() { self.locked.session.invalid_indexes() } else { Vec::new() };
+        let error = failure.explain(self.program, &self.locked.session.place, &invalid);
         let error = match recorded {
             Ok(_) => error,
             Err(why) => error.note(format!("the failure could not be written into the history: {why}")),
@@ -495,17 +534,11 @@ impl Run<'_> {
 }
 
 impl Part {
-    fn separator(&self) -> &'static str {
+    /// What stands behind it in its message: a body may end without a semicolon, or in a comment.
+    pub(super) fn separator(&self) -> &'static str {
         match self.place {
             Where::Body => "\n;\n",
             _ => "\n",
         }
-    }
-}
-
-impl Message {
-    /// What stands behind `completed` statements of the message, or, where the server gave a position, at that.
-    fn locate(self, completed: usize) -> Place {
-        Place { parts: self.parts, completed }
     }
 }

@@ -1,0 +1,182 @@
+//! What `revision` and `merge` share: a new revision's place in the graph, its id, its file.
+
+use std::path::PathBuf;
+
+use super::Context;
+use super::workspace::Workspace;
+use crate::error::{Error, Result};
+use crate::model::graph::Node;
+use crate::model::plan::{self, Placement, PlanError, Splice};
+use crate::model::revision::{Name, NameError};
+use crate::model::target::Target;
+use crate::project::{self, FileTemplate, NewRevision, Writer};
+
+/// A new revision, as asked for.
+pub(super) struct Wanted {
+    pub(super) message: String,
+    pub(super) rev_id: Option<String>,
+    pub(super) heads: Vec<Target>,
+    pub(super) splice: bool,
+    pub(super) labels: Vec<String>,
+    pub(super) depends_on: Vec<Target>,
+    pub(super) version_path: Option<PathBuf>,
+}
+
+/// Writes a revision that follows what it was asked to follow.
+pub(super) fn write(context: &Context, wanted: Wanted) -> Result<()> {
+    let workspace = Workspace::open(context)?;
+    let placement = place(&workspace, &wanted)?;
+    write_at(context, &workspace, wanted, placement)
+}
+
+/// Writes a revision with several parents.
+pub(super) fn merge(context: &Context, wanted: Wanted) -> Result<()> {
+    let workspace = Workspace::open(context)?;
+    let placement = place(&workspace, &wanted)?;
+    if placement.parents.len() < 2 {
+        let what = match placement.parents.as_slice() {
+            [] => "there is no revision".to_owned(),
+            [parent, ..] => format!("there is only {}", workspace.graph.id(*parent)),
+        };
+        return Err(Error::failed(format!("a merge joins several revisions, and {what}"))
+            .hint("`aludel heads` lists the heads; nothing needs to be joined where there is one"));
+    }
+    write_at(context, &workspace, wanted, placement)
+}
+
+fn place(workspace: &Workspace, wanted: &Wanted) -> Result<Placement> {
+    let splice = if wanted.splice { Splice::Yes } else { Splice::No };
+    plan::placement(&workspace.graph, &wanted.heads, splice, &wanted.depends_on).map_err(|error| {
+        let explained = workspace.explain(&error);
+        match error {
+            PlanError::MultipleHeads { heads, .. } => several_heads(workspace, &heads),
+            _ => explained,
+        }
+    })
+}
+
+/// Two branches met, most often in git: which files they are, and the command that joins them.
+fn several_heads(workspace: &Workspace, heads: &[Node]) -> Error {
+    let graph = &workspace.graph;
+    let error = Error::failed(format!("there are {} heads, and a new revision follows one", heads.len()));
+    let error = heads.iter().fold(error, |error, head| {
+        let revision = graph.revision(*head);
+        let name = format!("{} {}", revision.id, revision.message);
+        error.note(format!("{} ({})", name.trim_end(), workspace.path(*head)))
+    });
+    let ids: Vec<&str> = heads.iter().map(|head| graph.id(*head).as_str()).collect();
+    error
+        .hint(format!("join them first: aludel merge {} -m \"merge {}\"", ids.join(" "), ids.join(" and ")))
+        .hint(format!("or follow one of them: --head {}", ids[0]))
+}
+
+fn write_at(context: &Context, workspace: &Workspace, wanted: Wanted, placement: Placement) -> Result<()> {
+    let graph = &workspace.graph;
+    let settings = &workspace.config.settings;
+    let created = settings.timezone.value.at(context.environment.now());
+    let existing = graph.nodes().map(|node| graph.id(node).as_str());
+    let id = match &wanted.rev_id {
+        Some(text) => {
+            let id = name(text, "id")?;
+            project::refuse_existing(&id, existing)?;
+            id
+        }
+        None => project::next_id(settings.revision_id.value, existing, created, context.environment.uuid())?,
+    };
+    let labels = wanted.labels.iter().map(|text| name(text, "label")).collect::<Result<Vec<_>>>()?;
+    for label in &labels {
+        refuse_label(workspace, label)?;
+    }
+    let template = &settings.file_template;
+    let file_template = FileTemplate::parse(&template.value, settings.truncate_slug_length.value).map_err(|(problem, range)| {
+        let error = Error::usage(format!("`file_template`: {problem}"));
+        template.origin.excerpt_within(&template.value, range).into_iter().fold(error, Error::at)
+    })?;
+    let writer = Writer {
+        file_template,
+        recursive: settings.recursive_version_locations.value,
+        template: settings.templates.value.join("revision.sql.j2"),
+        hooks: settings.post_write_hooks.iter().map(|hook| hook.value.clone()).collect(),
+    };
+    let parents: Vec<Name> = placement.parents.iter().map(|parent| graph.id(*parent).clone()).collect();
+    let new = NewRevision {
+        id,
+        directory: directory(workspace, &wanted, &placement)?,
+        parents,
+        depends_on: placement.depends_on,
+        labels,
+        message: wanted.message,
+        created,
+    };
+    let (path, hooks) = writer.write(&new)?;
+    let after = match new.parents.as_slice() {
+        [] => "a new base".to_owned(),
+        parents => format!("after {}", parents.iter().map(Name::as_str).collect::<Vec<_>>().join(" and ")),
+    };
+    context.ui.line(path.display());
+    context.ui.done("created", format_args!("revision {}, {after}", new.id));
+    for hook in hooks {
+        context.ui.status(format_args!("ran {}", hook.command));
+        if !hook.output.is_empty() {
+            context.ui.status(hook.output.trim_end());
+        }
+    }
+    context.ui.hint(format_args!("write its SQL into {}, then: aludel upgrade {}", path.display(), new.id));
+    Ok(())
+}
+
+fn name(text: &str, what: &str) -> Result<Name> {
+    Name::new(text).map_err(|error| {
+        Error::usage(match error {
+            NameError::Empty => format!("an empty {what}"),
+            NameError::Character(character, _) => {
+                format!("{character:?} cannot stand in the {what} `{text}`: letters, digits and `_` can")
+            }
+            NameError::Reserved(word) => format!("`{word}` is a word of its own and no {what}"),
+        })
+    })
+}
+
+/// Refuses a label that is taken, before a file is written that would make every command fail.
+fn refuse_label(workspace: &Workspace, label: &Name) -> Result<()> {
+    let graph = &workspace.graph;
+    let taken = graph.nodes().find(|node| {
+        let revision = graph.revision(*node);
+        revision.id == *label || revision.labels.contains(label)
+    });
+    match taken {
+        Some(node) => Err(Error::failed(format!("the label `{label}` is taken by revision {}", graph.id(node)))
+            .note(format!("in {}", workspace.path(node)))),
+        None => Ok(()),
+    }
+}
+
+/// Where the file goes: as asked, else beside its first parent, else the only version location.
+fn directory(workspace: &Workspace, wanted: &Wanted, placement: &Placement) -> Result<PathBuf> {
+    let locations: Vec<&PathBuf> =
+        workspace.config.settings.version_locations.iter().map(|location| &location.value).collect();
+    if let Some(path) = &wanted.version_path {
+        return match locations.iter().find(|location| same_directory(location, path)) {
+            Some(location) => Ok((*location).clone()),
+            None => Err(Error::usage(format!("`{}` is none of the version locations", path.display()))
+                .hint("add it to `version_locations` in the configuration")),
+        };
+    }
+    if let Some(parent) = placement.parents.first() {
+        if let Some(directory) = workspace.files[parent.index()].path.parent() {
+            return Ok(directory.to_owned());
+        }
+    }
+    match locations.as_slice() {
+        [location] => Ok((*location).clone()),
+        _ => {
+            let error = Error::usage("there are several version locations: which one?");
+            Err(locations.iter().fold(error, |error, location| error.hint(format!("--version-path {}", location.display()))))
+        }
+    }
+}
+
+fn same_directory(one: &std::path::Path, other: &std::path::Path) -> bool {
+    let plain = |path: &std::path::Path| path.components().filter(|part| *part != std::path::Component::CurDir).collect::<PathBuf>();
+    plain(one) == plain(other)
+}

@@ -1,0 +1,228 @@
+//! From a plan to a program: the files of its steps are read once and checked, everything that must be refused is
+//! refused, and what the executors need is put together.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::io::{Cursor, Read};
+use std::time::Duration;
+
+use super::Context;
+use super::workspace::Workspace;
+use crate::database::execute::Bodies;
+use crate::database::session::Standing;
+use crate::error::{Error, Result};
+use crate::explain;
+use crate::model::bookkeeping::{Action, Author, Expected, Record};
+use crate::model::graph::Node;
+use crate::model::plan::{self, Direction, Plan};
+use crate::model::program::{LowerError, Program, ProgramStep, SectionUse};
+use crate::model::sql::body::Body;
+use crate::model::sql::check::{BodySummary, Savepoints, check};
+use crate::model::sql::marker::{SectionKind, Transaction};
+use crate::model::sql::problem::BodyError;
+use crate::template;
+use crate::ui::{counted, duration};
+
+/// A program that can be run, and where its statements come from.
+pub(super) struct Prepared<'a> {
+    pub(super) program: Program,
+    pub(super) bodies: Files<'a>,
+    /// How long it took, once it has run.
+    pub(super) took: Cell<Duration>,
+}
+
+impl Prepared<'_> {
+    /// A step for the user: `002 v2.1 features`.
+    pub(super) fn name(&self, step: usize) -> String {
+        self.bodies.name(step)
+    }
+
+    /// `3 revisions in 45 ms`.
+    pub(super) fn summary(&self) -> String {
+        format!("{} in {}", counted(self.program.steps.len(), "revision"), duration(self.took.get()))
+    }
+}
+
+/// The files of a program's steps.
+pub(super) struct Files<'a> {
+    workspace: &'a Workspace,
+    /// Each step's revision and the sections that are its; none for a stamp.
+    steps: Vec<(Node, SectionKind)>,
+    variables: BTreeMap<String, String>,
+}
+
+impl Files<'_> {
+    fn name(&self, step: usize) -> String {
+        let Some((node, _)) = self.steps.get(step) else { return "stamp".to_owned() };
+        let revision = self.workspace.graph.revision(*node);
+        format!("{} {}", revision.id, revision.message).trim_end().to_owned()
+    }
+
+    /// The file's text, opened for reading; a template is rendered first.
+    fn read(&self, node: Node) -> Result<Box<dyn Read>> {
+        let file = &self.workspace.files[node.index()];
+        let opened = file.open()?;
+        if !file.settings.template {
+            return Ok(Box::new(opened));
+        }
+        let path = self.workspace.path(node);
+        let text = std::io::read_to_string(opened)
+            .map_err(|cause| Error::failed(format!("cannot read {path}")).cause(cause))?;
+        let rendered = template::render_body(&path, &text, 1, &self.variables)?;
+        Ok(Box::new(Cursor::new(rendered.into_bytes())))
+    }
+
+    fn transaction(&self, node: Node) -> Transaction {
+        if self.workspace.files[node.index()].settings.transaction { Transaction::Inside } else { Transaction::Outside }
+    }
+
+    fn check(&self, node: Node) -> Result<BodySummary> {
+        check(&self.workspace.path(node), self.read(node)?, self.transaction(node))
+            .map_err(|errors| explain::several(errors.iter().map(explain::body).collect()))
+    }
+}
+
+impl Bodies for Files<'_> {
+    fn open(&self, step: usize) -> Result<Body<Box<dyn Read>>> {
+        let (node, kind) = self.steps[step];
+        Ok(Body::new(&self.workspace.path(node), self.read(node)?, self.transaction(node), kind))
+    }
+
+    fn explain(&self, error: &BodyError) -> Error {
+        explain::body(error).note("the file changed while it was being run")
+    }
+}
+
+/// Lowers plans that follow one another to one program. Every file is checked before anything runs.
+pub(super) fn plan<'a>(
+    workspace: &'a Workspace,
+    context: &Context,
+    plans: &[Plan],
+    author: Author,
+) -> Result<Prepared<'a>> {
+    let nodes = plans.iter().flat_map(|plan| plan.nodes().map(|node| (node, kind(plan.direction()))));
+    let mut files = Files { workspace, steps: nodes.collect(), variables: BTreeMap::new() };
+    if files.steps.iter().any(|(node, _)| workspace.files[node.index()].settings.template) {
+        let variables = workspace.config.variables(context.environment)?;
+        files.variables = variables.into_iter().map(|(name, value)| (name, value.value.reveal().to_owned())).collect();
+    }
+    let mut steps = Vec::with_capacity(files.steps.len());
+    let mut errors = Vec::new();
+    for plan in plans {
+        for stage in plan.stages() {
+            match lower(workspace, &files, plan.direction(), &stage) {
+                Ok(step) => steps.push(step),
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+    if let Some(error) = Error::all(errors) {
+        return Err(error.note("nothing was run"));
+    }
+    let scope = workspace.config.settings.transaction.value;
+    let program = Program::lower(steps, scope, workspace.tables(), author).map_err(|error| {
+        let LowerError::OutsideTransaction(step) = error;
+        Error::failed(format!("{} has a section that cannot be in a transaction", files.name(step)))
+            .note(format!("`transaction = run` ({}) asks for one around the whole run", workspace.config.settings.transaction.origin))
+            .hint("run up to the revision before it first, or set `transaction = revision`")
+    })?;
+    Ok(Prepared { program, bodies: files, took: Cell::default() })
+}
+
+fn kind(direction: Direction) -> SectionKind {
+    match direction {
+        Direction::Upgrade => SectionKind::Upgrade,
+        Direction::Downgrade => SectionKind::Downgrade,
+    }
+}
+
+fn lower(workspace: &Workspace, files: &Files, direction: Direction, stage: &plan::Stage) -> Result<ProgramStep> {
+    let node = stage.step.node;
+    let revision = workspace.graph.revision(node);
+    let path = workspace.path(node);
+    let summary = files.check(node)?;
+    if !summary.has(kind(direction)) {
+        let error = Error::failed(format!("revision {} has no section `-- migrate:{}`", revision.id, kind(direction)))
+            .note(format!("in {path}"));
+        return Err(match direction {
+            Direction::Upgrade => error.hint("write one; it may be empty"),
+            Direction::Downgrade => error.hint("write one, which may be empty, or go no further down than this revision"),
+        });
+    }
+    let section = |section: &crate::model::sql::check::SectionSummary| SectionUse {
+        ordinal: section.section.ordinal,
+        transaction: section.section.transaction == Transaction::Inside,
+    };
+    let settings = &workspace.files[node.index()].settings;
+    let milliseconds = |configured: Option<Duration>| configured.and_then(|time| u64::try_from(time.as_millis()).ok());
+    let config = &workspace.config.settings;
+    let limit = |own: Option<crate::model::header::Timeout>, configured: Option<Duration>| {
+        own.map(|own| u64::from(own.milliseconds())).or(milliseconds(configured))
+    };
+    Ok(ProgramStep {
+        title: format!("{} {} ({path})", revision.id, revision.message).replace("  ", " "),
+        expected: Expected::Rows(workspace.ids(&stage.before)),
+        record: Record {
+            action: match direction {
+                Direction::Upgrade => Action::Upgrade,
+                Direction::Downgrade => Action::Downgrade,
+            },
+            revision: revision.id.to_string(),
+            checksum: Some(summary.checksum.to_string()),
+            delete: workspace.ids(&stage.step.delete),
+            insert: workspace.ids(&stage.step.insert),
+            purge: false,
+        },
+        sections: summary.of_kind(kind(direction)).map(section).collect(),
+        lock_timeout: limit(settings.lock_timeout, config.lock_timeout.value),
+        statement_timeout: limit(settings.statement_timeout, config.statement_timeout.value),
+        savepoints: summary.savepoints != Savepoints::None,
+    })
+}
+
+/// Lowers a stamp to a program of one step that runs nothing.
+pub(super) fn stamp<'a>(
+    workspace: &'a Workspace,
+    stamp: &plan::Stamp,
+    expected: Expected,
+    purge: bool,
+    author: Author,
+) -> Result<Prepared<'a>> {
+    let rows = workspace.ids(&stamp.rows);
+    let insert = if purge { rows.clone() } else { workspace.ids(&stamp.insert) };
+    let step = ProgramStep {
+        title: if rows.is_empty() { "base".to_owned() } else { rows.join(", ") },
+        expected,
+        record: Record {
+            action: Action::Stamp,
+            revision: if rows.is_empty() { "base".to_owned() } else { rows.join(",") },
+            checksum: None,
+            delete: if purge { Vec::new() } else { stamp.delete.clone() },
+            insert,
+            purge,
+        },
+        sections: Vec::new(),
+        lock_timeout: None,
+        statement_timeout: None,
+        savepoints: false,
+    };
+    let program = Program::lower(vec![step], crate::model::program::TransactionScope::Revision, workspace.tables(), author)
+        .map_err(|_| Error::failed("a stamp runs nothing, and something cannot run"))?;
+    let bodies = Files { workspace, steps: Vec::new(), variables: BTreeMap::new() };
+    Ok(Prepared { program, bodies, took: Cell::default() })
+}
+
+/// Refuses ids that do not fit the version table's column before anything runs: Alembic's is `varchar(32)`.
+pub(super) fn check_widths(program: &Program, standing: &Standing) -> Result<()> {
+    let Some(width) = standing.width else { return Ok(()) };
+    let ids = program.steps.iter().flat_map(|step| &step.record.insert);
+    match ids.into_iter().find(|id| id.chars().count() > width) {
+        None => Ok(()),
+        Some(id) => {
+            let table = program.tables.version();
+            Err(Error::failed(format!("the id `{id}` does not fit into {table}, whose column holds {width} characters"))
+                .note("nothing was run")
+                .hint(format!("ALTER TABLE {table} ALTER COLUMN version_num TYPE text;")))
+        }
+    }
+}
