@@ -1,11 +1,13 @@
 //! The pure core: revisions, their graph, targets, plans, SQL text and programs.
 //! It knows no file, database, clock, environment or terminal.
 
+pub mod applied;
 pub mod bookkeeping;
 pub mod graph;
 pub mod header;
 pub mod plan;
 pub mod program;
+pub mod range;
 pub mod revision;
 pub mod sql;
 pub mod target;
