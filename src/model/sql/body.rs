@@ -109,7 +109,13 @@ impl<R: Read> Body<R> {
     /// The first thing that [`super::check::check`] would refuse, in any section.
     pub fn next_batch(&mut self) -> Result<Option<Batch>, BodyError> {
         let mut batch: Option<Batch> = None;
-        while let Some((gap, item)) = self.next_item()? {
+        loop {
+            let Some((gap, item)) = self.next_item()? else {
+                if let Some(batch) = &mut batch {
+                    batch.text.push_str(self.reader.rest().trim_ascii_end());
+                }
+                return Ok(batch);
+            };
             let Some(section) = self.reader.section().filter(|section| section.kind == self.kind) else {
                 if batch.is_some() {
                     return Ok(self.with_trailing_comment(batch, gap, &item));
@@ -123,12 +129,9 @@ impl<R: Read> Body<R> {
                         self.held = Some((gap, item));
                         return Ok(batch);
                     }
-                    let text = self.reader.text();
-                    let batch = batch.get_or_insert_with(|| self.start(section, gap, BatchKind::Statements));
-                    let gap = if batch.text.is_empty() { first_visible(text, gap, range.start) } else { gap };
-                    let start = batch.text.len() + range.start - gap;
-                    batch.text.push_str(&text[gap..range.end]);
-                    batch.statements.push(start..batch.text.len());
+                    let mut grown = batch.unwrap_or_else(|| self.start(section, gap, BatchKind::Statements));
+                    self.add(&mut grown, gap, range.clone());
+                    batch = Some(grown);
                 }
                 Item::Empty(ref range) => {
                     if let Some(batch) = &mut batch {
@@ -151,7 +154,20 @@ impl<R: Read> Body<R> {
                 Item::Section { .. } | Item::Passed | Item::Refused => {}
             }
         }
-        Ok(batch)
+    }
+
+    /// Adds the statement `range` and what stands before it from `gap` on.
+    fn add(&mut self, batch: &mut Batch, gap: usize, range: Range<usize>) {
+        let text = self.reader.text();
+        let gap = if batch.text.is_empty() { first_visible(text, gap, range.start) } else { gap };
+        let start = batch.text.len() + range.start - gap;
+        batch.statements.push(start..start + range.len());
+        if batch.text.is_empty() && range.len() > BATCH {
+            // It will be alone; not copied, since it may be as large as the file.
+            batch.text = self.reader.take(gap..range.end);
+        } else {
+            batch.text.push_str(&text[gap..range.end]);
+        }
     }
 
     /// Reads what is left and returns the checksum of the whole file, to be compared with that of the check.

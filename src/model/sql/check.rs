@@ -127,7 +127,8 @@ impl Summary {
                     _ => {}
                 }
             }
-            Item::Section { section: None, .. } | Item::Empty(_) | Item::Data { .. } | Item::Passed | Item::Refused => {}
+            Item::Section { section: None, .. } | Item::Empty(_) | Item::Data { .. } | Item::Passed | Item::Refused => {
+            }
         }
     }
 

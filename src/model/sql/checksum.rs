@@ -83,10 +83,7 @@ mod tests {
         for other in ["a\nb c\n", "a\nb\r c", "a\nb\n c\n", "a\nb\r c\n\r"] {
             assert_ne!(Checksum::of(other), plain, "{other:?}");
         }
-        assert_eq!(
-            Checksum::of("").to_string(),
-            "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-        );
+        assert_eq!(Checksum::of("").to_string(), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");
     }
 
     #[test]

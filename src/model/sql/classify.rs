@@ -204,9 +204,7 @@ fn without_strings(statement: &str) -> (String, usize) {
 fn read(text: &str) -> Result<Vec<Effect>, Unreadable> {
     let parse = SourceFile::parse(text);
     let root = parse.syntax_node();
-    let in_string = |offset| {
-        root.token_at_offset(offset).any(|token| matches!(token.kind(), SyntaxKind::STRING))
-    };
+    let in_string = |offset| root.token_at_offset(offset).any(|token| matches!(token.kind(), SyntaxKind::STRING));
     // An emptied body may be an error to the parser; that one alone means nothing.
     if parse.errors().iter().any(|error| !in_string(error.range().start())) {
         return Err(Unreadable);
@@ -249,7 +247,10 @@ fn of_statement(statement: &ast::Stmt) -> Vec<Effect> {
         Stmt::DropFunction(it) => drops(Function, signatures(it.function_sig_list())),
         Stmt::DropProcedure(it) => drops(
             Procedure,
-            it.procedure_sig_list().into_iter().flat_map(|list| list.procedure_sigs()).filter_map(|sig| sig.procedure_name_ref()),
+            it.procedure_sig_list()
+                .into_iter()
+                .flat_map(|list| list.procedure_sigs())
+                .filter_map(|sig| sig.procedure_name_ref()),
         ),
         Stmt::DropIndex(it) => {
             let manner = manner(it.concurrently_token());
@@ -302,7 +303,9 @@ fn alters(alter: &ast::AlterTable) -> Vec<Effect> {
         let table = table.clone();
         Some(match action {
             ast::AlterTableAction::AddColumn(it) => Effect::AddsColumn { table, column: it.column_name()?.text() },
-            ast::AlterTableAction::DropColumn(it) => Effect::DropsColumn { table, column: plain_name(it.column_name_ref()?.syntax()) },
+            ast::AlterTableAction::DropColumn(it) => {
+                Effect::DropsColumn { table, column: plain_name(it.column_name_ref()?.syntax()) }
+            }
             ast::AlterTableAction::RenameColumn(it) => Effect::RenamesColumn {
                 table,
                 from: plain_name(it.column_name_ref()?.syntax()),
@@ -323,11 +326,14 @@ fn plain_name(node: &SyntaxNode) -> String {
 
 /// The last two parts of the name that `node` holds.
 fn object_name(node: &SyntaxNode) -> Option<ObjectName> {
-    let is_part = |node: &SyntaxNode| {
-        ast::PathSegment::can_cast(node.kind()) || ast::PathSegmentRef::can_cast(node.kind())
-    };
-    let mut parts: Vec<String> =
-        node.descendants().filter(is_part).map(|part| ast::normalize_name_node(&part)).filter(|part| !part.is_empty()).collect();
+    let is_part =
+        |node: &SyntaxNode| ast::PathSegment::can_cast(node.kind()) || ast::PathSegmentRef::can_cast(node.kind());
+    let mut parts: Vec<String> = node
+        .descendants()
+        .filter(is_part)
+        .map(|part| ast::normalize_name_node(&part))
+        .filter(|part| !part.is_empty())
+        .collect();
     if parts.is_empty() {
         parts.push(Some(ast::normalize_name_node(node)).filter(|name| !name.is_empty())?);
     }
@@ -373,15 +379,24 @@ mod tests {
             ),
             ("CREATE PROCEDURE p() LANGUAGE sql AS $$ nonsense $$;", vec![Creates(Object::Procedure, name("p"))]),
             ("CREATE INDEX i ON s.t (a, lower(b));", vec![index(Some("i"), "s.t", Manner::Locking)]),
-            ("CREATE UNIQUE INDEX CONCURRENTLY \"I\" ON t (a) WHERE a > 1.5;", vec![index(Some("I"), "t", Manner::Concurrently)]),
+            (
+                "CREATE UNIQUE INDEX CONCURRENTLY \"I\" ON t (a) WHERE a > 1.5;",
+                vec![index(Some("I"), "t", Manner::Concurrently)],
+            ),
             ("CREATE INDEX ON ONLY t (a);", vec![index(None, "t", Manner::Locking)]),
             ("DROP TABLE a, s.b CASCADE;", vec![Drops(Object::Table, name("a")), Drops(Object::Table, name("s.b"))]),
             ("DROP VIEW v;", vec![Drops(Object::View, name("v"))]),
             ("DROP MATERIALIZED VIEW v;", vec![Drops(Object::MaterializedView, name("v"))]),
             ("DROP SCHEMA a;", vec![Drops(Object::Schema, name("a"))]),
-            ("DROP FUNCTION f(int), s.g;", vec![Drops(Object::Function, name("f")), Drops(Object::Function, name("s.g"))]),
+            (
+                "DROP FUNCTION f(int), s.g;",
+                vec![Drops(Object::Function, name("f")), Drops(Object::Function, name("s.g"))],
+            ),
             ("DROP TYPE e;", vec![Drops(Object::Type, name("e"))]),
-            ("DROP INDEX CONCURRENTLY IF EXISTS s.i;", vec![Effect::DropsIndex { name: name("s.i"), manner: Manner::Concurrently }]),
+            (
+                "DROP INDEX CONCURRENTLY IF EXISTS s.i;",
+                vec![Effect::DropsIndex { name: name("s.i"), manner: Manner::Concurrently }],
+            ),
             (
                 "ALTER TABLE ONLY s.t ADD COLUMN a int DEFAULT 1, DROP COLUMN IF EXISTS \"B\", ADD CONSTRAINT c CHECK (a > 0);",
                 vec![add("s.t", "a"), drop("s.t", "B")],
@@ -401,7 +416,9 @@ mod tests {
 
     #[test]
     fn nothing_is_inferred_from_errors() {
-        for statement in ["ALTER TABLE t ADD COLUM c int;", "CREATE TABLE t (a int,,);", "DROP TABLE a; DROP TABLE b;", "CREATE"] {
+        for statement in
+            ["ALTER TABLE t ADD COLUM c int;", "CREATE TABLE t (a int,,);", "DROP TABLE a; DROP TABLE b;", "CREATE"]
+        {
             assert_eq!(effects(statement), Err(Unreadable), "{statement}");
         }
     }

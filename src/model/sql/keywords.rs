@@ -105,9 +105,12 @@ impl Setting {
 
     /// Whether `value` leaves the text's meaning as it is; pg_dump writes such lines.
     fn is_harmless(self, value: &str) -> bool {
-        let value: String = value.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_ascii_lowercase();
+        let value: String =
+            value.chars().filter(|c| c.is_ascii_alphanumeric()).collect::<String>().to_ascii_lowercase();
         match self {
-            Self::StandardConformingStrings => matches!(value.as_str(), "on" | "true" | "tru" | "tr" | "t" | "yes" | "ye" | "y" | "1"),
+            Self::StandardConformingStrings => {
+                matches!(value.as_str(), "on" | "true" | "tru" | "tr" | "t" | "yes" | "ye" | "y" | "1")
+            }
             Self::ClientEncoding => matches!(value.as_str(), "utf8" | "unicode"),
         }
     }
@@ -170,7 +173,8 @@ fn rollback(mut tokens: Tokens) -> Class {
 
 /// `PREPARE transaction AS …` prepares a statement of that name.
 fn prepare(mut tokens: Tokens) -> Class {
-    let is_transaction = follows(&mut tokens, "transaction") && !matches!(tokens.next(), Some(token) if token.is("as") || token == Token::Symbol(b'('));
+    let is_transaction = follows(&mut tokens, "transaction")
+        && !matches!(tokens.next(), Some(token) if token.is("as") || token == Token::Symbol(b'('));
     if is_transaction { Class::Control(Control::PrepareTransaction) } else { Class::Ordinary }
 }
 
@@ -242,7 +246,8 @@ fn alter(mut tokens: Tokens) -> Class {
     if object.is("database") {
         // A name of one token, then `SET TABLESPACE`.
         let mut words = tokens.skip(1);
-        let is_move = words.next().is_some_and(|token| token.is("set")) && words.next().is_some_and(|token| token.is("tablespace"));
+        let is_move = words.next().is_some_and(|token| token.is("set"))
+            && words.next().is_some_and(|token| token.is("tablespace"));
         return if is_move { Class::NeverInTransaction("ALTER DATABASE ... SET TABLESPACE") } else { Class::Ordinary };
     }
     if object.is("subscription") {
@@ -310,9 +315,7 @@ fn reindex(mut tokens: Tokens) -> Class {
     if concurrently {
         return Class::NeverInTransaction("REINDEX CONCURRENTLY");
     }
-    for (word, name) in
-        [("schema", "REINDEX SCHEMA"), ("database", "REINDEX DATABASE"), ("system", "REINDEX SYSTEM")]
-    {
+    for (word, name) in [("schema", "REINDEX SCHEMA"), ("database", "REINDEX DATABASE"), ("system", "REINDEX SYSTEM")] {
         if target.is(word) {
             return Class::NeverInTransaction(name);
         }
@@ -504,8 +507,14 @@ mod tests {
             ("ALTER TABLE t ADD COLUMN concurrently int;", Ordinary),
             ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p;", slot),
             ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (create_slot = true);", slot),
-            ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (connect = false);", sometimes("CREATE SUBSCRIPTION")),
-            ("CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (copy_data = false, create_slot = 'off');", sometimes("CREATE SUBSCRIPTION")),
+            (
+                "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (connect = false);",
+                sometimes("CREATE SUBSCRIPTION"),
+            ),
+            (
+                "CREATE SUBSCRIPTION s CONNECTION 'x' PUBLICATION p WITH (copy_data = false, create_slot = 'off');",
+                sometimes("CREATE SUBSCRIPTION"),
+            ),
             ("DROP SUBSCRIPTION s;", sometimes("DROP SUBSCRIPTION")),
             ("ALTER SUBSCRIPTION s REFRESH PUBLICATION;", never("ALTER SUBSCRIPTION ... REFRESH")),
             ("ALTER SUBSCRIPTION s SET PUBLICATION p;", sometimes("ALTER SUBSCRIPTION")),

@@ -202,7 +202,11 @@ mod tests {
                 option("transaction:fasle", Some("transaction:false")),
                 "transaction:fasle",
             ),
-            ("-- migrate:upgrade transaction=false", option("transaction=false", Some("transaction:false")), "transaction=false"),
+            (
+                "-- migrate:upgrade transaction=false",
+                option("transaction=false", Some("transaction:false")),
+                "transaction=false",
+            ),
             ("-- migrate:upgrade é", option("é", None), "é"),
             ("-- migrate:upgrade transaction:true transaction:true", MarkerProblem::Twice, "transaction:true"),
         ] {

@@ -88,7 +88,9 @@ impl MetaPurpose {
         match command.trim_start_matches('\\').trim_end_matches('+') {
             "i" | "ir" | "include" | "include_relative" => Self::Include,
             "c" | "connect" => Self::Connect,
-            "set" | "unset" | "gset" | "if" | "elif" | "else" | "endif" | "getenv" | "setenv" | "prompt" => Self::Variable,
+            "set" | "unset" | "gset" | "if" | "elif" | "else" | "endif" | "getenv" | "setenv" | "prompt" => {
+                Self::Variable
+            }
             "copy" => Self::Copy,
             "gexec" => Self::Execute,
             "." => Self::EndOfData,

@@ -47,10 +47,7 @@ pub(super) enum Item {
     /// A `;` alone.
     Empty(Range<usize>),
     /// Lines of a `COPY`'s data.
-    Data {
-        range: Range<usize>,
-        last: bool,
-    },
+    Data { range: Range<usize>, last: bool },
     /// A line that is passed over.
     Passed,
     /// Something that was refused, and cannot be part of a batch.
@@ -106,6 +103,19 @@ impl<R: Read> Reader<R> {
 
     pub(super) fn text(&self) -> &str {
         &self.window.text
+    }
+
+    /// What stands behind the last item.
+    pub(super) fn rest(&self) -> &str {
+        &self.window.text[self.from..]
+    }
+
+    /// Takes `range` out of the text at hand without copying it; the ranges of items given before are void then.
+    pub(super) fn take(&mut self, range: Range<usize>) -> String {
+        let (taken, dropped) = self.window.take(range);
+        self.from -= dropped;
+        self.dropped += dropped as u64;
+        taken
     }
 
     /// Bytes of the file (without its byte order mark) up to byte `offset` of the text at hand.
@@ -221,7 +231,11 @@ impl<R: Read> Reader<R> {
             return Item::Passed;
         }
         // psql takes `\;` and `\g;` apart, too.
-        let length = command.char_indices().skip(2).find(|(_, c)| !c.is_alphanumeric() && *c != '_').map_or(command.len(), |(at, _)| at);
+        let length = command
+            .char_indices()
+            .skip(2)
+            .find(|(_, c)| !c.is_alphanumeric() && *c != '_')
+            .map_or(command.len(), |(at, _)| at);
         let command = &command[..length];
         let problem = Problem::MetaCommand { command: command.to_owned(), purpose: MetaPurpose::of(command) };
         refused.push(self.window.error(problem, range.start..range.start + command.len()));
@@ -259,7 +273,9 @@ impl<R: Read> Reader<R> {
             (Class::Control(control), Transaction::Inside) => Some(Problem::TransactionControl(control)),
             (Class::NeverInTransaction(name), Transaction::Inside) => Some(Problem::NeverInTransaction(name)),
             (Class::Control(_) | Class::NeverInTransaction(_), Transaction::Outside)
-            | (Class::Ordinary | Class::Savepoint(_) | Class::SometimesInTransaction(_) | Class::CopyFromStdin, _) => None,
+            | (Class::Ordinary | Class::Savepoint(_) | Class::SometimesInTransaction(_) | Class::CopyFromStdin, _) => {
+                None
+            }
         }
     }
 }

@@ -79,29 +79,46 @@ impl<R: Read> Window<R> {
     /// Reading failed, or what was read is not UTF-8, or holds a NUL byte.
     pub(super) fn fill(&mut self, needed: usize) -> Result<usize, BodyError> {
         let dropped = self.drop_before(needed);
-        let old = self.raw.len();
-        let wanted = if self.begun { CHUNK.max(self.text.len()) } else { FIRST };
-        self.read(old + wanted)?;
-        if !std::mem::replace(&mut self.begun, true) {
-            self.byte_order_mark()?;
+        // A statement larger than the window doubles it, which keeps the whole linear.
+        let wanted = if self.begun { self.text.len() + CHUNK.max(self.text.len()) } else { FIRST };
+        while self.text.len() < wanted && !self.at_end {
+            self.read(wanted.min(CHUNK))?;
+            if !std::mem::replace(&mut self.begun, true) {
+                self.byte_order_mark()?;
+            }
+            self.decode()?;
         }
-        self.decode()?;
         Ok(dropped)
+    }
+
+    /// Takes `range` out of the text at hand, without a copy, and drops what stands before it; returns it, and how
+    /// many bytes were dropped. Its last character stays, as `fill` keeps one.
+    pub(super) fn take(&mut self, range: Range<usize>) -> (String, usize) {
+        let kept = self.text.floor_char_boundary(range.end.saturating_sub(1));
+        let start = self.place(kept);
+        let rest = self.text[kept..].to_owned();
+        let mut taken = std::mem::replace(&mut self.text, rest);
+        self.start = start;
+        taken.truncate(range.end);
+        taken.drain(..range.start);
+        (taken, kept)
     }
 
     fn drop_before(&mut self, needed: usize) -> usize {
         let back = self.text.floor_char_boundary(needed.saturating_sub(KEPT));
         let line_start = self.text[back..needed].rfind('\n').map_or(back, |newline| back + newline + 1);
         // Where `needed` begins a line the line end before it is kept.
-        let cut = if line_start == needed { self.text.floor_char_boundary(needed.saturating_sub(1)) } else { line_start };
+        let cut =
+            if line_start == needed { self.text.floor_char_boundary(needed.saturating_sub(1)) } else { line_start };
         self.start = self.place(cut);
         self.text.drain(..cut);
         cut
     }
 
-    /// Reads until `raw` holds `wanted` bytes or the file ends.
+    /// Reads until `raw` holds `wanted` more bytes or the file ends.
     fn read(&mut self, wanted: usize) -> Result<(), BodyError> {
         let mut filled = self.raw.len();
+        let wanted = filled + wanted;
         self.raw.resize(wanted, 0);
         while filled < wanted {
             match self.reader.read(&mut self.raw[filled..]) {
@@ -128,7 +145,7 @@ impl<R: Read> Window<R> {
         // Without a mark UTF-16 shows by a zero in every second byte of its ASCII characters.
         let is_utf16 = self.raw.starts_with(b"\xff\xfe")
             || self.raw.starts_with(b"\xfe\xff")
-            || matches!(*self.raw, [0, 1.., 0, 1.., ..] | [1.., 0, 1.., 0, ..]);
+            || matches!(*self.raw, [0, a, 0, b, ..] | [a, 0, b, 0, ..] if a != 0 && b != 0);
         if is_utf16 { Err(self.error(Problem::Utf16, 0..0)) } else { Ok(()) }
     }
 
