@@ -1,6 +1,19 @@
 //! SQL as text: quoting, statements with their places, and what a statement does. Nothing is sent or run here.
+//!
+//! - [`split`]: cuts text into pieces, by psql's rules; [`marker`]: section markers
+//! - [`classify`]: what a statement does: [`keywords`] for refusals, a parser for effects
+//! - [`check`]: one pass that finds everything to refuse; [`problem`]: what that can be; [`checksum`]
+//! - [`body`]: a file's statements as batches to be sent
 
 pub mod body;
+pub mod check;
+pub mod checksum;
 pub mod classify;
+pub mod keywords;
+mod lex;
+pub mod marker;
+pub mod problem;
 pub mod quote;
+mod reader;
 pub mod split;
+mod window;

@@ -1,0 +1,275 @@
+//! Tests of reading a file: batches, places, checks, encodings, windows.
+
+use std::io::Cursor;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::sql::check::{BodySummary, Savepoints, check};
+use crate::model::sql::keywords::{Control, Setting};
+use crate::model::sql::marker::MarkerProblem;
+use crate::model::sql::problem::{MetaPurpose, Problem};
+use crate::model::sql::split::Opener;
+
+fn check_text(text: impl AsRef<[u8]>) -> Result<BodySummary, Vec<BodyError>> {
+    check("f.sql", Cursor::new(text), Transaction::Inside)
+}
+
+/// The one problem of `text`, its line and column, and the marked text.
+fn problem(text: impl AsRef<[u8]>) -> (Problem, usize, usize, String) {
+    let errors = check_text(text).unwrap_err();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    let BodyError { problem, excerpt } = errors.into_iter().next().unwrap();
+    let marked = excerpt.line[excerpt.mark].to_owned();
+    (problem, excerpt.place.line, excerpt.place.column, marked)
+}
+
+fn batches(text: impl AsRef<[u8]>, kind: SectionKind) -> Vec<Batch> {
+    let expected = check_text(text.as_ref()).map(|summary| summary.checksum);
+    let mut body = Body::new("f.sql", Cursor::new(text.as_ref()), Transaction::Inside, kind);
+    let mut batches = Vec::new();
+    while let Some(batch) = body.next_batch().unwrap() {
+        for range in &batch.statements {
+            assert!(batch.text.get(range.clone()).is_some_and(|statement| !statement.trim().is_empty()));
+        }
+        batches.push(batch);
+    }
+    assert_eq!(body.finish().map_err(|error| vec![error]), expected);
+    batches
+}
+
+const FILE: &str = "-- revision: 002
+/* header */
+
+-- migrate:upgrade
+-- why
+CREATE TABLE a (x int);  -- first
+;INSERT INTO a VALUES (1)
+  -- migrate:downgrade transaction:false
+DROP TABLE a;
+-- migrate:upgrade
+SAVEPOINT s; ROLLBACK TO s;
+-- the end
+";
+
+#[test]
+fn a_file_has_sections_of_batches() {
+    let up = batches(FILE, SectionKind::Upgrade);
+    assert_eq!(up.len(), 2);
+    assert_eq!(up[0].text, "-- why\nCREATE TABLE a (x int);  -- first\n;INSERT INTO a VALUES (1)");
+    let texts: Vec<_> = up[0].statements.iter().map(|range| &up[0].text[range.clone()]).collect();
+    assert_eq!(texts, ["CREATE TABLE a (x int);", "INSERT INTO a VALUES (1)"]);
+    assert_eq!(up[0].start, Place { line: 5, column: 1 });
+    assert_eq!(up[0].section.ordinal, 1);
+    assert_eq!(up[1].text, "SAVEPOINT s; ROLLBACK TO s;\n-- the end");
+    assert_eq!((up[1].section.ordinal, up[1].section.line), (2, 10));
+    let down = batches(FILE, SectionKind::Downgrade);
+    assert_eq!(down.len(), 1);
+    assert_eq!(down[0].text, "DROP TABLE a;");
+    assert_eq!(down[0].section.transaction, Transaction::Outside);
+    let summary = check_text(FILE).unwrap();
+    assert_eq!(summary.checksum, Checksum::of(FILE));
+    assert_eq!(summary.sections.iter().map(|section| section.statements).collect::<Vec<_>>(), [2, 1, 2]);
+    assert_eq!(summary.sections[1].bytes, "\nDROP TABLE a;\n".len() as u64);
+    assert_eq!(summary.sections[2].bytes, "\nSAVEPOINT s; ROLLBACK TO s;\n-- the end\n".len() as u64);
+    assert_eq!(summary.savepoints, Savepoints::RolledBackTo);
+    assert!(summary.has(SectionKind::Downgrade));
+    assert!(!check_text("-- a").unwrap().has(SectionKind::Upgrade));
+    let empty = check_text("-- migrate:upgrade\n-- migrate:downgrade\n;;\n").unwrap();
+    assert_eq!(empty.sections.iter().map(|section| section.statements).collect::<Vec<_>>(), [0, 0]);
+    assert_eq!(batches("-- migrate:upgrade\n-- none\n;\n", SectionKind::Upgrade), []);
+}
+
+#[test]
+fn places_of_the_server_are_places_of_the_file() {
+    let text = "\u{feff}-- h\r\n-- migrate:upgrade\r\nSELECT 'é😀';\r\n  SELECT nope, 1;\r\nSELECT 2;";
+    let batch = &batches(text, SectionKind::Upgrade)[0];
+    let position = batch.text[..batch.text.find("nope").unwrap()].chars().count() + 1;
+    let excerpt = batch.at_position(position);
+    assert_eq!((excerpt.place, &excerpt.line[excerpt.mark.clone()]), (Place { line: 4, column: 10 }, "nope"));
+    assert_eq!(batch.statement_at(position), Some(1));
+    let excerpt = batch.at_statement(2);
+    assert_eq!((excerpt.place, &excerpt.line[excerpt.mark.clone()]), (Place { line: 5, column: 1 }, "SELECT 2;"));
+    assert_eq!(batch.at_statement(9).place.line, 5);
+    assert_eq!(batch.at_position(0).place, Place { line: 3, column: 1 });
+    assert_eq!(batch.at_position(9999).place.line, 5);
+}
+
+#[test]
+fn copy_data_travel_alone() {
+    let text = "-- migrate:upgrade\n\\restrict x\nSELECT 1;\n-- c\nCOPY t FROM STDIN;\n 1\n\\N\n\\.\nSELECT 2;\n\\unrestrict x\n";
+    let found: Vec<_> = batches(text, SectionKind::Upgrade)
+        .into_iter()
+        .map(|batch| (batch.kind, batch.text, batch.start.line))
+        .collect();
+    assert_eq!(
+        found,
+        [
+            (BatchKind::Statements, "SELECT 1;".to_owned(), 3),
+            (BatchKind::CopyFromStdin { data_line: 6 }, "-- c\nCOPY t FROM STDIN;".to_owned(), 4),
+            (BatchKind::CopyData { last: true }, " 1\n\\N\n".to_owned(), 6),
+            (BatchKind::Statements, "SELECT 2;".to_owned(), 9),
+        ]
+    );
+    assert_eq!(check_text(text).unwrap().copies, 1);
+    let large = format!("-- migrate:upgrade\nCOPY t FROM STDIN;\n{}\\.\nSELECT 1;", "12345678\n".repeat(100_000));
+    let found = batches(&large, SectionKind::Upgrade);
+    let data: String = found[1..found.len() - 1].iter().map(|batch| batch.text.as_str()).collect();
+    assert_eq!(data.len(), 900_000);
+    assert!(found.iter().all(|batch| batch.text.len() <= BATCH));
+    assert_eq!(found[found.len() - 2].kind, BatchKind::CopyData { last: true });
+    assert_eq!(found[found.len() - 1].start.line, 100_004);
+}
+
+#[test]
+fn batches_are_of_a_size_and_large_statements_stand_alone() {
+    let line = "INSERT INTO t (a, b) VALUES (1, 'some text that is not short');\n";
+    let text = format!(
+        "-- migrate:upgrade\n{}SELECT '{}'; -- migrate:downgrade\nSELECT 1;\n-- migrate:downgrade\n",
+        line.repeat(20_000),
+        "x\n".repeat(400_000)
+    );
+    let found = batches(&text, SectionKind::Upgrade);
+    assert_eq!(found.iter().map(|batch| batch.statements.len()).sum::<usize>(), 20_002);
+    let large = &found[found.len() - 2];
+    assert_eq!((large.statements.len(), large.start.line), (1, 20_002));
+    assert!(large.text.ends_with("x\n';"));
+    assert_eq!(found[found.len() - 1].text, "-- migrate:downgrade\nSELECT 1;");
+    assert_eq!(found[found.len() - 1].start, Place { line: 420_002, column: 4 });
+    assert!(found[..found.len() - 2].iter().all(|batch| batch.text.len() <= BATCH && batch.text.len() > BATCH / 2));
+    for batch in &found {
+        let excerpt = batch.at_statement(0);
+        assert_eq!(excerpt.place.line, batch.start.line + usize::from(batch.text.starts_with("--")));
+    }
+}
+
+#[test]
+fn what_is_refused() {
+    let meta = |command: &str, purpose| Problem::MetaCommand { command: command.to_owned(), purpose };
+    for (text, expected, line, column, marked) in [
+        ("BEGIN;", Problem::TransactionControl(Control::Begin), 2, 1, "BEGIN;"),
+        ("SELECT 1;\n  COMMIT AND CHAIN;", Problem::TransactionControl(Control::Commit), 3, 3, "COMMIT AND CHAIN;"),
+        ("VACUUM;", Problem::NeverInTransaction("VACUUM"), 2, 1, "VACUUM;"),
+        ("SET NAMES 'x';", Problem::Setting(Setting::ClientEncoding), 2, 1, "SET NAMES 'x';"),
+        ("COPY t TO STDOUT;", Problem::CopyToStdout, 2, 1, "COPY t TO STDOUT;"),
+        ("\\i other.sql", meta("\\i", MetaPurpose::Include), 2, 1, "\\i"),
+        ("SELECT 1 \\gexec", meta("\\gexec", MetaPurpose::Execute), 2, 10, "\\gexec"),
+        ("SELECT 1 \\; SELECT 2;", meta("\\;", MetaPurpose::Other), 2, 10, "\\;"),
+        ("SELECT 1 \\restrict x", meta("\\restrict", MetaPurpose::Other), 2, 10, "\\restrict"),
+        ("\\.", meta("\\.", MetaPurpose::EndOfData), 2, 1, "\\."),
+        ("SELECT 'é", Problem::Unclosed(Opener::String), 2, 8, "'"),
+        ("SELECT\u{a0}1;", Problem::OddCharacter('\u{a0}'), 2, 7, "\u{a0}"),
+        ("COPY t FROM STDIN;\n1\n2\n", Problem::Unclosed(Opener::CopyData), 2, 1, "COPY t FROM STDIN;"),
+        ("COPY t FROM STDIN; SELECT 1;\n\\.\n", Problem::TextAfterCopy, 2, 20, "SELECT 1;"),
+        ("-- x\rSELECT 1;", Problem::CarriageReturnInComment, 2, 5, "\r"),
+        ("SELECT '\0';", Problem::Nul, 2, 9, "\0"),
+    ] {
+        let text = format!("-- migrate:upgrade\n{text}");
+        assert_eq!(problem(&text), (expected, line, column, marked.to_owned()), "{text}");
+        assert!(Body::new("f", Cursor::new(&text), Transaction::Inside, SectionKind::Downgrade).next_batch().is_err());
+    }
+    assert_eq!(
+        problem("SELECT 1; SELECT 2;\n-- migrate:upgrade\n"),
+        (Problem::BeforeFirstSection, 1, 1, "SELECT 1;".to_owned())
+    );
+    let nearest = MarkerProblem::Kind { found: "up".to_owned(), nearest: Some(SectionKind::Upgrade) };
+    assert_eq!(problem("-- h\n-- migrate:up\nBEGIN;"), (Problem::Marker(nearest), 2, 12, "up".to_owned()));
+    for good in [
+        "-- migrate:upgrade transaction:false\nVACUUM; BEGIN; COMMIT; CREATE INDEX CONCURRENTLY i ON t (a);",
+        "-- migrate:upgrade\nSET client_encoding = 'UTF8'; SAVEPOINT a;\r\n-- c\r\n",
+        "",
+        "\u{feff}",
+    ] {
+        assert!(check_text(good).is_ok(), "{good}");
+    }
+}
+
+#[test]
+fn all_problems_are_found() {
+    let errors = check_text("-- migrate:upgrade\nBEGIN;\nSELECT\u{a0}1,\u{2003}2;\n\\c x\nCOMMIT;\nVACUUM;\n/* open")
+        .unwrap_err();
+    let lines: Vec<_> = errors.iter().map(|error| error.excerpt.place.line).collect();
+    assert_eq!(lines, [2, 3, 3, 4, 5, 6, 7]);
+    let many = check_text("-- migrate:upgrade\n".to_owned() + &"COMMIT;".repeat(5000)).unwrap_err();
+    assert_eq!(many.len(), crate::model::sql::check::MOST_ERRORS);
+}
+
+#[test]
+fn encodings() {
+    let utf16 = |big: bool, mark: bool| {
+        let text = format!("{}-- migrate", if mark { "\u{feff}" } else { "" });
+        text.encode_utf16()
+            .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
+            .collect::<Vec<u8>>()
+    };
+    for bytes in [utf16(true, true), utf16(false, true), utf16(true, false), utf16(false, false)] {
+        assert_eq!(problem(bytes).0, Problem::Utf16);
+    }
+    assert_eq!(
+        problem(b"-- migrate:upgrade\nSELECT 'caf\xe9 x';\n"),
+        (Problem::NotUtf8(0xe9), 2, 12, "\u{fffd}".to_owned())
+    );
+    assert_eq!(problem(b"-- a\xc3"), (Problem::NotUtf8(0xc3), 1, 5, "\u{fffd}".to_owned()));
+    let far =
+        [b"-- migrate:upgrade\n".to_vec(), "SELECT 'é';\n".repeat(30_000).into_bytes(), b"  \xff".to_vec()].concat();
+    assert_eq!(problem(far), (Problem::NotUtf8(0xff), 30_002, 3, "\u{fffd}".to_owned()));
+}
+
+#[test]
+fn a_failed_read_is_told() {
+    struct Failing;
+    impl Read for Failing {
+        fn read(&mut self, _: &mut [u8]) -> std::io::Result<usize> {
+            Err(std::io::Error::other("broken"))
+        }
+    }
+    let errors = check("f.sql", Failing, Transaction::Inside).unwrap_err();
+    assert!(matches!(&errors[0].problem, Problem::Reading { message, .. } if message == "broken"));
+}
+
+/// Gives a few bytes at a time, as a pipe may.
+struct Trickle<'t>(&'t [u8], usize);
+
+impl Read for Trickle<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        let count = buffer.len().min(self.1).min(self.0.len());
+        buffer[..count].copy_from_slice(&self.0[..count]);
+        self.0 = &self.0[count..];
+        Ok(count)
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    #[test]
+    fn every_statement_arrives_once_at_its_place(
+        parts in prop::collection::vec((0_usize..6, 1_usize..60_000), 1..12), trickle in 1_usize..70_000
+    ) {
+        let mut text = String::from("-- h\n-- migrate:upgrade\n");
+        let mut lines = Vec::new();
+        for (kind, size) in parts {
+            let line = text.lines().count() + 1;
+            let statement = match kind {
+                0 => format!("SELECT '{}\n';", "é".repeat(size)),
+                1 => format!("-- {}\nSELECT 1;", "c".repeat(size)),
+                2 => format!("SELECT {} 2;", " ".repeat(size)),
+                3 => format!("SELECT $a${}$a$;", "$b$\r\n".repeat(size / 8)),
+                _ => "INSERT INTO t VALUES (1);".to_owned(),
+            };
+            lines.push(line + usize::from(kind == 1));
+            text.push_str(&statement);
+            text.push('\n');
+        }
+        let mut body = Body::new("f", Trickle(text.as_bytes(), trickle), Transaction::Inside, SectionKind::Upgrade);
+        let (mut found, mut joined) = (Vec::new(), String::new());
+        while let Some(batch) = body.next_batch().unwrap() {
+            found.extend((0..batch.statements.len()).map(|index| batch.at_statement(index).place));
+            joined.push_str(&batch.text);
+            joined.push('\n');
+        }
+        prop_assert_eq!(found, lines.into_iter().map(|line| Place { line, column: 1 }).collect::<Vec<_>>());
+        prop_assert_eq!(joined.as_str(), &text["-- h\n-- migrate:upgrade\n".len()..]);
+        prop_assert_eq!(body.finish().unwrap(), Checksum::of(&text));
+    }
+}

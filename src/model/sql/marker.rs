@@ -1,0 +1,218 @@
+//! The lines that cut a revision file into sections: `-- migrate:upgrade transaction:false`.
+//! Where such a line stands is the splitter's to find; what it says is read here.
+
+use std::fmt;
+use std::ops::Range;
+
+/// What the statements of a section are for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SectionKind {
+    /// They apply the revision.
+    Upgrade,
+    /// They undo it.
+    Downgrade,
+}
+
+impl SectionKind {
+    /// All kinds, in the order a file usually holds them.
+    pub const ALL: [Self; 2] = [Self::Upgrade, Self::Downgrade];
+
+    /// The word in a marker.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Upgrade => "upgrade",
+            Self::Downgrade => "downgrade",
+        }
+    }
+}
+
+impl fmt::Display for SectionKind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(self.word())
+    }
+}
+
+/// Whether a section's statements run in one transaction with the revision's bookkeeping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transaction {
+    /// In one transaction.
+    Inside,
+    /// One by one, each for itself (`transaction:false`).
+    Outside,
+}
+
+/// A well-written marker.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Marker {
+    /// What the section is for.
+    pub kind: SectionKind,
+    /// What it says of the transaction; nothing where the file's header decides.
+    pub transaction: Option<Transaction>,
+}
+
+/// What is wrong with a marker; the places are bytes of its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MarkerError {
+    /// What.
+    pub problem: MarkerProblem,
+    /// The bytes of the line that are wrong.
+    pub range: Range<usize>,
+}
+
+/// What is wrong with a marker.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum MarkerProblem {
+    /// It does not begin exactly with `-- migrate:`.
+    Prefix,
+    /// This is no kind of section (empty: none is written); the nearest one that is.
+    Kind {
+        /// As written.
+        found: String,
+        /// The nearest right word, if one is near.
+        nearest: Option<SectionKind>,
+    },
+    /// This is no option; the only ones are `transaction:true` and `transaction:false`.
+    Option {
+        /// As written.
+        found: String,
+        /// The nearest right text, if one is near.
+        nearest: Option<&'static str>,
+    },
+    /// `transaction` is said twice.
+    Twice,
+}
+
+/// What every marker begins with.
+pub const PREFIX: &str = "-- migrate:";
+
+const OPTIONS: [(&str, Transaction); 2] =
+    [("transaction:true", Transaction::Inside), ("transaction:false", Transaction::Outside)];
+
+impl Marker {
+    /// What `line` says: a comment that [`super::split`] took for a marker, from its `--`, without its line end.
+    ///
+    /// # Errors
+    /// Anything but `-- migrate:`, a kind, and `transaction:true` or `transaction:false` at most once.
+    pub fn parse(line: &str) -> Result<Self, MarkerError> {
+        let Some(rest) = line.strip_prefix(PREFIX) else {
+            let end = line.find(':').map_or(line.len(), |colon| colon + 1);
+            return Err(MarkerError { problem: MarkerProblem::Prefix, range: 0..end });
+        };
+        let kind_end = PREFIX.len() + rest.find(is_blank).unwrap_or(rest.len());
+        let found = &line[PREFIX.len()..kind_end];
+        let kind = SectionKind::ALL.into_iter().find(|kind| kind.word() == found).ok_or_else(|| MarkerError {
+            problem: MarkerProblem::Kind { found: found.to_owned(), nearest: nearest_kind(found) },
+            range: PREFIX.len()..kind_end,
+        })?;
+        let mut transaction = None;
+        for range in words(line, kind_end) {
+            let found = &line[range.clone()];
+            let Some((_, said)) = OPTIONS.into_iter().find(|(text, _)| *text == found) else {
+                let problem = MarkerProblem::Option { found: found.to_owned(), nearest: nearest_option(found) };
+                return Err(MarkerError { problem, range });
+            };
+            if transaction.replace(said).is_some() {
+                return Err(MarkerError { problem: MarkerProblem::Twice, range });
+            }
+        }
+        Ok(Self { kind, transaction })
+    }
+}
+
+fn is_blank(character: char) -> bool {
+    matches!(character, ' ' | '\t' | '\u{c}')
+}
+
+/// The places of the words of `line` from byte `from`.
+fn words(line: &str, from: usize) -> impl Iterator<Item = Range<usize>> + '_ {
+    let mut at = from;
+    std::iter::from_fn(move || {
+        let start = at + line[at..].find(|character| !is_blank(character))?;
+        at = line[start..].find(is_blank).map_or(line.len(), |length| start + length);
+        Some(start..at)
+    })
+}
+
+/// `up` and `down` are what dbmate and others write; the rest goes by likeness.
+fn nearest_kind(found: &str) -> Option<SectionKind> {
+    let found = found.to_ascii_lowercase();
+    if found.is_empty() {
+        return None;
+    }
+    if matches!(found.as_str(), "up" | "forward" | "apply") {
+        return Some(SectionKind::Upgrade);
+    }
+    if matches!(found.as_str(), "down" | "undo" | "rollback" | "revert") {
+        return Some(SectionKind::Downgrade);
+    }
+    nearest(&found, SectionKind::ALL.into_iter().map(|kind| (kind.word(), kind)))
+}
+
+fn nearest_option(found: &str) -> Option<&'static str> {
+    let found = found.to_ascii_lowercase().replace('=', ":");
+    match found.as_str() {
+        "notransaction" | "no-transaction" | "no_transaction" | "transaction:no" | "transaction:off" => {
+            Some("transaction:false")
+        }
+        "transaction" | "transaction:yes" | "transaction:on" => Some("transaction:true"),
+        _ => nearest(&found, OPTIONS.into_iter().map(|(text, _)| (text, text))),
+    }
+}
+
+fn nearest<T>(found: &str, candidates: impl Iterator<Item = (&'static str, T)>) -> Option<T> {
+    candidates
+        .map(|(word, value)| (strsim::jaro_winkler(found, word), value))
+        .filter(|(likeness, _)| *likeness > 0.75)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))
+        .map(|(_, value)| value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn right_markers() {
+        for (line, kind, transaction) in [
+            ("-- migrate:upgrade", SectionKind::Upgrade, None),
+            ("-- migrate:downgrade  ", SectionKind::Downgrade, None),
+            ("-- migrate:upgrade transaction:false", SectionKind::Upgrade, Some(Transaction::Outside)),
+            ("-- migrate:downgrade\ttransaction:true", SectionKind::Downgrade, Some(Transaction::Inside)),
+        ] {
+            assert_eq!(Marker::parse(line), Ok(Marker { kind, transaction }), "{line}");
+        }
+    }
+
+    #[test]
+    fn wrong_markers_name_the_nearest_right_one() {
+        let kind = |found: &str, nearest| MarkerProblem::Kind { found: found.to_owned(), nearest };
+        let option = |found: &str, nearest| MarkerProblem::Option { found: found.to_owned(), nearest };
+        for (line, problem, marked) in [
+            ("-- migrate:upgarde", kind("upgarde", Some(SectionKind::Upgrade)), "upgarde"),
+            ("-- migrate:up", kind("up", Some(SectionKind::Upgrade)), "up"),
+            ("-- migrate:down", kind("down", Some(SectionKind::Downgrade)), "down"),
+            ("-- migrate:Downgrade", kind("Downgrade", Some(SectionKind::Downgrade)), "Downgrade"),
+            ("-- migrate:banana", kind("banana", None), "banana"),
+            ("-- migrate: upgrade", kind("", None), ""),
+            ("--migrate:upgrade", MarkerProblem::Prefix, "--migrate:"),
+            ("-- Migrate : upgrade", MarkerProblem::Prefix, "-- Migrate :"),
+            (
+                "-- migrate:upgrade transaction:fasle",
+                option("transaction:fasle", Some("transaction:false")),
+                "transaction:fasle",
+            ),
+            (
+                "-- migrate:upgrade transaction=false",
+                option("transaction=false", Some("transaction:false")),
+                "transaction=false",
+            ),
+            ("-- migrate:upgrade é", option("é", None), "é"),
+            ("-- migrate:upgrade transaction:true transaction:true", MarkerProblem::Twice, "transaction:true"),
+        ] {
+            let error = Marker::parse(line).unwrap_err();
+            assert_eq!(error.problem, problem, "{line}");
+            assert_eq!(&line[error.range], marked, "{line}");
+        }
+    }
+}

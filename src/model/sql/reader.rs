@@ -1,0 +1,281 @@
+//! Reads a revision file once, from front to back: sections, statements, data, and everything that must be refused.
+//! `check` collects the refusals; `body` stops at the first one.
+
+use std::io::Read;
+use std::ops::Range;
+use std::sync::Arc;
+
+use crate::source::Excerpt;
+
+use super::keywords::{Class, class};
+use super::marker::{Marker, SectionKind, Transaction};
+use super::problem::{BodyError, MetaPurpose, Problem};
+use super::split::{Ending, Fault, FaultKind, Opener, Piece, PieceKind, Splitter, Step};
+use super::window::Window;
+
+/// A section of a revision file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Section {
+    /// What its statements are for.
+    pub kind: SectionKind,
+    /// Which of its kind it is in the file, from 1.
+    pub ordinal: usize,
+    /// Whether it runs in a transaction.
+    pub transaction: Transaction,
+    /// The line of its marker.
+    pub line: usize,
+}
+
+/// The longest message the server takes is 1 GB less one byte; some room is left for what is put around a statement.
+const LARGEST: usize = 0x3fff_ffff - 64 * 1024;
+
+/// What stands next in the file. Ranges are bytes of [`Reader::text`], until the next call.
+pub(super) enum Item {
+    /// A section begins; nothing where its marker is wrong.
+    Section {
+        section: Option<Section>,
+        /// Its marker.
+        range: Range<usize>,
+    },
+    /// A statement.
+    Statement {
+        range: Range<usize>,
+        class: Class,
+        /// Where the data of a `COPY … FROM STDIN` begin.
+        data: Option<usize>,
+    },
+    /// A `;` alone.
+    Empty(Range<usize>),
+    /// Lines of a `COPY`'s data.
+    Data { range: Range<usize>, last: bool },
+    /// A line that is passed over.
+    Passed,
+    /// Something that was refused, and cannot be part of a batch.
+    Refused,
+}
+
+/// Where the reading stands.
+#[derive(Clone, Copy)]
+enum Current {
+    /// Before the first marker.
+    Header,
+    /// Before the first marker, and a statement there was refused already.
+    RefusedHeader,
+    /// Behind a marker that is wrong.
+    Unknown,
+    In(Section),
+}
+
+pub(super) struct Reader<R> {
+    window: Window<R>,
+    splitter: Splitter,
+    /// Where the last piece ended; in front of it nothing is needed.
+    from: usize,
+    /// Bytes of the file before the window.
+    dropped: u64,
+    default: Transaction,
+    current: Current,
+    ordinals: [usize; SectionKind::ALL.len()],
+    /// The `COPY` whose data are being read.
+    copy: Option<Excerpt>,
+    /// The last piece was a statement that a meta-command cut.
+    cut_by_meta: bool,
+}
+
+impl<R: Read> Reader<R> {
+    pub(super) fn new(path: &str, reader: R, default: Transaction) -> Self {
+        Self {
+            window: Window::new(Arc::from(path), reader),
+            splitter: Splitter::default(),
+            from: 0,
+            dropped: 0,
+            default,
+            current: Current::Header,
+            ordinals: [0; SectionKind::ALL.len()],
+            copy: None,
+            cut_by_meta: false,
+        }
+    }
+
+    pub(super) fn window(&self) -> &Window<R> {
+        &self.window
+    }
+
+    pub(super) fn text(&self) -> &str {
+        &self.window.text
+    }
+
+    /// What stands behind the last item.
+    pub(super) fn rest(&self) -> &str {
+        &self.window.text[self.from..]
+    }
+
+    /// Takes `range` out of the text at hand without copying it; the ranges of items given before are void then.
+    pub(super) fn take(&mut self, range: Range<usize>) -> String {
+        let (taken, dropped) = self.window.take(range);
+        self.from -= dropped;
+        self.dropped += dropped as u64;
+        taken
+    }
+
+    /// Bytes of the file (without its byte order mark) up to byte `offset` of the text at hand.
+    pub(super) fn file_offset(&self, offset: usize) -> u64 {
+        self.dropped + offset as u64
+    }
+
+    /// The section being read, if one is.
+    pub(super) fn section(&self) -> Option<Section> {
+        match self.current {
+            Current::In(section) => Some(section),
+            Current::Header | Current::RefusedHeader | Current::Unknown => None,
+        }
+    }
+
+    /// The next item, and the start of the gap before it; nothing at the end. What must be refused is pushed to
+    /// `refused`, and the reading goes on.
+    ///
+    /// # Errors
+    /// What the reading cannot go on from: a failed read, a wrong encoding, a statement too large to be sent.
+    pub(super) fn next(&mut self, refused: &mut Vec<BodyError>) -> Result<Option<(usize, Item)>, BodyError> {
+        let piece = loop {
+            match self.splitter.next(&self.window.text, self.from, self.window.at_end) {
+                Step::Piece(piece) => break piece,
+                Step::End => return Ok(None),
+                Step::More => {
+                    if self.window.text.len() - self.from > LARGEST {
+                        let text = &self.window.text[self.from..];
+                        let start = self.from + text.len() - text.trim_ascii_start().len();
+                        return Err(self.window.error(Problem::TooLarge, start..start + 1));
+                    }
+                    let dropped = self.window.fill(self.from)?;
+                    self.from -= dropped;
+                    self.dropped += dropped as u64;
+                }
+            }
+        };
+        let gap = std::mem::replace(&mut self.from, piece.next);
+        let item = self.item(piece, refused);
+        Ok(Some((gap, item)))
+    }
+
+    fn item(&mut self, piece: Piece, refused: &mut Vec<BodyError>) -> Item {
+        let cut_by_meta = std::mem::replace(&mut self.cut_by_meta, false);
+        let range = piece.range;
+        match piece.kind {
+            PieceKind::Marker => Item::Section { section: self.marker(range.clone(), refused), range },
+            PieceKind::Empty => Item::Empty(range),
+            PieceKind::Meta => self.meta(range, cut_by_meta, refused),
+            PieceKind::CopyData { last } => {
+                if last {
+                    self.copy = None;
+                }
+                Item::Data { range, last }
+            }
+            PieceKind::Fault(fault) => {
+                self.fault(fault, refused);
+                Item::Refused
+            }
+            PieceKind::Statement(statement) => {
+                self.cut_by_meta = statement.ending == Ending::Meta;
+                let data = statement.takes_data.then_some(piece.next);
+                if statement.takes_data {
+                    self.copy = Some(self.window.excerpt(range.clone()));
+                }
+                if !statement.faults.is_empty() {
+                    for fault in statement.faults {
+                        self.fault(fault, refused);
+                    }
+                    return Item::Refused;
+                }
+                let class = class(&self.window.text[range.clone()]);
+                match self.refusal(class) {
+                    Some(problem) => {
+                        refused.push(self.window.error(problem, range));
+                        Item::Refused
+                    }
+                    None if matches!(self.current, Current::In(_)) => Item::Statement { range, class, data },
+                    None => Item::Refused,
+                }
+            }
+        }
+    }
+
+    fn marker(&mut self, range: Range<usize>, refused: &mut Vec<BodyError>) -> Option<Section> {
+        match Marker::parse(&self.window.text[range.clone()]) {
+            Ok(marker) => {
+                let ordinal = &mut self.ordinals[marker.kind as usize];
+                *ordinal += 1;
+                let section = Section {
+                    kind: marker.kind,
+                    ordinal: *ordinal,
+                    transaction: marker.transaction.unwrap_or(self.default),
+                    line: self.window.place(range.start).line,
+                };
+                self.current = Current::In(section);
+                Some(section)
+            }
+            Err(error) => {
+                let marked = range.start + error.range.start..range.start + error.range.end;
+                refused.push(self.window.error(Problem::Marker(error.problem), marked));
+                self.current = Current::Unknown;
+                None
+            }
+        }
+    }
+
+    /// `\restrict` and `\unrestrict`, which pg_dump writes around its output, mean nothing here; all others are refused.
+    fn meta(&self, range: Range<usize>, cuts_a_statement: bool, refused: &mut Vec<BodyError>) -> Item {
+        let line = &self.window.text[range.clone()];
+        let command = line.split_ascii_whitespace().next().unwrap_or(line);
+        if matches!(command, "\\restrict" | "\\unrestrict") && !cuts_a_statement {
+            return Item::Passed;
+        }
+        // psql takes `\;` and `\g;` apart, too.
+        let length = command
+            .char_indices()
+            .skip(2)
+            .find(|(_, c)| !c.is_alphanumeric() && *c != '_')
+            .map_or(command.len(), |(at, _)| at);
+        let command = &command[..length];
+        let problem = Problem::MetaCommand { command: command.to_owned(), purpose: MetaPurpose::of(command) };
+        refused.push(self.window.error(problem, range.start..range.start + command.len()));
+        Item::Refused
+    }
+
+    fn fault(&mut self, fault: Fault, refused: &mut Vec<BodyError>) {
+        let problem = match fault.kind {
+            FaultKind::Odd('\0') => Problem::Nul,
+            FaultKind::Odd(character) => Problem::OddCharacter(character),
+            FaultKind::CarriageReturnInComment => Problem::CarriageReturnInComment,
+            FaultKind::TextAfterCopy => Problem::TextAfterCopy,
+            FaultKind::Unclosed(opener) => Problem::Unclosed(opener),
+        };
+        // The data may be far behind the statement that announced them: that one is the place.
+        let copy = if problem == Problem::Unclosed(Opener::CopyData) { self.copy.take() } else { None };
+        let excerpt = copy.unwrap_or_else(|| self.window.excerpt(fault.range));
+        refused.push(BodyError { problem, excerpt });
+    }
+
+    /// Why a statement of this class must not run where it stands.
+    fn refusal(&mut self, class: Class) -> Option<Problem> {
+        let section = match self.current {
+            Current::Header => {
+                self.current = Current::RefusedHeader;
+                return Some(Problem::BeforeFirstSection);
+            }
+            // One error for all of them, or for the marker.
+            Current::RefusedHeader | Current::Unknown => return None,
+            Current::In(section) => section,
+        };
+        match (class, section.transaction) {
+            (Class::Setting(setting), _) => Some(Problem::Setting(setting)),
+            (Class::CopyToStdout, _) => Some(Problem::CopyToStdout),
+            (Class::Control(control), Transaction::Inside) => Some(Problem::TransactionControl(control)),
+            (Class::NeverInTransaction(name), Transaction::Inside) => Some(Problem::NeverInTransaction(name)),
+            (Class::Control(_) | Class::NeverInTransaction(_), Transaction::Outside)
+            | (Class::Ordinary | Class::Savepoint(_) | Class::SometimesInTransaction(_) | Class::CopyFromStdin, _) => {
+                None
+            }
+        }
+    }
+}
