@@ -3,11 +3,13 @@
 //! It prints the very operations that a connection would run, with the statements as they stand in the files, and a
 //! comment before each revision. It connects to nothing.
 
+use std::io::Read;
+
 use crate::database::execute::Bodies;
 use crate::error::Result;
 use crate::model::bookkeeping::Scope;
 use crate::model::program::{Operation, Program};
-use crate::model::sql::body::BatchKind;
+use crate::model::sql::body::{Batch, Body};
 use crate::ui::Ui;
 
 /// Prints `program` to standard output; `heading` says in a comment what it is.
@@ -35,7 +37,7 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
         match operation {
             Operation::Announce(step) => {
                 let step = &program.steps[*step];
-                ui.raw(&format!("\n\n-- {}: {}\n\n", step.record.direction.verb(), one_line(&step.title)));
+                ui.raw(&format!("\n\n-- {}: {}\n\n", step.record.action.verb(), one_line(&step.title)));
             }
             Operation::Body { step, section } | Operation::Bare { step, section } => {
                 sections(*step, *section, bodies, &mut reader, ui)?;
@@ -51,7 +53,7 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
     Ok(())
 }
 
-type Open = (usize, crate::model::sql::body::BodyReader<Box<dyn std::io::Read>>, Option<crate::model::sql::body::Batch>);
+type Open = (usize, Body<Box<dyn Read>>, Option<Batch>);
 
 /// Prints a section's text as it stands in the file.
 fn sections(step: usize, section: usize, bodies: &dyn Bodies, open: &mut Option<Open>, ui: &Ui) -> Result<()> {
@@ -62,7 +64,7 @@ fn sections(step: usize, section: usize, bodies: &dyn Bodies, open: &mut Option<
     loop {
         let batch = match kept.take() {
             Some(batch) => batch,
-            None => match reader.next_batch().map_err(|error| error.explain())? {
+            None => match reader.next_batch().map_err(|error| bodies.explain(&error))? {
                 Some(batch) => batch,
                 None => break,
             },
@@ -78,12 +80,17 @@ fn sections(step: usize, section: usize, bodies: &dyn Bodies, open: &mut Option<
         if !batch.text.ends_with('\n') {
             ui.raw("\n");
         }
-        if batch.kind == BatchKind::Statements && !batch.terminated() {
+        if !is_terminated(&batch) {
             ui.raw(";\n");
         }
     }
     ui.raw("\n");
     Ok(())
+}
+
+/// Whether the text ends its last statement: psql would take the bookkeeping for more of it.
+fn is_terminated(batch: &Batch) -> bool {
+    batch.statements.last().is_none_or(|range| batch.text[range.clone()].ends_with(';'))
 }
 
 /// A message cannot end the comment that it stands in.

@@ -26,7 +26,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     if nodes.is_empty() {
         return Err(Error::failed(format!("`{}` is no revision, so there is no file to edit", arguments.target)));
     }
-    let files: Vec<_> = nodes.into_iter().map(|node| workspace.file(node).to_owned()).collect();
+    let files: Vec<_> = nodes.into_iter().map(|node| workspace.files[node.index()].path.clone()).collect();
     let command = editor(context)?;
     let status = Command::new(&command[0])
         .args(&command[1..])

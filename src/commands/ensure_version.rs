@@ -2,7 +2,8 @@
 
 use clap::Args;
 
-use super::{Context, run};
+use super::Context;
+use super::run::ensure_version;
 use crate::error::Result;
 
 /// Create the version and history tables where they are missing, and do nothing else
@@ -14,5 +15,5 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    run::ensure_version(context, arguments.sql)
+    ensure_version(context, arguments.sql)
 }

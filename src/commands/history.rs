@@ -82,12 +82,10 @@ fn draw(workspace: &Workspace, nodes: &[Node], view: &View, context: &Context) {
     let mut renderer = GraphRowRenderer::new().output().with_min_row_height(1).build_box_drawing();
     for node in nodes {
         let parents = workspace.graph.parents(*node).chain(workspace.graph.dependencies(*node));
-        let mut ancestors = Vec::new();
-        for parent in parents {
-            let ancestor = if shown.contains(&parent) { Ancestor::Parent(parent) } else { Ancestor::Anonymous };
-            if !ancestors.contains(&ancestor) {
-                ancestors.push(ancestor);
-            }
+        let (inside, outside): (Vec<Node>, Vec<Node>) = parents.partition(|parent| shown.contains(parent));
+        let mut ancestors: Vec<Ancestor<Node>> = inside.into_iter().map(Ancestor::Parent).collect();
+        if !outside.is_empty() {
+            ancestors.push(Ancestor::Anonymous);
         }
         let glyph = if workspace.graph.is_head(*node) { "◆" } else { "○" };
         let text = if context.ui.is_verbose() { view.block(*node) } else { view.graph_line(*node) };

@@ -7,7 +7,7 @@ use std::io::{Cursor, Read};
 use std::time::Duration;
 
 use super::Context;
-use super::workspace::Workspace;
+use super::workspace::{Workspace, tables};
 use crate::database::execute::Bodies;
 use crate::database::session::Standing;
 use crate::error::{Error, Result};
@@ -120,7 +120,7 @@ pub(super) fn plan<'a>(
         return Err(error.note("nothing was run"));
     }
     let scope = workspace.config.settings.transaction.value;
-    let program = Program::lower(steps, scope, workspace.tables(), author).map_err(|error| {
+    let program = Program::lower(steps, scope, tables(&workspace.config), author).map_err(|error| {
         let LowerError::OutsideTransaction(step) = error;
         Error::failed(format!("{} has a section that cannot be in a transaction", files.name(step)))
             .note(format!("`transaction = run` ({}) asks for one around the whole run", workspace.config.settings.transaction.origin))
@@ -206,7 +206,7 @@ pub(super) fn stamp<'a>(
         statement_timeout: None,
         savepoints: false,
     };
-    let program = Program::lower(vec![step], crate::model::program::TransactionScope::Revision, workspace.tables(), author)
+    let program = Program::lower(vec![step], crate::model::program::TransactionScope::Revision, tables(&workspace.config), author)
         .map_err(|_| Error::failed("a stamp runs nothing, and something cannot run"))?;
     let bodies = Files { workspace, steps: Vec::new(), variables: BTreeMap::new() };
     Ok(Prepared { program, bodies, took: Cell::default() })

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::Context;
+use super::run::redo;
 use super::workspace::parse_wait;
-use super::{Context, run};
 use crate::error::Result;
 
 /// Undo the last revision and apply it again: for the one that is being written
@@ -23,5 +24,5 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    run::redo(context, arguments.count, arguments.lock_wait)
+    redo(context, arguments.count, arguments.lock_wait)
 }

@@ -7,47 +7,52 @@ use serde::Serialize;
 
 use super::Context;
 use super::lower::{self, Prepared};
-use super::workspace::{Database, Goal, Workspace, connect};
+use super::workspace::{Database, Workspace, connect, load_config, tables};
+use crate::config::Config;
 use crate::database::execute::Observer;
 use crate::database::lock::{Holder, Locked};
-use crate::database::server_error::ServerError;
-use crate::database::session::Standing;
+use crate::database::server_error::{ServerError, Severity};
+use crate::database::session::{Session, Standing};
 use crate::error::{Error, Result};
-use crate::local;
-use crate::model::bookkeeping::{Author, Direction, Expected};
+use crate::local::Running;
+use crate::model::applied::Applied;
+use crate::model::bookkeeping::{Action, Author, Expected};
 use crate::model::graph::Node;
-use crate::model::plan::{self, Applied, Plan, Row};
-use crate::model::target::{Range, Target};
+use crate::model::plan::{self, Direction, Plan, PlanError, Purge, Stamp};
+use crate::model::program::ProgramStep;
+use crate::model::range::Route;
+use crate::model::target::{Point, Target, Walk};
 use crate::offline;
 use crate::ui::{self, Ui, counted};
 
 /// An upgrade or a downgrade, as asked for.
 pub(super) struct Request {
     pub(super) direction: Direction,
-    pub(super) goal: Goal,
+    pub(super) route: Route,
     pub(super) sql: bool,
-    pub(super) from: Option<Vec<String>>,
+    pub(super) from: Option<Vec<Target>>,
     pub(super) lock_wait: Option<Duration>,
 }
 
 /// A stamp, as asked for.
-pub(super) struct Stamp {
-    pub(super) targets: Vec<Goal>,
+pub(super) struct StampRequest {
+    pub(super) targets: Vec<Route>,
     pub(super) purge: bool,
     pub(super) sql: bool,
-    pub(super) from: Option<Vec<String>>,
+    pub(super) from: Option<Vec<Target>>,
     pub(super) lock_wait: Option<Duration>,
 }
 
 pub(super) fn move_along(context: &Context, request: Request) -> Result<()> {
     let workspace = Workspace::open(context)?;
     if request.sql {
-        return print(context, &workspace, &request);
+        return write_sql(context, &workspace, &request);
     }
-    let target = the_target(&request.goal, request.direction)?;
+    let target = only_a_target(&request.route, request.direction)?;
     let (mut run, standing) = Run::begin(context, &workspace, request.lock_wait)?;
     let applied = workspace.applied(&standing.rows)?;
-    let plan = plan_of(&workspace, &applied, target, request.direction)?;
+    let plan = make_plan(&workspace, &applied, target, request.direction)?;
+    warn_beside_branch(context, &workspace, &plan, target);
     run.carry_out(&standing, &[plan])
 }
 
@@ -55,76 +60,203 @@ pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -
     let workspace = Workspace::open(context)?;
     let (mut run, standing) = Run::begin(context, &workspace, lock_wait)?;
     let applied = workspace.applied(&standing.rows)?;
-    let down = plan_of(&workspace, &applied, &Target::down(count), Direction::Downgrade)?;
-    let below = workspace.applied(&down.rows_after())?;
-    let up = plan::upgrade_to_rows(&workspace.graph, &below, &applied);
+    let last = Target { branch: None, point: Point::Away(None, Walk::Down(count)) };
+    let down = make_plan(&workspace, &applied, &last, Direction::Downgrade)?;
+    let up = plan::back(&workspace.graph, &down);
     run.carry_out(&standing, &[down, up])
 }
 
-pub(super) fn stamp(context: &Context, request: Stamp) -> Result<()> {
+pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
     let workspace = Workspace::open(context)?;
-    let (from, targets) = stamp_targets(&request)?;
+    let targets: Vec<Target> = request.targets.iter().map(|route| route.to.clone()).collect();
+    let purge = if request.purge { Purge::Yes } else { Purge::No };
+    let explain = |error: PlanError| workspace.explain(&error);
     if request.sql {
-        let rows = match (&request.from, from) {
-            (Some(rows), _) => lower::ids(&workspace, rows)?,
-            (None, Some(range_start)) => lower::ids(&workspace, &[range_start.to_string()])?,
-            (None, None) => Vec::new(),
-        };
-        let plan = plan::stamp(&workspace.graph, &rows, &targets, request.purge).map_err(|error| workspace.explain(error))?;
+        let start = start_of(&workspace, &request.from, request.targets.iter().find_map(|route| route.from.as_ref()))?;
+        let rows = start.map_or_else(Vec::new, |start| workspace.ids(start.rows()));
+        let stamp = plan::stamp(&workspace.graph, &rows, &targets, purge).map_err(explain)?;
         let expected = if request.purge { Expected::Anything } else { Expected::Rows(rows) };
-        let program = lower::stamp(&workspace, &plan, expected, request.purge, author_of_a_script())?;
-        return offline::write(&program.program, &program.bodies, &format!("stamp {}", spoken(&plan.rows_after())), context.ui);
+        let prepared = lower::stamp(&workspace, &stamp, expected, request.purge, author_of_a_script())?;
+        let heading = format!("stamp {}", spoken(&workspace.ids(&stamp.rows)));
+        return offline::write(&prepared.program, &prepared.bodies, &heading, context.ui);
+    }
+    if let Some(route) = request.targets.iter().find(|route| route.from.is_some()) {
+        return Err(range_needs_sql(route));
     }
     let (mut run, standing) = Run::begin(context, &workspace, request.lock_wait)?;
-    let plan = plan::stamp(&workspace.graph, &standing.rows, &targets, request.purge)
-        .map_err(|error| workspace.explain(error))?;
-    if plan.is_empty() && standing.version_table {
+    let stamp = plan::stamp(&workspace.graph, &standing.rows, &targets, purge).map_err(explain)?;
+    if stamp.delete.is_empty() && stamp.insert.is_empty() && standing.version_table {
         context.ui.status(format_args!("nothing to do: the database is stamped {} already", spoken(&standing.rows)));
         return Ok(());
     }
-    run.stamp(&standing, &plan, request.purge)
+    run.stamp(&standing, &stamp, request.purge)
 }
 
 pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Result<()> {
     let workspace = Workspace::open(context)?;
-    let (applied, target) = match (&request.from, &request.goal) {
-        (Some(rows), goal) => (workspace.applied(&lower::ids(&workspace, rows)?)?, the_target(goal, request.direction)?),
-        (None, goal) => (workspace.applied(&workspace.standing(context)?.rows)?, the_target(goal, request.direction)?),
+    let applied = match start_of(&workspace, &request.from, request.route.from.as_ref())? {
+        Some(start) => start,
+        None => workspace.applied(&workspace.standing(context)?.rows)?,
     };
-    let plan = plan_of(&workspace, &applied, target, request.direction)?;
+    let target = &request.route.to;
+    let plan = make_plan(&workspace, &applied, target, request.direction)?;
+    warn_beside_branch(context, &workspace, &plan, target);
     let prepared = lower::plan(&workspace, context, std::slice::from_ref(&plan), author_of_a_script())?;
     let ui = context.ui;
+    let rows_before = workspace.ids(plan.rows_before());
+    let rows_after = workspace.ids(plan.rows_after());
     if json {
-        ui.json(&PlanView::new(&workspace, &plan, &prepared));
+        let steps = plan.nodes().zip(&prepared.program.steps).map(|(node, step)| StepView::new(&workspace, node, step));
+        ui.json(&PlanView { direction: verb(request.direction), rows_before, rows_after, steps: steps.collect() });
         return Ok(());
     }
-    for (step, lowered) in plan.steps.iter().zip(&prepared.program.steps) {
-        let bare = lowered.sections.iter().any(|section| !section.transaction);
-        let bare = if bare { " (not in a transaction)" } else { "" };
-        ui.line(format_args!("{}{bare}", arrow(&workspace, step.node, request.direction)));
+    for (node, step) in plan.nodes().zip(&prepared.program.steps) {
+        let bare = step.sections.iter().any(|section| !section.transaction);
+        let bare = if bare { " (not in one transaction)" } else { "" };
+        ui.line(format_args!("{}{bare}", arrow(&workspace, node, request.direction)));
     }
-    if plan.steps.is_empty() {
-        ui.status(format_args!("nothing to do: {}", at(&plan.rows_before())));
+    if plan.steps().is_empty() {
+        ui.status(format_args!("nothing to do: {}", at(&rows_before)));
     } else {
-        ui.status(format_args!(
-            "{}; {} before, {} after",
-            counted(plan.steps.len(), "revision"),
-            spoken(&plan.rows_before()),
-            spoken(&plan.rows_after())
-        ));
+        let count = counted(plan.steps().len(), "revision");
+        ui.status(format_args!("{count}, from {} to {}", spoken(&rows_before), spoken(&rows_after)));
     }
     Ok(())
 }
 
+/// `upgrade 001 -> 002, v2.1 features`, `downgrade 002 -> 001, v2.1 features`.
+fn arrow(workspace: &Workspace, node: Node, direction: Direction) -> String {
+    let graph = &workspace.graph;
+    let parents: Vec<&str> = graph.parents(node).map(|parent| graph.id(parent).as_str()).collect();
+    let below = if parents.is_empty() { "<base>".to_owned() } else { parents.join(", ") };
+    let revision = graph.revision(node);
+    let message = if revision.message.is_empty() { String::new() } else { format!(", {}", revision.message) };
+    match direction {
+        Direction::Upgrade => format!("upgrade {below} -> {}{message}", revision.id),
+        Direction::Downgrade => format!("downgrade {} -> {below}{message}", revision.id),
+    }
+}
+
+fn verb(direction: Direction) -> &'static str {
+    match direction {
+        Direction::Upgrade => "upgrade",
+        Direction::Downgrade => "downgrade",
+    }
+}
+
+/// A plan as JSON; the fields are documented in docs/json.md and only ever added to.
+#[derive(Serialize)]
+struct PlanView<'a> {
+    direction: &'static str,
+    rows_before: Vec<String>,
+    rows_after: Vec<String>,
+    steps: Vec<StepView<'a>>,
+}
+
+#[derive(Serialize)]
+struct StepView<'a> {
+    revision: &'a str,
+    message: &'a str,
+    file: String,
+    checksum: Option<&'a str>,
+    one_transaction: bool,
+    delete_rows: &'a [String],
+    insert_rows: &'a [String],
+}
+
+impl<'a> StepView<'a> {
+    fn new(workspace: &'a Workspace, node: Node, step: &'a ProgramStep) -> Self {
+        let revision = workspace.graph.revision(node);
+        Self {
+            revision: revision.id.as_str(),
+            message: &revision.message,
+            file: workspace.path(node).into_owned(),
+            checksum: step.record.checksum.as_deref(),
+            one_transaction: step.sections.iter().all(|section| section.transaction),
+            delete_rows: &step.record.delete,
+            insert_rows: &step.record.insert,
+        }
+    }
+}
+
+/// Prints the program instead of running it.
+fn write_sql(context: &Context, workspace: &Workspace, request: &Request) -> Result<()> {
+    let start = start_of(workspace, &request.from, request.route.from.as_ref())?;
+    let start = match (start, request.direction) {
+        (Some(start), _) => start,
+        (None, Direction::Upgrade) => Applied::nothing(&workspace.graph),
+        (None, Direction::Downgrade) => {
+            return Err(Error::usage("a downgrade on paper needs to know where the database stands")
+                .hint(format!("aludel downgrade FROM:{} --sql", request.route.to)));
+        }
+    };
+    let plan = make_plan(workspace, &start, &request.route.to, request.direction)?;
+    warn_beside_branch(context, workspace, &plan, &request.route.to);
+    let heading = format!(
+        "{} from {} to {}",
+        verb(request.direction),
+        spoken(&workspace.ids(plan.rows_before())),
+        spoken(&workspace.ids(plan.rows_after()))
+    );
+    let prepared = lower::plan(workspace, context, &[plan], author_of_a_script())?;
+    offline::write(&prepared.program, &prepared.bodies, &heading, context.ui)
+}
+
+/// Where a database is taken to stand, if the command line says so: `--from a,b`, or the left side of `a:b`.
+fn start_of(workspace: &Workspace, from: &Option<Vec<Target>>, left: Option<&Target>) -> Result<Option<Applied>> {
+    let start = match (from, left) {
+        (Some(_), Some(left)) => {
+            return Err(Error::usage(format!("`{left}:` and --from both say where the database stands")).hint("give one of them"));
+        }
+        (Some(targets), None) => plan::start(&workspace.graph, targets),
+        (None, Some(left)) => plan::start_of_route(&workspace.graph, left),
+        (None, None) => return Ok(None),
+    };
+    start.map(Some).map_err(|error| workspace.explain(&error))
+}
+
+fn make_plan(workspace: &Workspace, applied: &Applied, target: &Target, direction: Direction) -> Result<Plan> {
+    let plan = match direction {
+        Direction::Upgrade => plan::upgrade(&workspace.graph, applied, target),
+        Direction::Downgrade => plan::downgrade(&workspace.graph, applied, target),
+    };
+    plan.map_err(|error| workspace.explain(&error))
+}
+
+/// Alembic's meaning of `label@base`: with a single base, the other branches go too. Said before it happens.
+fn warn_beside_branch(context: &Context, workspace: &Workspace, plan: &Plan, target: &Target) {
+    let Some(branch) = &target.branch else { return };
+    if plan.direction() != Direction::Downgrade {
+        return;
+    }
+    if let Ok(beside) = plan::beside_branch(&workspace.graph, plan, branch) {
+        if !beside.is_empty() {
+            let ids = workspace.ids(&beside).join(", ");
+            context.ui.warning(format_args!("also undone, though not in the branch `{branch}`: {ids}"));
+        }
+    }
+}
+
+fn only_a_target(route: &Route, direction: Direction) -> Result<&Target> {
+    match &route.from {
+        None => Ok(&route.to),
+        Some(_) => Err(range_needs_sql(route).hint(format!("aludel {} {}", verb(direction), route.to))),
+    }
+}
+
+fn range_needs_sql(route: &Route) -> Error {
+    Error::usage(format!("the range `{route}` is for --sql: a connected run starts from where the database stands"))
+}
+
 pub(super) fn ensure_version(context: &Context, sql: bool) -> Result<()> {
-    let config = super::workspace::load_config(context)?;
+    let config = load_config(context)?;
     if sql {
-        context.ui.raw(&super::workspace::tables(&config).create());
+        context.ui.raw(&tables(&config).create());
         return Ok(());
     }
-    let workspace = Workspace::open(context)?;
-    let (mut run, standing) = Run::begin(context, &workspace, None)?;
-    run.locked.create_tables(&standing)?;
+    let Database { session, server: _server } = connect(&config, context)?;
+    let (mut locked, standing) = lock(context, &config, session, None)?;
+    locked.create_tables(&standing)?;
     if standing.version_table && standing.history_table {
         context.ui.status("nothing to do: the tables are there");
     } else {
@@ -133,34 +265,39 @@ pub(super) fn ensure_version(context: &Context, sql: bool) -> Result<()> {
     Ok(())
 }
 
+/// Takes the lock, saying so where it has to wait.
+fn lock(context: &Context, config: &Config, session: Session, wait: Option<Duration>) -> Result<(Locked, Standing)> {
+    let wait = wait.unwrap_or(config.settings.lock_wait.value);
+    let told = |holder: Option<&Holder>| {
+        let holder = holder.map_or_else(|| "another run".to_owned(), Holder::to_string);
+        context.ui.status(format_args!("waiting up to {} for the lock, held by {holder}", ui::duration(wait)));
+    };
+    session.lock(wait, told)
+}
+
 /// A run that holds the lock.
 struct Run<'a> {
     context: &'a Context<'a>,
     workspace: &'a Workspace,
+    // Dropped before the private server, which stays for as long as it is used.
     locked: Locked,
-    // Dropped after the session: a private server stays for as long as it is used.
-    _server: Option<local::Running>,
+    _server: Option<Running>,
 }
 
 impl<'a> Run<'a> {
     /// Connects, takes the lock and reads where the database stands.
     fn begin(context: &'a Context<'a>, workspace: &'a Workspace, wait: Option<Duration>) -> Result<(Self, Standing)> {
         let Database { session, server } = connect(&workspace.config, context)?;
-        let wait = wait.unwrap_or(workspace.config.settings.lock_wait.value);
-        let told = |holder: Option<&Holder>| {
-            let holder = holder.map_or_else(|| "another run".to_owned(), Holder::to_string);
-            context.ui.status(format_args!("waiting up to {} for the lock, held by {holder}", ui::duration(wait)));
-        };
-        let (locked, standing) = session.lock(wait, told)?;
-        context.ui.detail(format_args!("on {}, at {}", standing.place, spoken(&standing.rows)));
+        let (locked, standing) = lock(context, &workspace.config, session, wait)?;
+        context.ui.detail(format_args!("on {}, from {}", standing.place, spoken(&standing.rows)));
         Ok((Self { context, workspace, locked, _server: server }, standing))
     }
 
     /// Runs plans, one after the other, and says how it went.
     fn carry_out(&mut self, standing: &Standing, plans: &[Plan]) -> Result<()> {
         let ui = self.context.ui;
-        let rows = plans.last().map_or_else(Vec::new, Plan::rows_after);
-        if plans.iter().all(|plan| plan.steps.is_empty()) {
+        let rows = plans.last().map_or_else(Vec::new, |plan| self.workspace.ids(plan.rows_after()));
+        if plans.iter().all(|plan| plan.steps().is_empty()) {
             ui.status(format_args!("nothing to do: {}", at(&rows)));
             return Ok(());
         }
@@ -171,13 +308,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn stamp(&mut self, standing: &Standing, plan: &plan::StampPlan, purge: bool) -> Result<()> {
+    fn stamp(&mut self, standing: &Standing, stamp: &Stamp, purge: bool) -> Result<()> {
         let expected = Expected::Rows(standing.rows.clone());
-        let prepared = lower::stamp(self.workspace, plan, expected, purge, self.author())?;
+        let prepared = lower::stamp(self.workspace, stamp, expected, purge, self.author())?;
         lower::check_widths(&prepared.program, standing)?;
         self.locked.create_tables(standing)?;
         self.locked.execute(&prepared.program, &prepared.bodies, &mut Silent)?;
-        let (before, after) = (spoken(&standing.rows), spoken(&plan.rows_after()));
+        let (before, after) = (spoken(&standing.rows), spoken(&self.workspace.ids(&stamp.rows)));
         self.context.ui.done("stamped", format_args!("{after} (it was {before}); nothing was run"));
         Ok(())
     }
@@ -217,7 +354,7 @@ fn tool() -> String {
 /// Tells the user what a program does.
 struct Narrator<'a> {
     ui: &'a Ui,
-    prepared: &'a Prepared,
+    prepared: &'a Prepared<'a>,
     /// When the running step was last told to be still running.
     told: Duration,
 }
@@ -233,21 +370,20 @@ impl Observer for Narrator<'_> {
 
     fn finished(&mut self, step: usize, time: Duration) {
         self.ui.progress_step();
-        let verb = match self.prepared.program.steps[step].record.direction {
-            Direction::Upgrade => "upgraded",
-            Direction::Downgrade => "downgraded",
-            Direction::Stamp => "stamped",
+        let verb = match self.prepared.program.steps[step].record.action {
+            Action::Upgrade => "upgraded",
+            Action::Downgrade => "downgraded",
+            Action::Stamp => "stamped",
         };
         self.ui.done(verb, format_args!("{} ({})", self.prepared.name(step), ui::duration(time)));
     }
 
     fn notice(&mut self, step: usize, notice: &ServerError) {
         let revision = &self.prepared.program.steps[step].record.revision;
-        let text = format!("{revision}: {}: {}", notice.severity.to_lowercase(), notice.message);
-        if notice.severity == "WARNING" {
+        if notice.severity == Severity::Warning {
             self.ui.warning(format_args!("{revision}: {}", notice.message));
         } else {
-            self.ui.status(text);
+            self.ui.status(format_args!("notice: {revision}: {}", notice.message));
         }
         for more in [&notice.detail, &notice.hint].into_iter().flatten() {
             self.ui.status(format_args!("  {more}"));

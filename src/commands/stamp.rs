@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::run::{self, Stamp};
+use super::run::{self, StampRequest};
 use super::workspace::{Start, parse_route, parse_start, parse_wait};
 use super::Context;
 use crate::error::Result;
@@ -45,5 +45,5 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { targets, purge, sql, from, lock_wait } = arguments;
-    run::stamp(context, Stamp { targets, purge, sql, from: from.map(|start| start.0), lock_wait })
+    run::stamp(context, StampRequest { targets, purge, sql, from: from.map(|start| start.0), lock_wait })
 }

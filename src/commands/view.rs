@@ -1,5 +1,7 @@
 //! How a revision is shown: one line, a block, JSON. Alembic's forms, so that eyes and scripts need not relearn them.
 
+use std::borrow::Cow;
+
 use serde::Serialize;
 
 use super::workspace::Workspace;
@@ -20,7 +22,7 @@ pub(super) struct RevisionView<'a> {
     labels: Vec<&'a str>,
     message: &'a str,
     created: Option<String>,
-    file: &'a str,
+    file: Cow<'a, str>,
     is_head: bool,
     is_branch_point: bool,
     is_merge_point: bool,
@@ -125,7 +127,7 @@ impl<'a> View<'a> {
             let labels: Vec<&str> = labels.iter().map(|label| label.as_str()).collect();
             lines.push(format!("Branch names: {}", labels.join(", ")));
         }
-        lines.push(format!("Path: {}", self.workspace.file(node)));
+        lines.push(format!("Path: {}", self.workspace.path(node)));
         if let Some(created) = self.workspace.created(node) {
             lines.push(format!("Created: {created}"));
         }
@@ -147,7 +149,7 @@ impl<'a> View<'a> {
             labels: graph.effective_labels(node).iter().map(|label| label.as_str()).collect(),
             message: &revision.message,
             created: self.workspace.created(node),
-            file: self.workspace.file(node),
+            file: self.workspace.path(node),
             is_head: graph.is_head(node),
             is_branch_point: graph.is_branch_point(node),
             is_merge_point: graph.is_merge_point(node),
@@ -162,7 +164,7 @@ impl<'a> View<'a> {
     pub(super) fn branches(&self, points: &[(Node, Vec<Node>)]) -> Vec<BranchView<'a>> {
         let branch = |(point, children): &(Node, Vec<Node>)| BranchView {
             point: self.json(*point),
-            branches_into: self.ids(children),
+            branches_into: self.ids(children.iter().copied()),
         };
         points.iter().map(branch).collect()
     }

@@ -65,7 +65,11 @@ impl Place {
                 let length = part.text.as_str().chars().count();
                 if rest < length {
                     let excerpt = match &part.text {
-                        PartText::Batch(batch) => Some(batch.excerpt_at(rest)),
+                        PartText::Batch(batch) => Some(batch.at_position(rest + 1)),
+                        PartText::Statement(batch, index) => {
+                            let before = batch.text[..batch.statements[*index].start].chars().count();
+                            Some(batch.at_position(before + rest + 1))
+                        }
                         PartText::Own(_) => None,
                     };
                     return (part.place, excerpt);
@@ -77,7 +81,8 @@ impl Place {
         for part in &self.parts {
             if rest < part.statements {
                 let excerpt = match &part.text {
-                    PartText::Batch(batch) => Some(batch.statement_excerpt(rest)),
+                    PartText::Batch(batch) => Some(batch.at_statement(rest)),
+                    PartText::Statement(batch, index) => Some(batch.at_statement(*index)),
                     PartText::Own(_) => None,
                 };
                 return (part.place, excerpt);

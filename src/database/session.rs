@@ -39,7 +39,7 @@ impl Session {
     /// The server cannot be reached or refuses, with the cause and the next thing to try.
     pub fn connect(conninfo: &Conninfo, tables: Tables, application_name: String) -> Result<Self> {
         let options = ConnectOptions { application_name, wake: None };
-        let connection = Connection::connect(conninfo, &options).map_err(|error| error.to_error())?;
+        let connection = Connection::connect(conninfo, &options)?;
         Ok(Self { connection, tables, place: conninfo.to_string() })
     }
 

@@ -29,6 +29,13 @@ pub use resolve::{Landing, check_branch, resolve, start, start_of_route};
 pub use stamp::{Purge, Stamp, stamp};
 pub use upgrade::upgrade;
 
+/// The plan that applies again what a downgrade undid, and ends where that began.
+#[must_use]
+pub fn back(graph: &Graph, undone: &Plan) -> Plan {
+    let applied = Applied::from_nodes(graph, undone.rows_after().iter().copied());
+    Plan::up(graph, &applied, undone.nodes().rev().collect())
+}
+
 /// Which way a plan goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
