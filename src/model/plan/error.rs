@@ -91,7 +91,7 @@ pub enum PlanError {
     OverlappingTargets(Overlap),
     /// The lower end of a range is not below its upper end.
     NotAnAncestor {
-        /// The revisions of the lower end that are not.
+        /// The revisions of the lower end that are not; none where `-N` ends just before the first revision.
         from: Vec<Node>,
         /// The upper end.
         to: Vec<Node>,

@@ -89,3 +89,69 @@ fn change<Row: AsRef<str>>(graph: &Graph, rows: &[Row], after: Vec<Node>) -> Sta
         rows: after,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::graph::drawn::{self, ids};
+
+    const FORK: &str = "a\nb <- a label left\nc <- a label right\nb2 <- b\nz\ny <- z dep b\nx";
+
+    #[track_caller]
+    fn check(rows: &str, targets: &str, purge: Purge, expected: &str) {
+        let graph = drawn::graph(FORK);
+        let rows: Vec<&str> = rows.split_whitespace().collect();
+        let targets: Vec<Target> = targets.split_whitespace().map(|word| Target::parse(word).unwrap()).collect();
+        let found = match stamp(&graph, &rows, &targets, purge) {
+            Ok(stamp) => {
+                let mut before: BTreeSet<String> = rows.iter().map(|row| (*row).to_owned()).collect();
+                assert!(stamp.delete.iter().all(|row| before.remove(row)), "deletes only what is there");
+                assert!(
+                    stamp.insert.iter().all(|row| before.insert(graph.id(*row).to_string())),
+                    "inserts only what is not"
+                );
+                let after: BTreeSet<String> = stamp.rows.iter().map(|row| graph.id(*row).to_string()).collect();
+                assert_eq!(before, after, "the changes lead to the rows");
+                ids(&graph, stamp.rows)
+            }
+            Err(error) => format!("{error:?}").split([' ', '(']).next().unwrap().to_owned(),
+        };
+        assert_eq!(found, expected, "stamp {targets:?} on {rows:?}");
+    }
+
+    #[test]
+    fn a_target_takes_the_place_of_what_is_above_and_below_it() {
+        check("", "b", Purge::No, "b");
+        check("b2 c x", "b", Purge::No, "b c x");
+        check("b c x", "b2", Purge::No, "c b2 x");
+        check("y c", "a", Purge::No, "a");
+        check("x", "y", Purge::No, "y x");
+        check("b2", "b2", Purge::No, "b2");
+    }
+
+    #[test]
+    fn base_clears_and_a_branch_narrows_it() {
+        check("b2 c x", "base", Purge::No, "");
+        check("b2 c x", "left@base", Purge::No, "c x");
+        check("b2 c x", "left@head", Purge::No, "c b2 x");
+    }
+
+    #[test]
+    fn several_targets_are_several_rows_and_none_is_forgotten() {
+        check("b c", "heads", Purge::No, "c b2 y x");
+        // Alembic ends at `b2 y` here: the rows `c` and `x` are heads already, and it drops them.
+        check("b c x", "heads", Purge::No, "c b2 y x");
+        check("", "b a", Purge::No, "b");
+        check("", "b b", Purge::No, "b");
+    }
+
+    #[test]
+    fn a_purge_is_the_way_out_of_unknown_rows() {
+        check("gone b", "head", Purge::No, "UnknownRows");
+        check("gone b", "c", Purge::Yes, "c");
+        check("gone b c", "b2", Purge::Yes, "b2");
+        check("gone", "base", Purge::Yes, "");
+        check("gone", "+1", Purge::Yes, "NoStart");
+        check("b", "head", Purge::No, "MultipleHeads");
+    }
+}
