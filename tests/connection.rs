@@ -3,11 +3,12 @@
 
 use aludel::database::connect_error::{ConnectError, ConnectFailure};
 use aludel::database::connection::Connection;
-use aludel::database::conninfo::{Conninfo, Secret, Settings, Surroundings};
+use aludel::database::conninfo::{Conninfo, Settings, Surroundings};
 use aludel::database::query::QueryError;
 use aludel::database::server_error::{Position, Severity};
 use aludel::database::wire::connect::ConnectOptions;
 use aludel::database::wire::event::{Event, Rows, TransactionStatus};
+use aludel::secret::Secret;
 use std::time::{Duration, Instant};
 
 /// A superuser's way into a throw-away server.

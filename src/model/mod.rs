@@ -9,3 +9,4 @@ pub mod program;
 pub mod revision;
 pub mod sql;
 pub mod target;
+pub mod timeout;

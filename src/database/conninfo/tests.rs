@@ -15,7 +15,7 @@ fn parse(text: &str) -> Result<Conninfo, ConninfoError> {
 fn summary(text: &str) -> String {
     let conninfo = parse(text).unwrap();
     let hosts: Vec<String> = conninfo.hosts.iter().map(ToString::to_string).collect();
-    let password = conninfo.hosts[0].password.as_ref().map_or("-", Secret::expose).to_owned();
+    let password = conninfo.hosts[0].password.as_ref().map_or("-", Secret::reveal).to_owned();
     format!("{}|{password}|{}|{}", conninfo.user, hosts.join(","), conninfo.database)
 }
 
@@ -55,7 +55,8 @@ fn strings_as_people_write_them() {
 #[test]
 fn what_cannot_be_used_is_refused() {
     let value = |key| move |error: &ConninfoError| matches!(error, ConninfoError::Value { key: k, .. } if *k == key);
-    let cases: Vec<(&str, Box<dyn Fn(&ConninfoError) -> bool>)> = vec![
+    type Fits = Box<dyn Fn(&ConninfoError) -> bool>;
+    let cases: Vec<(&str, Fits)> = vec![
         ("mysql://u:p@h/d", Box::new(|e| *e == ConninfoError::Scheme)),
         ("database", Box::new(|e| *e == ConninfoError::Form)),
         ("", Box::new(|e| *e == ConninfoError::Form)),
@@ -168,7 +169,7 @@ fn the_password_file() {
     let password = |rest: &str| {
         let conninfo = parse(&format!("{rest} user=u passfile={}", path.display())).unwrap();
         assert!(conninfo.warnings.is_empty());
-        conninfo.hosts.iter().map(|host| host.password.clone().unwrap().expose().to_owned()).collect::<Vec<_>>()
+        conninfo.hosts.iter().map(|host| host.password.clone().unwrap().reveal().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(password("host=h dbname=d"), ["p:q\\r"]);
     assert_eq!(password("host=h dbname=e"), ["any"]);
@@ -215,7 +216,7 @@ proptest! {
     fn an_encoded_password_arrives(password in "\\PC{1,20}") {
         let text = format!("postgresql://u:{}@h/d", url::encode(&password));
         let conninfo = parse(&text).unwrap();
-        prop_assert_eq!(conninfo.hosts[0].password.as_ref().unwrap().expose(), password);
+        prop_assert_eq!(conninfo.hosts[0].password.as_ref().unwrap().reveal(), password);
     }
 
     #[test]
