@@ -11,7 +11,6 @@ pub mod lookup;
 pub mod mask;
 pub mod origin;
 pub mod render;
-pub mod secret;
 pub mod settings;
 pub mod values;
 
@@ -20,13 +19,14 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-pub use environment::Environment;
+pub use environment::{Environment, host_name};
 pub use origin::{Origin, Sourced};
-pub use secret::Secret;
 pub use settings::Settings;
-pub use values::{Command, RevisionId, TimeZone, TransactionScope};
+pub use values::{Command, RevisionId, TimeZone};
 
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
+use crate::secret::Secret;
 use ini::{Ini, Section};
 use keys::{KEYS, Key, Kind, SETTINGS_SECTION, VARIABLES_SECTION};
 use lookup::{Lookup, Written};
@@ -269,7 +269,7 @@ fn name(ini: &Ini, environment: &Environment, overrides: &CommandLineOverrides) 
         return Ok(Some(Sourced { value, origin }));
     }
     let error = Error::usage(format!("`{}` has no section `[{value}]`, which `{origin}` asks for", ini.path()));
-    Err(match keys::nearest(&value, environments.iter().copied()) {
+    Err(match nearest(&value, environments.iter().copied()) {
         Some(near) => error.hint(format!("type `-n {near}`")),
         None if environments.is_empty() => error.hint(format!("write `[{value}]` and what differs there")),
         None => error.note(format!(

@@ -53,15 +53,20 @@ impl GraphFiles<'_> {
 
     fn nearest(&self, name: &Name) -> Option<String> {
         let known = self.ids.iter().map(Name::as_str);
-        crate::config::keys::nearest(name.as_str(), known).map(|near| format!("did you mean `{near}`?"))
+        crate::nearest::nearest(name.as_str(), known).map(|near| format!("did you mean `{near}`?"))
     }
 
     fn explain(&self, error: &GraphError) -> Error {
         match error {
             GraphError::UnknownParent { revision, parent } => {
-                let error = Error::failed(format!("revision {} has a parent that no file defines: `{parent}`", self.id(*revision)));
+                let error = Error::failed(format!(
+                    "revision {} has a parent that no file defines: `{parent}`",
+                    self.id(*revision)
+                ));
                 let error = self.at(error, *revision, Key::Parents, Some(parent.as_str()));
-                error.hint(self.nearest(parent).unwrap_or_else(|| "add the missing file, or name another parent".to_owned()))
+                error.hint(
+                    self.nearest(parent).unwrap_or_else(|| "add the missing file, or name another parent".to_owned()),
+                )
             }
             GraphError::UnknownDependency { revision, dependency } => {
                 let error = Error::failed(format!(
@@ -69,7 +74,9 @@ impl GraphFiles<'_> {
                     self.id(*revision)
                 ));
                 let error = self.at(error, *revision, Key::DependsOn, Some(dependency.as_str()));
-                error.hint(self.nearest(dependency).unwrap_or_else(|| "write an id or a label that a file defines".to_owned()))
+                error.hint(
+                    self.nearest(dependency).unwrap_or_else(|| "write an id or a label that a file defines".to_owned()),
+                )
             }
             GraphError::DuplicateId { revisions } => {
                 let id = self.id(revisions[0]);
@@ -114,7 +121,11 @@ impl GraphFiles<'_> {
                     self.at(error, *node, key, Some(next))
                 });
                 let others = revisions.len() - walk.len();
-                let error = if others > 0 { error.note(format!("{} more are part of it", counted(others, "revision"))) } else { error };
+                let error = if others > 0 {
+                    error.note(format!("{} more are part of it", counted(others, "revision")))
+                } else {
+                    error
+                };
                 error.hint("one of them names a wrong parent or dependency")
             }
         }
@@ -135,8 +146,9 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
         PlanError::UnknownRows(rows) => {
             let unknown = rows.unknown.iter().map(|row| format!("`{row}`")).collect::<Vec<_>>().join(", ");
             let what = if rows.unknown.len() == 1 { "a revision" } else { "revisions" };
-            let error = Error::failed(format!("the database is at {what} that no file defines: {unknown}"))
-                .note("it was migrated from another branch, or by a newer version of this project; nothing was changed");
+            let error = Error::failed(format!("the database is at {what} that no file defines: {unknown}")).note(
+                "it was migrated from another branch, or by a newer version of this project; nothing was changed",
+            );
             let error = match rows.known.as_slice() {
                 [] => error,
                 known => error.note(format!("it is also at {}", ids(known))),
@@ -148,7 +160,9 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
         PlanError::UnknownRevision { name, nearest } => {
             near(Error::failed(format!("no revision or label is, or begins with, `{name}`")), nearest)
         }
-        PlanError::UnknownBranch { name, nearest } => near(Error::failed(format!("there is no branch `{name}`")), nearest),
+        PlanError::UnknownBranch { name, nearest } => {
+            near(Error::failed(format!("there is no branch `{name}`")), nearest)
+        }
         PlanError::AmbiguousName { name, matches } => {
             Error::failed(format!("`{name}` could be any of {}", names(matches))).hint("type more of it")
         }
@@ -162,11 +176,12 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
                 .hint("name one of them, or `LABEL@head`, or `heads` for all")
                 .hint("or join them: aludel merge heads -m \"...\"")
         }
-        PlanError::NoStart { target } => Error::failed(format!("`{target}` is relative, and there is nothing to count from"))
-            .hint("name a revision: `ID+1`, `head-1`"),
-        PlanError::NoCurrent => {
-            Error::failed("`current` needs a database").hint("name a revision, or leave out what keeps the database from being asked")
+        PlanError::NoStart { target } => {
+            Error::failed(format!("`{target}` is relative, and there is nothing to count from"))
+                .hint("name a revision: `ID+1`, `head-1`")
         }
+        PlanError::NoCurrent => Error::failed("`current` needs a database")
+            .hint("name a revision, or leave out what keeps the database from being asked"),
         PlanError::WrongWay { walk, direction } => {
             let (is, other) = match direction {
                 Direction::Upgrade => ("an upgrade goes up", "aludel downgrade"),
@@ -204,9 +219,8 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
             Error::failed(format!("{} already implies {}", id(&overlap.above), id(&overlap.below)))
                 .hint(format!("name {} alone", id(&overlap.above)))
         }
-        PlanError::NotAnAncestor { from, to } => {
-            Error::failed(format!("{} is not below {}", ids(from), ids(to))).hint("a range goes from the older to the newer end: OLD:NEW")
-        }
+        PlanError::NotAnAncestor { from, to } => Error::failed(format!("{} is not below {}", ids(from), ids(to)))
+            .hint("a range goes from the older to the newer end: OLD:NEW"),
         PlanError::InvalidDowngrade { target, applied } => {
             let error = Error::failed(format!("{} is not something to go down to", id(target)));
             if *applied {
@@ -264,18 +278,23 @@ pub fn body(error: &BodyError) -> Error {
     let explained = match &error.problem {
         Problem::Reading { message, .. } => Error::failed(format!("cannot read {}: {message}", error.excerpt.path)),
         Problem::Utf16 => Error::failed("the file is UTF-16, and SQL files are UTF-8").hint("save it as UTF-8"),
-        Problem::NotUtf8(byte) => Error::failed(format!("the byte 0x{byte:02X} is not UTF-8")).hint("save the file as UTF-8"),
+        Problem::NotUtf8(byte) => {
+            Error::failed(format!("the byte 0x{byte:02X} is not UTF-8")).hint("save the file as UTF-8")
+        }
         Problem::Nul => Error::failed("a NUL byte cannot be sent to PostgreSQL").hint("take it out of the file"),
         Problem::OddCharacter(character) => {
             let code = u32::from(*character);
             Error::failed(format!("the character U+{code:04X} cannot stand in SQL outside quotes"))
                 .hint("it looks like a blank, or like nothing; put a plain space there")
         }
-        Problem::CarriageReturnInComment => Error::failed("a carriage return inside a `--` comment ends it for PostgreSQL, so the rest would run")
-            .hint("end lines with LF or CRLF"),
+        Problem::CarriageReturnInComment => {
+            Error::failed("a carriage return inside a `--` comment ends it for PostgreSQL, so the rest would run")
+                .hint("end lines with LF or CRLF")
+        }
         Problem::Unclosed(opener) => Error::failed(format!("{} is opened here and never closed", opened(*opener))),
-        Problem::TextAfterCopy => Error::failed("text behind `COPY ... FROM STDIN;` on its line")
-            .hint("the data begin on the next line"),
+        Problem::TextAfterCopy => {
+            Error::failed("text behind `COPY ... FROM STDIN;` on its line").hint("the data begin on the next line")
+        }
         Problem::Marker(problem) => marker(problem),
         Problem::BeforeFirstSection => Error::failed("a statement stands before the first section")
             .hint("write `-- migrate:upgrade` on a line before it"),
@@ -285,21 +304,31 @@ pub fn body(error: &BodyError) -> Error {
                 MetaPurpose::Include => error.hint("put the included file's text here"),
                 MetaPurpose::Connect => error.hint("a revision runs in one database: leave it out"),
                 MetaPurpose::Variable => error.hint("`template: true` in the header gives a revision variables"),
-                MetaPurpose::Copy => error.hint("`COPY ... FROM STDIN;` with the data on the lines below it, and `\\.` at their end"),
+                MetaPurpose::Copy => {
+                    error.hint("`COPY ... FROM STDIN;` with the data on the lines below it, and `\\.` at their end")
+                }
                 MetaPurpose::Execute => error.hint("a DO block with EXECUTE runs statements that a query makes"),
-                MetaPurpose::EndOfData => error.hint("it ends the data of a `COPY ... FROM STDIN;`, and there is none before it"),
+                MetaPurpose::EndOfData => {
+                    error.hint("it ends the data of a `COPY ... FROM STDIN;`, and there is none before it")
+                }
                 MetaPurpose::Other => error.hint("leave it out"),
             }
         }
-        Problem::TransactionControl(control) => Error::failed(format!("`{}` in a section that is a transaction already", control.keywords()))
-            .note("the transaction also holds the record that the revision ran; ending it here would part the two")
-            .hint("leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`"),
+        Problem::TransactionControl(control) => {
+            Error::failed(format!("`{}` in a section that is a transaction already", control.keywords()))
+                .note("the transaction also holds the record that the revision ran; ending it here would part the two")
+                .hint("leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`")
+        }
         Problem::NeverInTransaction(what) => Error::failed(format!("{what} cannot run inside a transaction"))
             .hint("put it into a section of its own: `-- migrate:upgrade transaction:false`"),
-        Problem::Setting(setting) => Error::failed(format!("`{}` would change how the rest of the file is read", setting.name()))
-            .hint("leave it out: files are UTF-8 with standard strings"),
+        Problem::Setting(setting) => {
+            Error::failed(format!("`{}` would change how the rest of the file is read", setting.name()))
+                .hint("leave it out: files are UTF-8 with standard strings")
+        }
         Problem::CopyToStdout => Error::failed("`COPY ... TO STDOUT` sends data to nobody here").hint("leave it out"),
-        Problem::TooLarge => Error::failed("one statement is larger than the server takes: 1 GB").hint("cut it into several"),
+        Problem::TooLarge => {
+            Error::failed("one statement is larger than the server takes: 1 GB").hint("cut it into several")
+        }
     };
     explained.at(error.excerpt.clone())
 }
@@ -318,7 +347,9 @@ fn opened(opener: Opener) -> &'static str {
 
 fn marker(problem: &MarkerProblem) -> Error {
     match problem {
-        MarkerProblem::Prefix => Error::failed("a section marker is written exactly `-- migrate:upgrade` or `-- migrate:downgrade`"),
+        MarkerProblem::Prefix => {
+            Error::failed("a section marker is written exactly `-- migrate:upgrade` or `-- migrate:downgrade`")
+        }
         MarkerProblem::Kind { found, nearest } => {
             let error = Error::failed(if found.is_empty() {
                 "a section marker without the section's kind".to_owned()

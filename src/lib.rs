@@ -3,11 +3,13 @@
 //! The modules, bottom to top; each may use only those above it in this list (`tests/layers.rs` holds that):
 //!
 //! - [`source`] a text and places in it
+//! - [`nearest`] "did you mean": the name nearest to one that means nothing
 //! - [`error`] the error a user sees, exit codes
+//! - [`secret`] a text that may hold a password
 //! - [`model`] PURE: revisions, graph, targets, plans, SQL text, programs. No file, database, clock, environment, terminal
 //! - [`ui`] the terminal
-//! - [`template`] revisions, new files and settings that are templates
 //! - [`config`] `migrate.ini` and the environment
+//! - [`template`] revisions and new files that are templates
 //! - [`project`] version locations: loads revision files into a graph, writes new ones
 //! - [`explain`] the sentences for what the model found wrong
 //! - [`local`] a private PostgreSQL from the binaries on this machine
@@ -24,8 +26,10 @@ pub mod error;
 pub mod explain;
 pub mod local;
 pub mod model;
+pub mod nearest;
 pub mod offline;
 pub mod project;
+pub mod secret;
 pub mod source;
 pub mod template;
 pub mod ui;

@@ -10,7 +10,6 @@ mod identifier;
 mod init;
 mod listing;
 mod new_revision;
-mod zone;
 
 use std::fs::File;
 use std::io::Read;
@@ -19,14 +18,13 @@ use std::path::{Path, PathBuf};
 
 pub use self::file_name::FileTemplate;
 pub use self::hooks::HookRun;
-pub use self::identifier::{IdScheme, refuse_existing};
+pub use self::identifier::{next_id, refuse_existing};
 pub use self::init::{INIT_TEMPLATES, InitTemplate, Made, init};
 pub use self::new_revision::{NewRevision, TEMPLATE, Writer};
-pub use self::zone::Zone;
 use crate::error::{Error, Result};
 use crate::model::header::{self, Header, HeaderError, Key, Problem, Settings};
 use crate::model::revision::Revision;
-use crate::source::Excerpt;
+use crate::source::{self, Excerpt};
 
 /// With fewer files than this, a second thread costs more than it saves.
 const FILES_FOR_TWO_THREADS: usize = 500;
@@ -143,7 +141,7 @@ fn read_header(path: &Path, bytes: &mut Vec<u8>) -> Result<Header> {
 fn not_text(path: &Path, bytes: &[u8], error: &HeaderError) -> Error {
     let readable = match error.problem {
         Problem::Utf16 => String::new(),
-        _ => String::from_utf8_lossy(bytes).trim_start_matches('\u{feff}').to_owned(),
+        _ => String::from_utf8_lossy(source::without_mark(bytes)).into_owned(),
     };
     explain::header_error(&path.display().to_string(), &readable, error.clone())
 }
@@ -201,17 +199,6 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
         Some(hint) => wrong.hint(hint),
         None => wrong,
     }
-}
-
-/// The one of `known` that looks most like `text`, if any is near.
-fn nearest<'a>(text: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let text: String = text.to_lowercase().chars().take(40).collect();
-    known
-        .into_iter()
-        .map(|known| (strsim::osa_distance(&text, known), known))
-        .min()
-        .filter(|(distance, known)| *distance <= known.len().div_ceil(3))
-        .map(|(_, known)| known)
 }
 
 #[cfg(test)]

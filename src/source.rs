@@ -1,9 +1,39 @@
 //! A text that a person wrote, and places in it.
 //!
-//! What it does: turns byte offsets into lines and columns as an editor counts them (from 1, columns in
+//! What it does: takes the text out of a file's bytes, turns byte offsets into lines and columns as an editor counts them (from 1, columns in
 //! characters), and cuts out the one line that an error shows. It reads no file and prints nothing.
 
 use std::ops::Range;
+use std::str::Utf8Error;
+
+/// What editors on Windows put before a text, to say that it is UTF-8.
+pub const BYTE_ORDER_MARK: &str = "\u{feff}";
+
+/// Why bytes are no text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotText {
+    /// They begin with UTF-16's byte order mark.
+    Utf16,
+    /// They are not UTF-8; the places are in the bytes behind a byte order mark.
+    Utf8(Utf8Error),
+}
+
+/// The bytes of a file behind UTF-8's byte order mark, if there is one.
+#[must_use]
+pub fn without_mark(bytes: &[u8]) -> &[u8] {
+    bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes)
+}
+
+/// The text that the bytes of a file are, without a byte order mark.
+///
+/// # Errors
+/// UTF-16, or not UTF-8.
+pub fn text(bytes: &[u8]) -> Result<&str, NotText> {
+    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+        return Err(NotText::Utf16);
+    }
+    std::str::from_utf8(without_mark(bytes)).map_err(NotText::Utf8)
+}
 
 /// A place as an editor names it: line and column from 1, the column counted in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -92,6 +122,24 @@ impl Excerpt {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn bytes_are_utf_8_or_no_text() {
+        for (bytes, wanted) in [
+            (&b"a"[..], Ok("a")),
+            (b"", Ok("")),
+            (b"\xef\xbb\xbfx", Ok("x")),
+            (b"\xff\xfe-\0", Err(None)),
+            (b"\xfe\xff\0-", Err(None)),
+            (b"\xef\xbb\xbfcaf\xe9 x", Err(Some(3))),
+        ] {
+            let got = text(bytes).map_err(|error| match error {
+                NotText::Utf16 => None,
+                NotText::Utf8(error) => Some(error.valid_up_to()),
+            });
+            assert_eq!(got, wanted, "{bytes:?}");
+        }
+    }
 
     #[test]
     fn columns_count_characters() {

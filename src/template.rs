@@ -1,5 +1,5 @@
-//! minijinja, in the three places that use it: a revision's body with `template: true`, the file of a new revision,
-//! and a value of `migrate.ini`.
+//! minijinja for whole texts: a revision's body with `template: true`, and the files of a new revision and project.
+//! (Templates inside values of `migrate.ini` are `config/render.rs`'s.)
 //!
 //! Nothing is read from the environment or from disk here, and no template can include another.
 //! In a body a value never becomes SQL by accident: only a number, a truth value, or what came out of one of the
@@ -8,7 +8,6 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 
 use minijinja::value::{Object, ObjectRepr, Value, ValueKind};
@@ -21,13 +20,12 @@ use crate::source::Excerpt;
 /// PostgreSQL cuts a longer identifier short, with no more than a NOTICE.
 const LONGEST_IDENTIFIER: usize = 63;
 
-/// What is wrong with a template, for callers that know where its text stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+/// What is wrong with a template.
+struct Problem {
     /// What is wrong: a lowercase fragment.
-    pub message: String,
+    message: String,
     /// The bytes of the template that it is at.
-    pub range: Range<usize>,
+    range: Range<usize>,
 }
 
 /// The SQL that a revision's body is, once its template is rendered with `variables`.
@@ -64,65 +62,6 @@ pub fn render_file(path: &str, text: &str, values: impl serde::Serialize) -> Res
     environment.add_filter("yaml", yaml);
     render(&environment, text, Value::from_serialize(values))
         .map_err(|problem| problem.at(path, text, 1, "cannot render the template"))
-}
-
-/// A value of the ini: `{{ x.dbUrl or env.DATABASE_URL }}`. What is missing in `env` and `x` is empty and false; a name
-/// other than `env`, `x` and `here` is an error. A text without a template in it is itself, at no cost.
-///
-/// # Errors
-/// What is wrong, at which bytes of `text`. The message never holds a value.
-pub fn render_value(
-    text: &str,
-    env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
-    x: &BTreeMap<String, String>,
-    here: &Path,
-) -> std::result::Result<String, Problem> {
-    if !["{{", "{%", "{#"].iter().any(|opening| text.contains(opening)) {
-        return Ok(text.to_owned());
-    }
-    let mut environment = strict();
-    environment.set_undefined_behavior(UndefinedBehavior::Chainable);
-    refuse_unknown(&environment, text)?;
-    let values = BTreeMap::from([
-        ("env", Value::from_object(Lookup(Box::new(env)))),
-        ("x", Value::from_serialize(x)),
-        ("here", Value::from(here.display().to_string())),
-    ]);
-    render(&environment, text, Value::from_iter(values))
-}
-
-/// Refuses a name that no value of the ini can have: an empty URL would be a long way from `evn.DATABASE_URL`.
-fn refuse_unknown(environment: &Environment<'_>, text: &str) -> std::result::Result<(), Problem> {
-    let template = environment
-        .template_from_str(text)
-        .map_err(|error| Problem::new(environment, &error, text, &Value::UNDEFINED))?;
-    let mut unknown: Vec<String> = template.undeclared_variables(false).into_iter().collect();
-    unknown.retain(|name| !["env", "x", "here"].contains(&name.as_str()));
-    unknown.retain(|name| !environment.globals().any(|(global, _)| global == name));
-    unknown.sort();
-    let Some(name) = unknown.first() else { return Ok(()) };
-    let start = text.find(name.as_str()).unwrap_or_default();
-    Err(Problem {
-        message: format!("unknown name `{name}`: a value of the ini may use `env`, `x` and `here`"),
-        range: start..(start + name.len()).min(text.len()),
-    })
-}
-
-/// The environment variables, asked for one at a time.
-struct Lookup(Box<Ask>);
-
-type Ask = dyn Fn(&str) -> Option<String> + Send + Sync;
-
-impl std::fmt::Debug for Lookup {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str("env")
-    }
-}
-
-impl Object for Lookup {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        (self.0)(key.as_str()?).map(Value::from)
-    }
 }
 
 /// An environment where an unknown variable is an error and a text stays as it is.
@@ -420,32 +359,6 @@ mod tests {
         let error = render_body("versions/a.sql", "x\n{{ w }}", 10, &BTreeMap::new()).unwrap_err();
         assert_eq!(error.excerpts()[0].place, crate::source::Place { line: 11, column: 4 });
         assert!(error.hints()[0].contains("-x name=value"));
-    }
-
-    #[test]
-    fn values_of_the_ini() {
-        let x = variables(&[("dbUrl", "postgres://x")]);
-        let env = |name: &str| (name == "DATABASE_URL").then(|| "postgres://env".to_owned());
-        for (text, wanted) in [
-            ("plain % {text} $", "plain % {text} $"),
-            ("{{ x.dbUrl or env.DATABASE_URL }}", "postgres://x"),
-            ("{{ x.nosuch or env.DATABASE_URL }}", "postgres://env"),
-            ("{{ x.nosuch or env.NOSUCH }}", ""),
-            ("{{ x.nosuch.deeper }}", ""),
-            ("{{ x.a or env.B or 'local' }}", "local"),
-            ("{{ env['DATABASE_URL'] }}!", "postgres://env!"),
-            ("{{ here }}/versions", "/srv/app/versions"),
-            ("{% if env.CI %}a{% else %}b{% endif %}", "b"),
-            ("{% set y = env.DATABASE_URL %}{{ y }}", "postgres://env"),
-        ] {
-            let got = render_value(text, env, &x, Path::new("/srv/app"));
-            assert_eq!(got.as_deref(), Ok(wanted), "{text}");
-        }
-        let problem = render_value("a {{ evn.DATABASE_URL }}", env, &x, Path::new("")).unwrap_err();
-        assert_eq!(problem.range, 5..8);
-        assert!(problem.message.contains("unknown name `evn`"), "{}", problem.message);
-        let problem = render_value("a {{ x.", env, &x, Path::new("")).unwrap_err();
-        assert!(problem.message.starts_with("template syntax"), "{}", problem.message);
     }
 
     #[test]

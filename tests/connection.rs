@@ -3,12 +3,13 @@
 
 use aludel::database::connect_error::{ConnectError, ConnectFailure};
 use aludel::database::connection::Connection;
-use aludel::database::conninfo::{Conninfo, Secret, Settings, Surroundings};
+use aludel::database::conninfo::{Conninfo, Settings, Surroundings};
 use aludel::database::query::QueryError;
 use aludel::database::server_error::{Position, Severity};
 use aludel::database::wire::connect::ConnectOptions;
 use aludel::database::wire::event::{Event, Rows, TransactionStatus};
 use aludel::model::sql::quote::literal;
+use aludel::secret::Secret;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 

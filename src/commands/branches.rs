@@ -31,7 +31,11 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
             context.ui.line(view.short(point));
         }
         for child in children {
-            let message = if context.ui.is_verbose() { format!(", {}", workspace.graph.revision(child).message) } else { String::new() };
+            let message = if context.ui.is_verbose() {
+                format!(", {}", workspace.graph.revision(child).message)
+            } else {
+                String::new()
+            };
             context.ui.line(format_args!("{:indent$} -> {}{message}", "", view.short(child)));
         }
         context.ui.line("");

@@ -88,10 +88,11 @@ fn write_at(context: &Context, workspace: &Workspace, wanted: Wanted, placement:
         refuse_label(workspace, label)?;
     }
     let template = &settings.file_template;
-    let file_template = FileTemplate::parse(&template.value, settings.truncate_slug_length.value).map_err(|(problem, range)| {
-        let error = Error::usage(format!("`file_template`: {problem}"));
-        template.origin.excerpt_within(&template.value, range).into_iter().fold(error, Error::at)
-    })?;
+    let file_template =
+        FileTemplate::parse(&template.value, settings.truncate_slug_length.value).map_err(|(problem, range)| {
+            let error = Error::usage(format!("`file_template`: {problem}"));
+            template.origin.excerpt_within(&template.value, range).into_iter().fold(error, Error::at)
+        })?;
     let writer = Writer {
         file_template,
         recursive: settings.recursive_version_locations.value,
@@ -171,12 +172,16 @@ fn directory(workspace: &Workspace, wanted: &Wanted, placement: &Placement) -> R
         [location] => Ok((*location).clone()),
         _ => {
             let error = Error::usage("there are several version locations: which one?");
-            Err(locations.iter().fold(error, |error, location| error.hint(format!("--version-path {}", location.display()))))
+            Err(locations
+                .iter()
+                .fold(error, |error, location| error.hint(format!("--version-path {}", location.display()))))
         }
     }
 }
 
 fn same_directory(one: &std::path::Path, other: &std::path::Path) -> bool {
-    let plain = |path: &std::path::Path| path.components().filter(|part| *part != std::path::Component::CurDir).collect::<PathBuf>();
+    let plain = |path: &std::path::Path| {
+        path.components().filter(|part| *part != std::path::Component::CurDir).collect::<PathBuf>()
+    };
     plain(one) == plain(other)
 }

@@ -50,8 +50,11 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     }
     if arguments.check_heads && !at_heads {
         let missing: Vec<&str> = missing.iter().map(|node| workspace.graph.id(*node).as_str()).collect();
-        return Err(Error::new(Kind::Check, format!("the database is not at every head: {} not applied", missing.join(", ")))
-            .hint("aludel upgrade heads"));
+        return Err(Error::new(
+            Kind::Check,
+            format!("the database is not at every head: {} not applied", missing.join(", ")),
+        )
+        .hint("aludel upgrade heads"));
     }
     Ok(())
 }

@@ -11,7 +11,6 @@ use crate::error::Result;
 use crate::model::plan::Direction;
 use crate::model::range::Route;
 
-
 /// Undo revisions, down to a target
 ///
 /// Undoes everything that stands on the target; the target itself stays. A revision without a downgrade section
@@ -43,5 +42,8 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { target, sql, from, lock_wait } = arguments;
-    run::move_along(context, Request { direction: Direction::Downgrade, route: target, sql, from: from.map(|start| start.0), lock_wait })
+    run::move_along(
+        context,
+        Request { direction: Direction::Downgrade, route: target, sql, from: from.map(|start| start.0), lock_wait },
+    )
 }

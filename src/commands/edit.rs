@@ -6,8 +6,8 @@ use clap::Args;
 
 use super::Context;
 use super::workspace::{Workspace, parse_target};
-use crate::model::target::Target;
 use crate::error::{Error, Result};
+use crate::model::target::Target;
 
 /// Open a revision's file in your editor: VISUAL, or EDITOR, or the first of a few that is there
 #[derive(Debug, Args)]

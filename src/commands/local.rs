@@ -82,7 +82,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         What::Destroy { yes } => {
             if !yes {
                 if !ui.is_interactive() {
-                    return Err(Error::usage("this deletes data, and nobody can be asked").hint("aludel local destroy --yes"));
+                    return Err(
+                        Error::usage("this deletes data, and nobody can be asked").hint("aludel local destroy --yes")
+                    );
                 }
                 let answer = ui.ask(format_args!("delete {}? Type yes:", local.data().display()))?;
                 if answer != "yes" {
@@ -101,7 +103,9 @@ fn report(context: &Context, local: &crate::local::Local, json: bool) -> Result<
     let (state, pid, url, kept) = match local.status()? {
         Status::Absent => ("absent", None, None, false),
         Status::Stopped => ("stopped", None, None, false),
-        Status::Running { pid, connection, keep } => ("running", Some(pid), Some(connection.url()), keep == Keep::UntilStopped),
+        Status::Running { pid, connection, keep } => {
+            ("running", Some(pid), Some(connection.url()), keep == Keep::UntilStopped)
+        }
     };
     if json {
         context.ui.json(&Report { state, pid, url, kept, data });

@@ -123,7 +123,10 @@ pub(super) fn plan<'a>(
     let program = Program::lower(steps, scope, tables(&workspace.config), author).map_err(|error| {
         let LowerError::OutsideTransaction(step) = error;
         Error::failed(format!("{} has a section that cannot be in a transaction", files.name(step)))
-            .note(format!("`transaction = run` ({}) asks for one around the whole run", workspace.config.settings.transaction.origin))
+            .note(format!(
+                "`transaction = run` ({}) asks for one around the whole run",
+                workspace.config.settings.transaction.origin
+            ))
             .hint("run up to the revision before it first, or set `transaction = revision`")
     })?;
     Ok(Prepared { program, bodies: files, took: Cell::default() })
@@ -146,7 +149,9 @@ fn lower(workspace: &Workspace, files: &Files, direction: Direction, stage: &pla
             .note(format!("in {path}"));
         return Err(match direction {
             Direction::Upgrade => error.hint("write one; it may be empty"),
-            Direction::Downgrade => error.hint("write one, which may be empty, or go no further down than this revision"),
+            Direction::Downgrade => {
+                error.hint("write one, which may be empty, or go no further down than this revision")
+            }
         });
     }
     let section = |section: &crate::model::sql::check::SectionSummary| SectionUse {
@@ -156,7 +161,7 @@ fn lower(workspace: &Workspace, files: &Files, direction: Direction, stage: &pla
     let settings = &workspace.files[node.index()].settings;
     let milliseconds = |configured: Option<Duration>| configured.and_then(|time| u64::try_from(time.as_millis()).ok());
     let config = &workspace.config.settings;
-    let limit = |own: Option<crate::model::header::Timeout>, configured: Option<Duration>| {
+    let limit = |own: Option<crate::model::timeout::Timeout>, configured: Option<Duration>| {
         own.map(|own| u64::from(own.milliseconds())).or(milliseconds(configured))
     };
     Ok(ProgramStep {
@@ -206,8 +211,13 @@ pub(super) fn stamp<'a>(
         statement_timeout: None,
         savepoints: false,
     };
-    let program = Program::lower(vec![step], crate::model::program::TransactionScope::Revision, tables(&workspace.config), author)
-        .map_err(|_| Error::failed("a stamp runs nothing, and something cannot run"))?;
+    let program = Program::lower(
+        vec![step],
+        crate::model::program::TransactionScope::Revision,
+        tables(&workspace.config),
+        author,
+    )
+    .map_err(|_| Error::failed("a stamp runs nothing, and something cannot run"))?;
     let bodies = Files { workspace, steps: Vec::new(), variables: BTreeMap::new() };
     Ok(Prepared { program, bodies, took: Cell::default() })
 }
@@ -220,9 +230,11 @@ pub(super) fn check_widths(program: &Program, standing: &Standing) -> Result<()>
         None => Ok(()),
         Some(id) => {
             let table = program.tables.version();
-            Err(Error::failed(format!("the id `{id}` does not fit into {table}, whose column holds {width} characters"))
-                .note("nothing was run")
-                .hint(format!("ALTER TABLE {table} ALTER COLUMN version_num TYPE text;")))
+            Err(Error::failed(format!(
+                "the id `{id}` does not fit into {table}, whose column holds {width} characters"
+            ))
+            .note("nothing was run")
+            .hint(format!("ALTER TABLE {table} ALTER COLUMN version_num TYPE text;")))
         }
     }
 }

@@ -41,8 +41,9 @@ pub struct Context<'a> {
     pub global: &'a Global,
 }
 
-/// The commands.
+/// The commands; the help of each stands with its arguments.
 #[derive(Debug, Subcommand)]
+#[expect(missing_docs, reason = "a doc comment here would replace the help that stands with the arguments")]
 pub enum Command {
     Init(init::Arguments),
     Revision(revision::Arguments),

@@ -49,6 +49,12 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         Way::Upgrade(planned) => (Direction::Upgrade, planned),
         Way::Downgrade(planned) => (Direction::Downgrade, planned),
     };
-    let request = Request { direction, route: planned.target, sql: false, from: planned.from.map(|start| start.0), lock_wait: None };
+    let request = Request {
+        direction,
+        route: planned.target,
+        sql: false,
+        from: planned.from.map(|start| start.0),
+        lock_wait: None,
+    };
     run::show_plan(context, request, planned.json)
 }

@@ -46,5 +46,8 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { message, rev_id, head, splice, branch_label, depends_on, version_path } = arguments;
-    create::write(context, Wanted { message, rev_id, heads: head, splice, labels: branch_label, depends_on, version_path })
+    create::write(
+        context,
+        Wanted { message, rev_id, heads: head, splice, labels: branch_label, depends_on, version_path },
+    )
 }

@@ -206,7 +206,8 @@ fn write_sql(context: &Context, workspace: &Workspace, request: &Request) -> Res
 fn start_of(workspace: &Workspace, from: &Option<Vec<Target>>, left: Option<&Target>) -> Result<Option<Applied>> {
     let start = match (from, left) {
         (Some(_), Some(left)) => {
-            return Err(Error::usage(format!("`{left}:` and --from both say where the database stands")).hint("give one of them"));
+            return Err(Error::usage(format!("`{left}:` and --from both say where the database stands"))
+                .hint("give one of them"));
         }
         (Some(targets), None) => plan::start(&workspace.graph, targets),
         (None, Some(left)) => plan::start_of_route(&workspace.graph, left),

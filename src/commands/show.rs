@@ -5,8 +5,8 @@ use clap::Args;
 use super::Context;
 use super::view::View;
 use super::workspace::{Workspace, parse_target};
-use crate::model::target::Target;
 use crate::error::Result;
+use crate::model::target::Target;
 
 /// Show revisions in full: parents, labels, file, message
 #[derive(Debug, Args)]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::Context;
 use super::run::{self, StampRequest};
 use super::workspace::{Start, parse_route, parse_start, parse_wait};
-use super::Context;
 use crate::error::Result;
 use crate::model::range::Route;
 

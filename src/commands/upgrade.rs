@@ -11,7 +11,6 @@ use crate::error::Result;
 use crate::model::plan::Direction;
 use crate::model::range::Route;
 
-
 /// Apply revisions, up to a target
 ///
 /// Applies what the target needs and the database lacks, parents first. Where nothing is lacking, nothing is done.
@@ -44,5 +43,8 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { target, sql, from, lock_wait } = arguments;
-    run::move_along(context, Request { direction: Direction::Upgrade, route: target, sql, from: from.map(|start| start.0), lock_wait })
+    run::move_along(
+        context,
+        Request { direction: Direction::Upgrade, route: target, sql, from: from.map(|start| start.0), lock_wait },
+    )
 }

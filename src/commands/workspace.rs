@@ -102,10 +102,8 @@ impl Workspace {
 
     /// The revisions that a target of `show` and `edit` means; only `current` asks the database.
     pub(super) fn find(&self, context: &Context, target: &Target) -> Result<Vec<Node>> {
-        let applied =
-            if target.is_current() { Some(self.applied(&self.standing(context)?.rows)?) } else { None };
-        let landings =
-            plan::resolve(&self.graph, applied.as_ref(), target).map_err(|error| self.explain(&error))?;
+        let applied = if target.is_current() { Some(self.applied(&self.standing(context)?.rows)?) } else { None };
+        let landings = plan::resolve(&self.graph, applied.as_ref(), target).map_err(|error| self.explain(&error))?;
         let node = |landing| match landing {
             Landing::Revision(node) => Some(node),
             Landing::Base | Landing::Beyond => None,
@@ -160,10 +158,8 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let variable = |name: &str| environment.get(name).map(str::to_owned);
     // The private server is the one that was just started, whatever the environment says of another.
     let nothing = |_: &str| None;
-    let surroundings = Surroundings {
-        variable: if server.is_some() { &nothing } else { &variable },
-        user: environment.user(),
-    };
+    let surroundings =
+        Surroundings { variable: if server.is_some() { &nothing } else { &variable }, user: environment.user() };
     let conninfo = Conninfo::parse(text.reveal(), &surroundings).map_err(|error| conninfo_error(&error))?;
     for warning in &conninfo.warnings {
         context.ui.warning(warning);

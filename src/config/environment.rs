@@ -175,6 +175,14 @@ impl Environment {
     }
 }
 
+/// The name of this machine, as the kernel has it; none where it has none, or one that is not UTF-8.
+#[must_use]
+pub fn host_name() -> Option<String> {
+    let system = rustix::system::uname();
+    // Linux says `(none)` until somebody names it.
+    system.nodename().to_str().ok().filter(|name| !name.is_empty() && *name != "(none)").map(str::to_owned)
+}
+
 /// SplitMix64 (Steele, Lea, Flood 2014): scatters neighbouring numbers; no secret.
 fn split_mix(number: u64) -> u64 {
     let mut mixed = number.wrapping_add(1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
@@ -209,6 +217,12 @@ mod tests {
         assert_ne!(ids("1"), ids("2"));
         assert_eq!(ids("1")[0].get_version_num(), 4);
         assert!(Environment::new([(TEST_SEED, "x")]).is_err());
+    }
+
+    #[test]
+    fn the_host_is_the_one_that_uname_names() {
+        let output = std::process::Command::new("uname").arg("-n").output().unwrap();
+        assert_eq!(host_name().as_deref(), Some(String::from_utf8(output.stdout).unwrap().trim_end()));
     }
 
     #[test]

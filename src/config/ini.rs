@@ -11,7 +11,7 @@ use std::ops::Range;
 use super::lines::{DELIMITERS, LINE, Lines, Show, holds_secret};
 use super::mask;
 use crate::error::{Error, Result};
-use crate::source::Excerpt;
+use crate::source::{self, Excerpt, NotText};
 
 /// A file that was read: its sections in order.
 #[derive(Clone, Debug)]
@@ -54,28 +54,25 @@ impl Ini {
     /// Reads the bytes of a file; `path` is the file as the user would type it.
     ///
     /// # Errors
-    /// Not UTF-8 (a byte order mark is fine), or what [`Ini::parse`] refuses.
+    /// Not UTF-8 (a byte order mark is fine); a line that is no section, key, comment or continuation; a section or key
+    /// given twice; a NUL byte or a lone carriage return; `%(name)s`, which nothing would replace.
     pub fn from_bytes(path: &str, bytes: &[u8]) -> Result<Self> {
-        match std::str::from_utf8(bytes) {
-            Ok(text) => Self::parse(path, text),
-            Err(error) => {
-                let lines = Lines::new(path, &String::from_utf8_lossy(bytes));
-                let place = error.valid_up_to()..error.valid_up_to() + 1;
-                let refused = Error::usage("the settings are not UTF-8").at(lines.excerpt(place, Show::Nothing));
-                let utf_16 = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
-                let refused = if utf_16 { refused.note("the file begins like UTF-16") } else { refused };
-                Err(refused.hint(format!("save `{path}` as UTF-8")))
-            }
-        }
+        let refused = |at: usize, bytes: &[u8]| {
+            let lines = Lines::new(path, &String::from_utf8_lossy(bytes));
+            let refused = Error::usage("the settings are not UTF-8").at(lines.excerpt(at..at + 1, Show::Nothing));
+            refused.hint(format!("save `{path}` as UTF-8"))
+        };
+        source::text(bytes)
+            .map_err(|error| match error {
+                NotText::Utf16 => refused(0, bytes).note("the file begins like UTF-16"),
+                NotText::Utf8(error) => refused(error.valid_up_to(), source::without_mark(bytes)),
+            })
+            .and_then(|text| Self::parse(path, text))
     }
 
-    /// Reads a text.
-    ///
-    /// # Errors
-    /// A line that is no section, key, comment or continuation; a section or key given twice; a NUL byte or a lone
-    /// carriage return; `%(name)s`, which nothing would replace.
-    pub fn parse(path: &str, text: &str) -> Result<Self> {
-        let mut reader = Reader::new(Lines::new(path, text.strip_prefix('\u{feff}').unwrap_or(text)));
+    /// Reads a text without a byte order mark.
+    fn parse(path: &str, text: &str) -> Result<Self> {
+        let mut reader = Reader::new(Lines::new(path, text));
         for number in 0..reader.text.starts.len() {
             reader.line(number)?;
         }

@@ -10,6 +10,7 @@ use super::origin::{Origin, Sourced};
 use super::render::{self, Names, RenderError};
 use super::values::ValueError;
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 
 /// The sections in force, the strongest first.
 pub struct Lookup<'a> {
@@ -164,7 +165,7 @@ pub fn check_names(ini: &Ini) -> Result<()> {
             VARIABLES_SECTION => check_variables(ini, section)?,
             // Any other name is an environment's, unless it looks like a slip of one of ours.
             name => {
-                if let Some(near) = keys::nearest(name, [SETTINGS_SECTION, VARIABLES_SECTION]) {
+                if let Some(near) = nearest(name, [SETTINGS_SECTION, VARIABLES_SECTION]) {
                     return Err(Error::usage(title())
                         .at(ini.section_excerpt(section))
                         .hint(format!("call it `[{near}]`")));
@@ -193,7 +194,7 @@ fn check_keys(ini: &Ini, section: &Section) -> Result<()> {
 
 fn unknown_key(ini: &Ini, entry: &Entry, after_nothing: Option<&Entry>) -> Error {
     let name = &entry.key;
-    let near = keys::nearest(name, KEYS.iter().map(|key| key.name));
+    let near = nearest(name, KEYS.iter().map(|key| key.name));
     let foreign = keys::foreign_key_hint(name);
     if let (Some(before), None, None) = (after_nothing, near, foreign) {
         // The value of a key, not indented: a password, as likely as not.

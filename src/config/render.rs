@@ -9,7 +9,7 @@ use std::ops::Range;
 use minijinja::{ErrorKind, UndefinedBehavior, context};
 
 use super::environment::Environment;
-use super::secret::Secret;
+use crate::secret::Secret;
 
 /// What a template in a value may ask for.
 pub struct Names<'a> {

@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::keys::{self, Key, Kind};
 use super::lookup::{Lookup, refused};
 use super::origin::Sourced;
-use super::values::{self, Command, RevisionId, TimeZone, TransactionScope, ValueError};
+use super::values::{self, Command, RevisionId, TimeZone, ValueError};
 use crate::error::Result;
+use crate::model::program::TransactionScope;
 
 /// What `[migrate]`, overlaid by `-n NAME`, says. Paths are joined to the ini's directory.
 #[derive(Clone, Debug)]

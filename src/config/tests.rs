@@ -1,6 +1,7 @@
 //! The settings as a whole: files in, values or pictures of errors out.
 
 use super::*;
+use crate::model::program::TransactionScope;
 
 /// The error as a person sees it, without colour.
 fn picture(error: &Error) -> String {
@@ -399,36 +400,12 @@ fn a_file_that_is_not_there_names_what_to_type() {
 }
 
 #[test]
-fn our_own_files_are_right() {
-    let url = [("DATABASE_URL", "postgres://h/d")];
-    for text in [include_str!("../../migrate.ini"), include_str!("../../templates/migrate.ini")] {
-        let set = environment(&url);
-        let config = configured(text, &set, &overrides(None, &[])).unwrap();
-        assert_eq!(config.database_url(&set).unwrap().value, DatabaseUrl::Given(Secret::from("postgres://h/d")));
-    }
-    let example = plain(include_str!("../../migrate.ini")).unwrap();
-    assert_eq!(example.database_url(&environment(&[])).unwrap().value, DatabaseUrl::Local);
-    // What is commented out is right as well: without the `# ` it is read, and the values shown are the defaults.
-    let all: String = include_str!("../../templates/migrate.ini")
-        .lines()
-        .map(|line| match line.strip_prefix("# ") {
-            Some(setting)
-                if setting.starts_with([' ', '['])
-                    || (setting.contains(" = ") || setting.ends_with(" =")) && !setting.contains('`') =>
-            {
-                setting
-            }
-            _ => line,
-        })
-        .flat_map(|line| [line, "\n"])
-        .collect();
-    let config = configured(&all, &environment(&url), &overrides(Some("production"), &[])).unwrap();
-    assert_eq!(config.settings.post_write_hooks[0].words[0], "pg_format");
-    let written = config.in_force(&environment(&url)).unwrap();
-    for one in written.iter().filter(|one| !one.key.default.is_empty()) {
-        assert!(one.origin.excerpt().is_some(), "{}", one.key.name);
-        assert_eq!(one.shown.join("\n"), one.key.default, "{}", one.key.name);
-    }
+fn the_example_project_is_right() {
+    let text = include_str!("../../migrate.ini");
+    let set = environment(&[("DATABASE_URL", "postgres://h/d")]);
+    let url = |environment: &Environment| plain(text).unwrap().database_url(environment).unwrap().value;
+    assert_eq!(url(&set), DatabaseUrl::Given(Secret::from("postgres://h/d")));
+    assert_eq!(url(&environment(&[])), DatabaseUrl::Local);
 }
 
 #[test]

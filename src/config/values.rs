@@ -1,8 +1,13 @@
-//! A value's text made a value: durations, numbers, names, words, commands. Pure, and silent about the text itself.
+//! A value's text made a value: durations, numbers, names, words, commands. Errors are silent about the text itself.
+//! Nothing is read but, for [`TimeZone::Local`], what this machine's clock shows.
 
 use std::time::Duration;
 
-use chrono::FixedOffset;
+use chrono::{DateTime, FixedOffset, Local, Offset, Utc};
+
+use super::mask;
+use crate::model::timeout::{Timeout, TimeoutError};
+use crate::nearest::nearest;
 
 /// Why a text is no value of its kind: a fragment that follows the setting's name, and perhaps what to write.
 ///
@@ -45,6 +50,19 @@ pub enum TimeZone {
     Offset(FixedOffset),
 }
 
+impl TimeZone {
+    /// A moment as a clock in this zone shows it, in whole seconds: what a header and a file's name can hold.
+    #[must_use]
+    pub fn at(self, moment: DateTime<Utc>) -> DateTime<FixedOffset> {
+        let moment = DateTime::from_timestamp(moment.timestamp(), 0).unwrap_or(moment);
+        match self {
+            Self::Utc => moment.with_timezone(&Utc.fix()),
+            Self::Local => moment.with_timezone(&Local).fixed_offset(),
+            Self::Offset(offset) => moment.with_timezone(&offset),
+        }
+    }
+}
+
 /// How new revisions are numbered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RevisionId {
@@ -56,15 +74,6 @@ pub enum RevisionId {
     Timestamp,
 }
 
-/// How far a transaction reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TransactionScope {
-    /// One for each revision.
-    Revision,
-    /// One for the whole run.
-    Run,
-}
-
 /// A command as words; the first is the program. No shell sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -74,8 +83,12 @@ pub struct Command {
     pub words: Vec<String>,
 }
 
-/// PostgreSQL keeps its timeouts as milliseconds in 32 bits (guc.c), so no longer one could be set.
-const LONGEST: u64 = i32::MAX as u64;
+impl std::fmt::Display for Command {
+    /// The line, with what may be a password hidden.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(&mask::cover(&self.line, &mask::hidden(&self.line, 0, false), 0..0).0)
+    }
+}
 
 /// A duration: a whole number and `ms`, `s`, `min`, `h` or `d` (PostgreSQL's units), or `0`.
 ///
@@ -83,32 +96,13 @@ const LONGEST: u64 = i32::MAX as u64;
 /// No number, no unit or another one, or longer than PostgreSQL's settings hold (24 days).
 pub fn duration(text: &str) -> Result<Duration, ValueError> {
     let example = "write `500ms`, `2s`, `5min`, `1h` or `0`";
-    let wrong = || ValueError::new("is no duration").hint(example);
-    let text = text.trim();
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-    let number: u64 = match &text[..digits] {
-        "" => return Err(wrong()),
-        number => number.parse().map_err(|_| too_long())?,
-    };
-    let unit: u64 = match text[digits..].trim_start() {
-        "" if number == 0 => 1,
-        "" => return Err(ValueError::new("has no unit").hint(example)),
-        "ms" => 1,
-        "s" => 1000,
-        "min" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        "m" => return Err(ValueError::new("has no unit that is known").hint("write `min` for minutes")),
-        _ => return Err(wrong()),
-    };
-    match number.checked_mul(unit) {
-        Some(milliseconds) if milliseconds <= LONGEST => Ok(Duration::from_millis(milliseconds)),
-        _ => Err(too_long()),
+    match Timeout::parse(text) {
+        Ok(timeout) => Ok(Duration::from_millis(timeout.milliseconds().into())),
+        Err(TimeoutError::Form) => Err(ValueError::new("is no duration").hint(example)),
+        Err(TimeoutError::NoUnit) => Err(ValueError::new("has no unit").hint(example)),
+        Err(TimeoutError::UnitM) => Err(ValueError::new("has no unit that is known").hint("write `min` for minutes")),
+        Err(TimeoutError::TooLong) => Err(ValueError::new("is longer than PostgreSQL's limits can be: 24 days")),
     }
-}
-
-fn too_long() -> ValueError {
-    ValueError::new("is longer than PostgreSQL's limits can be: 24 days")
 }
 
 /// A boolean in any of the usual words.
@@ -198,7 +192,7 @@ pub fn command(text: &str) -> Result<Command, ValueError> {
 pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, ValueError> {
     choices.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let words: Vec<String> = choices.iter().map(|(word, _)| format!("`{word}`")).collect();
-        let near = super::keys::nearest(text, choices.iter().map(|(word, _)| *word));
+        let near = nearest(text, choices.iter().map(|(word, _)| *word));
         let error = ValueError::new(format!("is none of {}", words.join(", ")));
         match near {
             Some(near) => error.hint(format!("write `{near}`")),
@@ -213,30 +207,15 @@ mod tests {
 
     #[test]
     fn durations() {
-        let milliseconds = |text: &str| duration(text).map(|duration| duration.as_millis());
-        for (text, expected) in [
-            ("0", 0),
-            ("0s", 0),
-            ("500ms", 500),
-            ("2s", 2000),
-            ("5min", 300_000),
-            ("1 h", 3_600_000),
-            ("24d", 2_073_600_000),
-        ] {
-            assert_eq!(milliseconds(text), Ok(expected), "{text}");
-        }
+        assert_eq!(duration("5min"), Ok(Duration::from_secs(300)));
+        assert_eq!(duration("0"), Ok(Duration::ZERO));
         for (text, problem) in [
-            ("", "is no duration"),
-            ("s", "is no duration"),
-            ("-1s", "is no duration"),
             ("1.5s", "is no duration"),
             ("5", "has no unit"),
             ("5m", "has no unit that is known"),
             ("25d", "is longer than PostgreSQL's limits can be: 24 days"),
-            ("99999999999999999999d", "is longer than PostgreSQL's limits can be: 24 days"),
-            ("9999999999999999999d", "is longer than PostgreSQL's limits can be: 24 days"),
         ] {
-            assert_eq!(milliseconds(text).unwrap_err().problem, problem, "{text}");
+            assert_eq!(duration(text).unwrap_err().problem, problem, "{text}");
         }
     }
 
@@ -265,6 +244,19 @@ mod tests {
     }
 
     #[test]
+    fn a_zones_clock_shows_whole_seconds() {
+        let moment = DateTime::parse_from_rfc3339("2025-01-02T03:04:05.678Z").unwrap().to_utc();
+        for (zone, wanted) in [
+            ("UTC", "2025-01-02T03:04:05+00:00"),
+            ("+02", "2025-01-02T05:04:05+02:00"),
+            ("-03:30", "2025-01-01T23:34:05-03:30"),
+        ] {
+            assert_eq!(time_zone(zone).unwrap().at(moment).to_rfc3339(), wanted, "{zone}");
+        }
+        assert_eq!(TimeZone::Local.at(moment).to_utc().timestamp_millis(), moment.timestamp() * 1000);
+    }
+
+    #[test]
     fn words_booleans_numbers_and_commands() {
         let choices = [("uuid", 1), ("sequence", 2)];
         assert_eq!(choice("sequence", &choices), Ok(2));
@@ -277,5 +269,6 @@ mod tests {
         assert_eq!(command("a 'b c' d").unwrap().words, ["a", "b c", "d"]);
         assert_eq!(command("a 'b").unwrap_err().problem, "has a quote that is not closed");
         assert!(command("''").is_err());
+        assert_eq!(command("a --password b").unwrap().to_string(), "a --password ***");
     }
 }

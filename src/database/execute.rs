@@ -360,8 +360,7 @@ impl Run<'_> {
         let step = self.message.step;
         let message = std::mem::take(&mut self.message);
         self.message.step = step;
-        while self.flying.len() >= WINDOW.0
-            || (!self.flying.is_empty() && self.flying_bytes + message.bytes > WINDOW.1)
+        while self.flying.len() >= WINDOW.0 || (!self.flying.is_empty() && self.flying_bytes + message.bytes > WINDOW.1)
         {
             self.settle_one()?;
         }

@@ -93,7 +93,8 @@ impl Session {
 
     fn taken(&mut self, wait: Duration) -> Error {
         let waited = ui::duration(wait);
-        let error = Error::failed(format!("another run holds the lock on this database, and did not end within {waited}"));
+        let error =
+            Error::failed(format!("another run holds the lock on this database, and did not end within {waited}"));
         let error = match self.holder() {
             Some(holder) => {
                 let pid = holder.pid.clone();

@@ -64,10 +64,7 @@ impl Session {
              AND a.attname OPERATOR(pg_catalog.=) '{COLUMN}'::pg_catalog.name AND a.atttypmod OPERATOR(pg_catalog.>) 4)",
             regclass(self.tables.history()),
         );
-        let rows = format!(
-            "SELECT {COLUMN} FROM {} ORDER BY {COLUMN} COLLATE pg_catalog.\"C\"",
-            self.tables.version()
-        );
+        let rows = format!("SELECT {COLUMN} FROM {} ORDER BY {COLUMN} COLLATE pg_catalog.\"C\"", self.tables.version());
         [about, rows]
     }
 
@@ -84,7 +81,9 @@ impl Session {
             let table = self.tables.version();
             let explained = explain(error, &format!("cannot read the version table {table}"));
             return Err(match error.code.as_str() {
-                "42501" => explained.hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO the role used here")),
+                "42501" => {
+                    explained.hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO the role used here"))
+                }
                 _ => explained,
             });
         }

@@ -270,13 +270,7 @@ BEGIN
         self.history_row(record, author, "failed", Some(failure))
     }
 
-    fn history_row(
-        &self,
-        record: &Record,
-        author: &Author,
-        outcome: &str,
-        failure: Option<&Failure>,
-    ) -> String {
+    fn history_row(&self, record: &Record, author: &Author, outcome: &str, failure: Option<&Failure>) -> String {
         // A failed step's own memory of its start went with its transaction.
         let started = failure.map_or_else(
             || {
@@ -284,7 +278,12 @@ BEGIN
                  pg_catalog.transaction_timestamp())"
                     .to_owned()
             },
-            |failure| format!("pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) '{} milliseconds'::pg_catalog.interval", failure.milliseconds),
+            |failure| {
+                format!(
+                    "pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) '{} milliseconds'::pg_catalog.interval",
+                    failure.milliseconds
+                )
+            },
         );
         let optional = |value: Option<&str>| value.map_or_else(|| "NULL".to_owned(), literal);
         format!(

@@ -20,6 +20,7 @@ pub use self::fields::Key;
 use self::fields::{Fields, Text, Value};
 pub use self::lines::{extent, text};
 use super::revision::{Name, NameError, Revision};
+use super::timeout::Timeout;
 
 /// A header that ends behind this byte of its file is refused: nothing but a file of comments is that long.
 pub const LONGEST: usize = 32 * 1024;
@@ -54,41 +55,6 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self { created: None, transaction: true, template: false, lock_timeout: None, statement_timeout: None }
-    }
-}
-
-/// A time limit in milliseconds; 0 is "no limit", as in PostgreSQL.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Timeout(u32);
-
-impl Timeout {
-    /// The limit that `text` writes: a whole number and its unit (`500ms`, `2s`, `5min`, `1h`, `1d`: PostgreSQL's
-    /// names), or `0`. Nothing where it is anything else, or more than PostgreSQL can hold (2147483647 ms).
-    ///
-    /// A bare number is milliseconds to PostgreSQL and seconds to most readers, so it needs its unit.
-    #[must_use]
-    pub fn parse(text: &str) -> Option<Self> {
-        if text == "0" {
-            return Some(Self(0));
-        }
-        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-        let number: u64 = text[..digits].parse().ok()?;
-        let unit = match text[digits..].trim_start_matches(' ') {
-            "ms" => 1,
-            "s" => 1000,
-            "min" => 60_000,
-            "h" => 3_600_000,
-            "d" => 86_400_000,
-            _ => return None,
-        };
-        let milliseconds = number.checked_mul(unit).filter(|&milliseconds| milliseconds <= i32::MAX as u64)?;
-        u32::try_from(milliseconds).ok().map(Self)
-    }
-
-    /// The limit in milliseconds.
-    #[must_use]
-    pub fn milliseconds(self) -> u32 {
-        self.0
     }
 }
 
@@ -198,8 +164,8 @@ fn interpret(text: &str, fields: &Fields<'_>) -> Result<Header, HeaderError> {
         created: scalar(fields, Key::Created, Nothing::Absent, |text| DateTime::parse_from_rfc3339(text).ok())?,
         transaction: scalar(fields, Key::Transaction, Nothing::Wrong, truth)?.unwrap_or(true),
         template: scalar(fields, Key::Template, Nothing::Wrong, truth)?.unwrap_or(false),
-        lock_timeout: scalar(fields, Key::LockTimeout, Nothing::Wrong, Timeout::parse)?,
-        statement_timeout: scalar(fields, Key::StatementTimeout, Nothing::Wrong, Timeout::parse)?,
+        lock_timeout: scalar(fields, Key::LockTimeout, Nothing::Wrong, timeout)?,
+        statement_timeout: scalar(fields, Key::StatementTimeout, Nothing::Wrong, timeout)?,
     };
     Ok(Header { revision, settings })
 }
@@ -251,6 +217,10 @@ fn names(fields: &Fields<'_>, key: Key) -> Result<Vec<Name>, HeaderError> {
 fn name(key: Key, value: &Text<'_>) -> Result<Name, HeaderError> {
     Name::new(&value.text)
         .map_err(|error| HeaderError { problem: Problem::BadName(key, error), range: value.range.clone() })
+}
+
+fn timeout(text: &str) -> Option<Timeout> {
+    Timeout::parse(text).ok()
 }
 
 fn truth(text: &str) -> Option<bool> {

@@ -11,3 +11,4 @@ pub mod range;
 pub mod revision;
 pub mod sql;
 pub mod target;
+pub mod timeout;

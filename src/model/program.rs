@@ -4,7 +4,7 @@
 //! anything that stands here. The statements of a revision are not here: an operation names the section, and
 //! the executor reads it when it comes to it.
 
-use super::bookkeeping::{Author, Action, Expected, Record, Scope, Tables};
+use super::bookkeeping::{Action, Author, Expected, Record, Scope, Tables};
 use super::sql::quote::literal;
 
 /// How much one transaction holds.
@@ -257,7 +257,15 @@ mod tests {
             purge: false,
         };
         let expected = Expected::Rows(vec![]);
-        ProgramStep { title: "001".into(), expected, record, sections, lock_timeout: None, statement_timeout: None, savepoints: false }
+        ProgramStep {
+            title: "001".into(),
+            expected,
+            record,
+            sections,
+            lock_timeout: None,
+            statement_timeout: None,
+            savepoints: false,
+        }
     }
 
     fn lowered(steps: &[&[bool]], scope: TransactionScope) -> Result<String, LowerError> {

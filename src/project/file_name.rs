@@ -7,8 +7,8 @@ use std::ops::Range;
 
 use chrono::{DateTime, Datelike, FixedOffset, Timelike};
 
-use super::nearest;
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 
 /// What a name is made of.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -49,12 +49,6 @@ const TOKENS: [(&str, Token); 9] = [
 ];
 
 impl FileTemplate {
-    /// What the ini says where it says nothing.
-    pub const DEFAULT: &str = "%(rev)s_%(slug)s";
-
-    /// How many characters of a slug are kept where the ini says nothing.
-    pub const SLUG_LENGTH: usize = 40;
-
     /// The template that `text` writes; slugs longer than `slug_length` characters are cut.
     ///
     /// # Errors

@@ -1,60 +1,34 @@
 //! The id of a new revision, by the setting `revision_id`.
 
 use chrono::{DateTime, FixedOffset};
+use uuid::Uuid;
 
-use super::nearest;
+use crate::config::RevisionId;
 use crate::error::{Error, Result};
 use crate::model::revision::Name;
-
-/// How new revisions get their ids.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum IdScheme {
-    /// The last 12 hex digits of a random UUID, as Alembic has it.
-    #[default]
-    Random,
-    /// The number after the highest one: `003` after `002`.
-    Sequence,
-    /// The time: `20250101_120000`.
-    Timestamp,
-}
 
 /// A number of more digits than this is a timestamp or a UUID that happens to have no letter, not one of a sequence.
 const SEQUENCE_DIGITS: usize = 9;
 
-impl IdScheme {
-    /// The scheme that the ini names: `uuid`, `sequence` or `timestamp`.
-    ///
-    /// # Errors
-    /// What is wrong, with the nearest right word.
-    pub fn parse(text: &str) -> std::result::Result<Self, String> {
-        match text {
-            "uuid" => Ok(Self::Random),
-            "sequence" => Ok(Self::Sequence),
-            "timestamp" => Ok(Self::Timestamp),
-            _ => Err(match nearest(text, ["uuid", "sequence", "timestamp"]) {
-                Some(near) => format!("unknown `revision_id` `{text}`: did you mean `{near}`?"),
-                None => format!("unknown `revision_id` `{text}`: write `uuid`, `sequence` or `timestamp`"),
-            }),
-        }
-    }
-
-    /// A new id, where `existing` are taken and it is `now`.
-    ///
-    /// # Errors
-    /// The id is taken: a second revision in the same second. There is no number left.
-    pub fn next<'a>(self, existing: impl Iterator<Item = &'a str> + Clone, now: DateTime<FixedOffset>) -> Result<Name> {
-        let id = match self {
-            Self::Random => {
-                let digits = uuid::Uuid::new_v4().simple().to_string();
-                digits[digits.len() - 12..].to_owned()
-            }
-            Self::Sequence => after_highest(existing.clone()),
-            Self::Timestamp => now.format("%Y%m%d_%H%M%S").to_string(),
-        };
-        let id = Name::new(&id).map_err(|_| Error::failed(format!("`{id}` cannot be an id")))?;
-        refuse_existing(&id, existing)?;
-        Ok(id)
-    }
+/// A new id, where `existing` are taken, it is `now`, and chance gave `random`.
+///
+/// # Errors
+/// The id is taken: a second revision in the same second. There is no number left.
+pub fn next_id<'a>(
+    scheme: RevisionId,
+    existing: impl Iterator<Item = &'a str> + Clone,
+    now: DateTime<FixedOffset>,
+    random: Uuid,
+) -> Result<Name> {
+    let id = match scheme {
+        // The last 12 hex digits, as Alembic has it.
+        RevisionId::Uuid => random.simple().to_string().split_off(20),
+        RevisionId::Sequence => after_highest(existing.clone()),
+        RevisionId::Timestamp => now.format("%Y%m%d_%H%M%S").to_string(),
+    };
+    let id = Name::new(&id).map_err(|_| Error::failed(format!("`{id}` cannot be an id")))?;
+    refuse_existing(&id, existing)?;
+    Ok(id)
 }
 
 /// The number after the highest of those that are numbers, as wide as that one and at least three digits.
@@ -85,9 +59,13 @@ pub fn refuse_existing<'a>(id: &Name, existing: impl IntoIterator<Item = &'a str
 mod tests {
     use super::*;
 
-    fn next(scheme: IdScheme, existing: &[&str]) -> std::result::Result<String, String> {
+    const RANDOM: Uuid = Uuid::from_u128(0x0123_4567_89AB_CDEF_0123_4567_89AB_CDEF);
+
+    fn next(scheme: RevisionId, existing: &[&str]) -> std::result::Result<String, String> {
         let now = DateTime::parse_from_rfc3339("2025-01-01T12:00:00+02:00").unwrap();
-        scheme.next(existing.iter().copied(), now).map(|id| id.to_string()).map_err(|error| error.to_string())
+        next_id(scheme, existing.iter().copied(), now, RANDOM)
+            .map(|id| id.to_string())
+            .map_err(|error| error.to_string())
     }
 
     #[test]
@@ -102,17 +80,16 @@ mod tests {
             (&["001", "123456789012", "20250101120000"], "002"),
             (&["999999999"], "1000000000"),
         ] {
-            assert_eq!(next(IdScheme::Sequence, existing).as_deref(), Ok(wanted), "{existing:?}");
+            assert_eq!(next(RevisionId::Sequence, existing).as_deref(), Ok(wanted), "{existing:?}");
         }
     }
 
     #[test]
     fn timestamps_and_random_ids() {
-        assert_eq!(next(IdScheme::Timestamp, &[]).as_deref(), Ok("20250101_120000"));
-        assert!(next(IdScheme::Timestamp, &["20250101_120000"]).unwrap_err().contains("already"));
-        let id = next(IdScheme::Random, &[]).unwrap();
-        assert!(id.len() == 12 && id.bytes().all(|byte| byte.is_ascii_hexdigit()), "{id}");
-        assert_ne!(id, next(IdScheme::Random, &[]).unwrap());
+        assert_eq!(next(RevisionId::Timestamp, &[]).as_deref(), Ok("20250101_120000"));
+        assert!(next(RevisionId::Timestamp, &["20250101_120000"]).unwrap_err().contains("already"));
+        assert_eq!(next(RevisionId::Uuid, &[]).as_deref(), Ok("456789abcdef"));
+        assert!(next(RevisionId::Uuid, &["456789ABCDEF"]).unwrap_err().contains("already"));
     }
 
     #[test]
@@ -121,12 +98,5 @@ mod tests {
         assert!(refuse_existing(&id, ["abc", "b"]).is_ok());
         assert!(refuse_existing(&id, ["ab"]).is_err());
         assert!(refuse_existing(&id, ["AB"]).unwrap_err().title().contains("only in case"));
-    }
-
-    #[test]
-    fn schemes() {
-        assert_eq!(IdScheme::parse("sequence"), Ok(IdScheme::Sequence));
-        assert!(IdScheme::parse("sequnce").unwrap_err().contains("did you mean `sequence`?"));
-        assert!(IdScheme::parse("x").unwrap_err().contains("write `uuid`"));
     }
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::TEMPLATE;
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 use crate::template;
 
 const INI: &str = include_str!("../../templates/migrate.ini.j2");
@@ -39,7 +40,7 @@ impl InitTemplate {
         INIT_TEMPLATES.into_iter().find(|template| template.name == name).ok_or_else(|| {
             let names = INIT_TEMPLATES.map(|template| template.name);
             let error = Error::usage(format!("no such template: `{name}`"));
-            match super::nearest(name, names) {
+            match nearest(name, names) {
                 Some(near) => error.hint(format!("did you mean `{near}`?")),
                 None => error.note(format!("there are {}", names.map(|name| format!("`{name}`")).join(", "))),
             }
@@ -114,6 +115,9 @@ fn make_file(directory: &Path, path: &Path, text: &str) -> Result<Made> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::keys::KEYS;
+    use crate::config::{CommandLineOverrides, Config, DatabaseUrl, Environment};
+    use crate::secret::Secret;
 
     #[test]
     fn a_project_is_laid_out_once() {
@@ -138,20 +142,76 @@ mod tests {
         assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 1);
     }
 
+    /// The ini of a new project, which it leaves in `directory`.
+    fn ini(directory: &Path, kind: InitTemplate) -> String {
+        init(directory, kind).unwrap();
+        std::fs::read_to_string(directory.join("migrate.ini")).unwrap()
+    }
+
+    /// What `text` as `migrate.ini` says, with `-n name`.
+    fn config(directory: &Path, text: &str, environment: &Environment, name: Option<&str>) -> Config {
+        let path = directory.join("read.ini");
+        std::fs::write(&path, text).unwrap();
+        let name = name.map(str::to_owned);
+        Config::load(environment, &CommandLineOverrides { config: Some(path), name, ..Default::default() }).unwrap()
+    }
+
     #[test]
     fn the_inis() {
+        let url = "postgres://h/d";
+        let environment = Environment::new([("DATABASE_URL", url)]).unwrap();
         for kind in INIT_TEMPLATES {
             let directory = tempfile::tempdir().unwrap();
-            init(directory.path(), kind).unwrap();
-            let ini = std::fs::read_to_string(directory.path().join("migrate.ini")).unwrap();
-            let lines: Vec<&str> = ini.lines().collect();
-            assert!(
-                lines.contains(&"[migrate]") && lines.contains(&"url = {{ x.dbUrl or env.DATABASE_URL }}"),
-                "{ini}"
-            );
-            assert_eq!(lines.contains(&"version_table = alembic_version"), kind.alembic, "{ini}");
-            assert!(!ini.contains("{%") && !ini.contains("\n\n\n"), "{ini}");
+            let ini = ini(directory.path(), kind);
+            assert!(ini.starts_with("# Settings") && ini.ends_with("2s\n") && !ini.contains("{%"), "{ini}");
+            assert!(!ini.contains("\n\n\n"), "{ini}");
+            let config = config(directory.path(), &ini, &environment, None);
+            let given = DatabaseUrl::Given(Secret::from(url));
+            assert_eq!(config.database_url(&environment).unwrap().value, given);
+            let table = if kind.alembic { "alembic_version" } else { "aludel_version" };
+            assert_eq!(*config.settings.version_table, table);
         }
         assert_eq!(InitTemplate::named("genric").unwrap_err().hints(), ["did you mean `generic`?"]);
+    }
+
+    #[test]
+    fn the_ini_mentions_every_setting_that_is_not_rare() {
+        for kind in INIT_TEMPLATES {
+            let directory = tempfile::tempdir().unwrap();
+            let ini = ini(directory.path(), kind);
+            for key in KEYS.iter().filter(|key| !key.rare) {
+                let start = format!("{} =", key.name);
+                let mentioned = ini.lines().any(|line| line.trim_start_matches("# ").starts_with(&start));
+                assert!(mentioned, "{} does not mention {}", kind.name, key.name);
+            }
+        }
+    }
+
+    /// Without its `# ` every setting is read, and gives what holds without it.
+    #[test]
+    fn what_is_commented_out_is_right() {
+        let directory = tempfile::tempdir().unwrap();
+        let all: String = ini(directory.path(), INIT_TEMPLATES[0])
+            .lines()
+            .map(|line| match line.strip_prefix("# ") {
+                Some(setting)
+                    if setting.starts_with([' ', '['])
+                        || (setting.contains(" = ") || setting.ends_with(" =")) && !setting.contains('`') =>
+                {
+                    setting
+                }
+                _ => line,
+            })
+            .flat_map(|line| [line, "\n"])
+            .collect();
+        let environment = Environment::new([("DATABASE_URL", "postgres://h/d")]).unwrap();
+        let config = config(directory.path(), &all, &environment, Some("production"));
+        assert_eq!(config.settings.post_write_hooks[0].words[0], "pg_format");
+        let written = config.in_force(&environment).unwrap();
+        for one in written.iter().filter(|one| !one.key.default.is_empty()) {
+            assert!(one.origin.excerpt().is_some(), "{}", one.key.name);
+            assert_eq!(one.shown.join("\n"), one.key.default, "{}", one.key.name);
+        }
+        assert_eq!(config.variables(&environment).unwrap()["app_role"].reveal(), "app");
     }
 }

@@ -9,10 +9,11 @@ use std::path::{Path, PathBuf};
 use chrono::{DateTime, FixedOffset, SecondsFormat};
 
 use super::{FileTemplate, HookRun, explain, file_name, hooks, listing};
+use crate::config::Command;
 use crate::error::{Error, Result};
 use crate::model::header::{self, Header, Key};
 use crate::model::revision::Name;
-use crate::source::Excerpt;
+use crate::source::{self, Excerpt};
 use crate::template;
 
 /// The template of a new file where a project has none of its own.
@@ -31,7 +32,7 @@ pub struct NewRevision {
     pub labels: Vec<Name>,
     /// Its message: one line, or empty.
     pub message: String,
-    /// The time it says it was made, in the zone of the settings ([`super::Zone::at`]).
+    /// The time it says it was made, in the zone of the settings ([`TimeZone::at`](crate::config::TimeZone::at)).
     pub created: DateTime<FixedOffset>,
     /// The version location it goes to, as the user would type it.
     pub directory: PathBuf,
@@ -47,7 +48,7 @@ pub struct Writer {
     /// Where the project's own template would be; [`TEMPLATE`] is used where there is no such file.
     pub template: PathBuf,
     /// The commands run on each new file.
-    pub hooks: Vec<String>,
+    pub hooks: Vec<Command>,
 }
 
 impl Writer {
@@ -63,7 +64,6 @@ impl Writer {
         let name = self.file_template.render(new.id.as_str(), &new.message, new.created);
         file_name::check(&name)?;
         self.check_directory(new, &name)?;
-        hooks::check(&self.hooks)?;
         let path = new.directory.join(&name);
         let text = self.render(new)?;
         self.check(new, &path, &text).map_err(|error| error.note("nothing was written"))?;
@@ -129,8 +129,8 @@ impl Writer {
         let wrong = |error: Error| error.note("a post-write hook changed the header; the file is kept as it left it");
         let bytes = std::fs::read(path)
             .map_err(|error| wrong(Error::failed(format!("cannot read `{}` back", path.display())).cause(error)))?;
-        let text = String::from_utf8_lossy(&bytes);
-        self.check(new, path, text.trim_start_matches('\u{feff}')).map_err(wrong)
+        let text = String::from_utf8_lossy(source::without_mark(&bytes));
+        self.check(new, path, &text).map_err(wrong)
     }
 }
 
@@ -209,6 +209,8 @@ fn make_parent(directory: &Path, name: &str, path: &Path) -> Result<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::keys::FILE_TEMPLATE;
+    use crate::config::values::command;
     use crate::model::revision::Revision;
 
     fn name(text: &str) -> Name {
@@ -229,7 +231,7 @@ mod tests {
 
     fn writer(directory: &Path, file_template: &str) -> Writer {
         Writer {
-            file_template: FileTemplate::parse(file_template, FileTemplate::SLUG_LENGTH).unwrap(),
+            file_template: FileTemplate::parse(file_template, 40).unwrap(),
             recursive: false,
             template: directory.join("revision.sql.j2"),
             hooks: Vec::new(),
@@ -248,7 +250,7 @@ mod tests {
     #[test]
     fn the_file_says_what_it_was_given() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, _) = writer(directory.path(), FileTemplate::DEFAULT).write(&new(directory.path())).unwrap();
+        let (path, _) = writer(directory.path(), FILE_TEMPLATE.default).write(&new(directory.path())).unwrap();
         assert_eq!(path, directory.path().join("003_add_users.sql"));
         assert_eq!(
             std::fs::read_to_string(path).unwrap(),
@@ -260,7 +262,7 @@ mod tests {
     #[test]
     fn a_base_and_a_merge() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = writer(directory.path(), FileTemplate::DEFAULT);
+        let writer = writer(directory.path(), FILE_TEMPLATE.default);
         let base = NewRevision { parents: Vec::new(), message: String::new(), ..new(directory.path()) };
         let (path, _) = writer.write(&base).unwrap();
         assert_eq!(path, directory.path().join("003.sql"));
@@ -281,7 +283,7 @@ mod tests {
     #[test]
     fn odd_messages_read_back_and_stay_inside() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = writer(directory.path(), FileTemplate::DEFAULT);
+        let writer = writer(directory.path(), FILE_TEMPLATE.default);
         for (number, message) in [
             "../../etc/x",
             "; rm -rf /",
@@ -324,7 +326,7 @@ mod tests {
             assert!(error.title().contains(wanted), "{error}");
             assert_eq!(names_in(directory.path()), before, "{wanted}");
         };
-        let plain = writer(directory.path(), FileTemplate::DEFAULT);
+        let plain = writer(directory.path(), FILE_TEMPLATE.default);
         let base = new(directory.path());
         std::fs::write(directory.path().join("003_add_users.sql"), "mine").unwrap();
         refused(&plain, &base, "already");
@@ -339,9 +341,6 @@ mod tests {
         let mut recursive = writer(directory.path(), "repeatable/%(rev)s");
         recursive.recursive = true;
         refused(&recursive, &base, "not for revisions");
-        let mut hooked = plain.clone();
-        hooked.hooks = vec!["fmt 'open".to_owned()];
-        refused(&hooked, &NewRevision { id: name("x"), ..base.clone() }, "not closed");
         let missing = NewRevision { directory: directory.path().join("nosuch"), ..base };
         refused(&plain, &missing, "cannot write");
     }
@@ -366,7 +365,7 @@ mod tests {
     #[test]
     fn a_template_that_loses_something_is_told_what() {
         let directory = tempfile::tempdir().unwrap();
-        let writer = writer(directory.path(), FileTemplate::DEFAULT);
+        let writer = writer(directory.path(), FILE_TEMPLATE.default);
         let whole = "-- revision: {{ revision }}\n-- parents: {{ parents | yaml }}\n-- message: {{ message }}\n\
                      -- created: {{ created }}\n";
         for (template, wanted) in [
@@ -391,16 +390,16 @@ mod tests {
     #[test]
     fn hooks_run_on_the_file_and_may_not_break_it() {
         let directory = tempfile::tempdir().unwrap();
-        let mut writer = writer(directory.path(), FileTemplate::DEFAULT);
-        writer.hooks = vec!["sed -i s/upgrade/upgrade\\ x/ {}".to_owned()];
+        let mut writer = writer(directory.path(), FILE_TEMPLATE.default);
+        writer.hooks = vec![command("sed -i 's/upgrade/upgrade x/' {}").unwrap()];
         let (path, ran) = writer.write(&new(directory.path())).unwrap();
         assert_eq!(ran.len(), 1);
         assert!(std::fs::read_to_string(&path).unwrap().contains("-- migrate:upgrade x\n"));
-        writer.hooks = vec!["sed -i s/002/001/ {}".to_owned()];
+        writer.hooks = vec![command("sed -i s/002/001/ {}").unwrap()];
         let error = writer.write(&NewRevision { id: name("x"), ..new(directory.path()) }).unwrap_err();
         assert!(error.title().contains("`parents`"), "{error}");
         assert!(error.notes().iter().any(|note| note.contains("hook changed the header")));
-        writer.hooks = vec!["false".to_owned()];
+        writer.hooks = vec![command("false").unwrap()];
         let error = writer.write(&NewRevision { id: name("y"), ..new(directory.path()) }).unwrap_err();
         assert!(error.notes()[0].contains("is kept"), "{:?}", error.notes());
         assert!(directory.path().join("y_add_users.sql").exists());

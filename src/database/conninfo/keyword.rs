@@ -1,6 +1,8 @@
 //! The settings a connection string may hold: libpq's, as its manual lists them (34.1.2), with the environment
 //! variable that stands in for each (34.15). It says which exist, not what they mean.
 
+use crate::nearest::nearest;
+
 /// One setting.
 pub(super) struct Keyword {
     /// Its name in a connection string.
@@ -83,24 +85,13 @@ pub(super) fn find(name: &str) -> Option<&'static Keyword> {
     KEYWORDS.iter().find(|keyword| keyword.name == name)
 }
 
-/// The setting whose name is nearest to `name`, if one is near enough to be meant.
-pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    /// No name is longer by far; comparing a megabyte would take as long as it is wide.
-    const LONGEST: usize = 40;
-    if name.len() > LONGEST {
-        return None;
-    }
-    let lower = name.to_ascii_lowercase();
-    match lower.as_str() {
+/// The setting that somebody who wrote `name` may have meant: another word for it, or one that looks like it.
+pub(super) fn meant(name: &str) -> Option<&'static str> {
+    match name.to_ascii_lowercase().as_str() {
         "database" | "db" => return Some("dbname"),
         "username" => return Some("user"),
         "pass" | "passwd" => return Some("password"),
         _ => {}
     }
-    KEYWORDS
-        .iter()
-        .map(|keyword| (strsim::damerau_levenshtein(&lower, keyword.name), keyword.name))
-        .min()
-        .filter(|(distance, known)| *distance <= known.len() / 3)
-        .map(|(_, known)| known)
+    nearest(name, KEYWORDS.iter().map(|keyword| keyword.name))
 }

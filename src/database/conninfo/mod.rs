@@ -6,7 +6,6 @@ mod error;
 mod key_value;
 mod keyword;
 mod password_file;
-mod secret;
 mod settings;
 mod url;
 
@@ -15,9 +14,9 @@ mod tests;
 
 pub use error::ConninfoError;
 pub use password_file::PasswordFileWarning;
-pub use secret::Secret;
 pub use settings::{Settings, masked};
 
+use crate::secret::Secret;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! `.pgpass` (manual, 34.16): lines `host:port:database:user:password`, `\:` and `\\` escaped, `*` for anything.
 
-use super::secret::Secret;
+use crate::secret::Secret;
 use std::fmt;
 use std::io;
 use std::os::unix::fs::MetadataExt as _;

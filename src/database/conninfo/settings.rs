@@ -1,8 +1,8 @@
 //! A connection string as written: which settings it gives, before any default.
 
 use super::error::ConninfoError;
-use super::secret::Secret;
 use super::{key_value, keyword, url};
+use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -38,14 +38,14 @@ impl Settings {
     /// The value of a secret setting, unless it is missing or empty.
     #[must_use]
     pub fn secret(&self, key: &str) -> Option<&Secret> {
-        self.secret.get(key).filter(|value| !value.expose().is_empty())
+        self.secret.get(key).filter(|value| !value.reveal().is_empty())
     }
 
     /// Gives `key` a value; a later one wins, as in libpq. `show_key`: the name cannot be a part of a password.
     pub(super) fn set(&mut self, key: &str, value: String, show_key: bool) -> Result<(), ConninfoError> {
         let Some(known) = keyword::find(key) else {
             let shown = (show_key && key.len() <= 64).then(|| key.to_owned());
-            return Err(ConninfoError::Unknown { key: shown, nearest: keyword::nearest(key) });
+            return Err(ConninfoError::Unknown { key: shown, nearest: keyword::meant(key) });
         };
         if known.secret {
             self.secret.insert(known.name, Secret::new(value));

@@ -15,7 +15,7 @@ fn parse(text: &str) -> Result<Conninfo, ConninfoError> {
 fn summary(text: &str) -> String {
     let conninfo = parse(text).unwrap();
     let hosts: Vec<String> = conninfo.hosts.iter().map(ToString::to_string).collect();
-    let password = conninfo.hosts[0].password.as_ref().map_or("-", Secret::expose).to_owned();
+    let password = conninfo.hosts[0].password.as_ref().map_or("-", Secret::reveal).to_owned();
     format!("{}|{password}|{}|{}", conninfo.user, hosts.join(","), conninfo.database)
 }
 
@@ -169,7 +169,7 @@ fn the_password_file() {
     let password = |rest: &str| {
         let conninfo = parse(&format!("{rest} user=u passfile={}", path.display())).unwrap();
         assert!(conninfo.warnings.is_empty());
-        conninfo.hosts.iter().map(|host| host.password.clone().unwrap().expose().to_owned()).collect::<Vec<_>>()
+        conninfo.hosts.iter().map(|host| host.password.clone().unwrap().reveal().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(password("host=h dbname=d"), ["p:q\\r"]);
     assert_eq!(password("host=h dbname=e"), ["any"]);
@@ -216,7 +216,7 @@ proptest! {
     fn an_encoded_password_arrives(password in "\\PC{1,20}") {
         let text = format!("postgresql://u:{}@h/d", url::encode(&password));
         let conninfo = parse(&text).unwrap();
-        prop_assert_eq!(conninfo.hosts[0].password.as_ref().unwrap().expose(), password);
+        prop_assert_eq!(conninfo.hosts[0].password.as_ref().unwrap().reveal(), password);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::link::Link;
 use crate::database::connect_error::ConnectFailure;
-use crate::database::conninfo::Secret;
+use crate::secret::Secret;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::authentication::md5_hash;
 use postgres_protocol::authentication::sasl::{ChannelBinding, SCRAM_SHA_256, ScramSha256};
@@ -75,7 +75,7 @@ impl<'a> Authentication<'a> {
     }
 
     fn password(&self) -> Result<&'a str, ConnectFailure> {
-        self.password.map(Secret::expose).ok_or(ConnectFailure::PasswordMissing)
+        self.password.map(Secret::reveal).ok_or(ConnectFailure::PasswordMissing)
     }
 }
 

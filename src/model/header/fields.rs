@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use super::{HeaderError, Problem};
+use crate::nearest::nearest;
 
 /// The keys of a header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,8 +73,7 @@ impl Key {
     /// The key that somebody who wrote `text` may have meant: Alembic's name for it, or one that looks like it.
     #[must_use]
     pub fn nearest(text: &str) -> Option<Self> {
-        let text = text.to_lowercase().replace(['-', ' '], "_");
-        match text.as_str() {
+        match text.to_lowercase().replace(['-', ' '], "_").as_str() {
             "down_revision" | "down_revisions" | "revises" | "parent" | "parent_revision" => {
                 return Some(Self::Parents);
             }
@@ -84,15 +84,7 @@ impl Key {
             "description" => return Some(Self::Message),
             _ => {}
         }
-        if text.chars().count() > 40 {
-            return None;
-        }
-        Self::ALL
-            .into_iter()
-            .map(|key| (strsim::osa_distance(&text, key.as_str()), key))
-            .min_by_key(|(distance, _)| *distance)
-            .filter(|(distance, key)| *distance <= key.as_str().len() / 3)
-            .map(|(_, key)| key)
+        nearest(text, Self::ALL.map(Self::as_str)).and_then(Self::parse)
     }
 }
 

@@ -3,11 +3,10 @@
 use std::ops::Range;
 
 use super::{FARTHEST, HeaderError, Key, Problem};
+use crate::source::{self, BYTE_ORDER_MARK, NotText};
 
 /// How a section begins; it ends the header, also where no blank line stands between them.
 const MARKER: &str = "migrate:";
-
-const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// A line of the header without its `-- ` and its end, and the byte of the file at which that rest begins.
 #[derive(Clone, Copy, Debug)]
@@ -118,19 +117,16 @@ pub fn extent(bytes: &[u8]) -> Option<usize> {
 /// # Errors
 /// UTF-16, or not UTF-8; the range is in bytes, and means the same in `String::from_utf8_lossy` of them up to there.
 pub fn text(bytes: &[u8]) -> Result<&str, HeaderError> {
-    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
-        return Err(HeaderError { problem: Problem::Utf16, range: 0..0 });
-    }
-    let bytes = bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes);
-    match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(text),
+    let error = match source::text(bytes) {
+        Ok(text) => return Ok(text),
+        Err(NotText::Utf16) => return Err(HeaderError { problem: Problem::Utf16, range: 0..0 }),
+        Err(NotText::Utf8(error)) => error,
+    };
+    let bytes = source::without_mark(bytes);
+    let at = error.valid_up_to();
+    match error.error_len() {
         // A character that the limit cut in two: what is whole is enough to say that the header is too long.
-        Err(error) if error.error_len().is_none() && bytes.len() + 4 > FARTHEST => {
-            Ok(std::str::from_utf8(&bytes[..error.valid_up_to()]).unwrap_or_default())
-        }
-        Err(error) => {
-            let at = error.valid_up_to();
-            Err(HeaderError { problem: Problem::NotUtf8, range: at..at + error.error_len().unwrap_or(1) })
-        }
+        None if bytes.len() + 4 > FARTHEST => Ok(std::str::from_utf8(&bytes[..at]).unwrap_or_default()),
+        length => Err(HeaderError { problem: Problem::NotUtf8, range: at..at + length.unwrap_or(1) }),
     }
 }

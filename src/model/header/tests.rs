@@ -153,28 +153,6 @@ fn a_place_can_be_found_again() {
 }
 
 #[test]
-fn timeouts() {
-    for (text, wanted) in [
-        ("0", Some(0)),
-        ("500ms", Some(500)),
-        ("2s", Some(2000)),
-        ("2 s", Some(2000)),
-        ("1d", Some(86_400_000)),
-        ("2147483647ms", Some(2_147_483_647)),
-        ("2147483648ms", None),
-        ("99999999999999999999s", None),
-        ("-1s", None),
-        ("1.5s", None),
-        ("s", None),
-        ("", None),
-        ("5", None),
-        ("2S", None),
-    ] {
-        assert_eq!(Timeout::parse(text).map(Timeout::milliseconds), wanted, "{text}");
-    }
-}
-
-#[test]
 fn no_more_is_read_than_the_header_needs() {
     for (bytes, wanted) in [
         (&b"-- revision: a\n"[..], None),

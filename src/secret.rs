@@ -8,6 +8,7 @@ pub struct Secret(String);
 
 impl Secret {
     /// The text, guarded from here on.
+    #[must_use]
     pub fn new(text: impl Into<String>) -> Self {
         Self(text.into())
     }
@@ -40,5 +41,18 @@ impl fmt::Debug for Secret {
 impl fmt::Display for Secret {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_reveal_shows_it() {
+        let secret = Secret::from("canary");
+        assert_eq!(format!("{secret} {secret:?} {:?}", Some(&secret)), "*** *** Some(***)");
+        assert_eq!(secret.reveal(), "canary");
+        assert_eq!(secret, Secret::new("canary".to_owned()));
     }
 }
