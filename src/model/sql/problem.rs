@@ -11,8 +11,8 @@ use super::split::Opener;
 pub struct BodyError {
     /// What.
     pub problem: Problem,
-    /// Where.
-    pub excerpt: Excerpt,
+    /// Where; boxed, so that results stay small.
+    pub excerpt: Box<Excerpt>,
 }
 
 /// What can be wrong.

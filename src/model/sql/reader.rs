@@ -253,7 +253,7 @@ impl<R: Read> Reader<R> {
         // The data may be far behind the statement that announced them: that one is the place.
         let copy = if problem == Problem::Unclosed(Opener::CopyData) { self.copy.take() } else { None };
         let excerpt = copy.unwrap_or_else(|| self.window.excerpt(fault.range));
-        refused.push(BodyError { problem, excerpt });
+        refused.push(BodyError { problem, excerpt: Box::new(excerpt) });
     }
 
     /// Why a statement of this class must not run where it stands.

@@ -5,7 +5,8 @@
 //! Whoever doubles the window when asked keeps the whole linear, whatever the size of one statement.
 //!
 //! Two things differ from psql, both where psql cuts what the server takes for one statement or the other way
-//! round: `BEGIN` opens a body only before `ATOMIC`, and `case` and `end` behind `AS` or a dot are names.
+//! round: `BEGIN` opens a body only before `ATOMIC`, and `case` and `end` behind `AS` or a dot are names. As in psql,
+//! `case` and `end` used in such a body as labels without `AS` are taken for keywords.
 
 use std::ops::Range;
 

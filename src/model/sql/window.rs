@@ -64,7 +64,7 @@ impl<R: Read> Window<R> {
 
     /// An error at `range` of the text at hand.
     pub(super) fn error(&self, problem: Problem, range: Range<usize>) -> BodyError {
-        BodyError { problem, excerpt: self.excerpt(range) }
+        BodyError { problem, excerpt: Box::new(self.excerpt(range)) }
     }
 
     /// The checksum of all that was read.
