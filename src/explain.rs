@@ -330,7 +330,7 @@ pub fn body(error: &BodyError) -> Error {
             Error::failed("one statement is larger than the server takes: 1 GB").hint("cut it into several")
         }
     };
-    explained.at(error.excerpt.clone())
+    explained.at((*error.excerpt).clone())
 }
 
 fn opened(opener: Opener) -> &'static str {

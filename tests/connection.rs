@@ -1,6 +1,8 @@
 //! The connection against a real PostgreSQL: tags, counts, pipelines, log-ins, cancelling, being thrown out.
 #![allow(clippy::disallowed_methods)]
 
+mod support;
+
 use aludel::database::connect_error::{ConnectError, ConnectFailure};
 use aludel::database::connection::Connection;
 use aludel::database::conninfo::{Conninfo, Settings, Surroundings};
@@ -15,7 +17,7 @@ use std::time::{Duration, Instant};
 
 /// A superuser's way into a throw-away server.
 fn server_url() -> String {
-    std::env::var("ALUDEL_TEST_URL").expect("ALUDEL_TEST_URL names a throw-away server, as a superuser")
+    support::server().cluster.connection().url()
 }
 
 fn conninfo() -> Conninfo {

@@ -1,13 +1,14 @@
 //! The splitter against the server. A piece sent as a Parse message is rejected with "cannot insert multiple commands"
 //! where the split was too coarse, and with a syntax error where it was too fine.
 
+mod support;
+
 use aludel::model::sql::split::{FaultKind, PieceKind, Splitter, Step};
 use postgres::{Client, NoTls};
 
-/// A server to ask; any database with UTF8 will do, nothing is run in it.
-#[expect(clippy::disallowed_methods, reason = "a test is told by its caller where the server is")]
+/// A server to ask; nothing is run in it.
 fn server_url() -> String {
-    std::env::var("ALUDEL_TEST_URL").expect("ALUDEL_TEST_URL names a PostgreSQL server")
+    support::server().cluster.connection().url()
 }
 
 /// A small generator (splitmix64): the same scripts on every machine.

@@ -163,10 +163,9 @@ fn directory(workspace: &Workspace, wanted: &Wanted, placement: &Placement) -> R
                 .hint("add it to `version_locations` in the configuration")),
         };
     }
-    if let Some(parent) = placement.parents.first() {
-        if let Some(directory) = workspace.files[parent.index()].path.parent() {
-            return Ok(directory.to_owned());
-        }
+    let beside = placement.parents.first().and_then(|parent| workspace.files[parent.index()].path.parent());
+    if let Some(directory) = beside {
+        return Ok(directory.to_owned());
     }
     match locations.as_slice() {
         [location] => Ok((*location).clone()),

@@ -13,7 +13,7 @@ use crate::model::plan;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Exit with code 3 unless the database is at every head
-    #[arg(short = 'c', long = "check-heads")]
+    #[arg(long)]
     check_heads: bool,
 
     /// Print JSON

@@ -61,7 +61,14 @@ pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -
     let (mut run, standing) = Run::begin(context, &workspace, lock_wait)?;
     let applied = workspace.applied(&standing.rows)?;
     let last = Target { branch: None, point: Point::Away(None, Walk::Down(count)) };
-    let down = make_plan(&workspace, &applied, &last, Direction::Downgrade)?;
+    let down = match plan::downgrade(&workspace.graph, &applied, &last) {
+        // The last revision is a merge: going down to any of its parents undoes it alone.
+        Err(PlanError::AmbiguousWalk { candidates, .. }) if count == 1 && applied.rows().len() == 1 => {
+            let parent = Target::named(workspace.graph.id(candidates[0]).clone());
+            make_plan(&workspace, &applied, &parent, Direction::Downgrade)?
+        }
+        plan => plan.map_err(|error| workspace.explain(&error))?,
+    };
     let up = plan::back(&workspace.graph, &down);
     run.carry_out(&standing, &[down, up])
 }
@@ -230,11 +237,10 @@ fn warn_beside_branch(context: &Context, workspace: &Workspace, plan: &Plan, tar
     if plan.direction() != Direction::Downgrade {
         return;
     }
-    if let Ok(beside) = plan::beside_branch(&workspace.graph, plan, branch) {
-        if !beside.is_empty() {
-            let ids = workspace.ids(&beside).join(", ");
-            context.ui.warning(format_args!("also undone, though not in the branch `{branch}`: {ids}"));
-        }
+    let beside = plan::beside_branch(&workspace.graph, plan, branch).unwrap_or_default();
+    if !beside.is_empty() {
+        let ids = workspace.ids(&beside).join(", ");
+        context.ui.warning(format_args!("also undone, though not in the branch `{branch}`: {ids}"));
     }
 }
 
