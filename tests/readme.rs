@@ -91,7 +91,8 @@ fn check(page: &str) {
     for (index, item) in items.iter().enumerate() {
         match item {
             Item::File { name, text } => {
-                writeln!(script, "mkdir -p \"$(dirname {name})\"; cat > {name} <<'END_OF_FILE'\n{text}END_OF_FILE").unwrap();
+                writeln!(script, "mkdir -p \"$(dirname {name})\"; cat > {name} <<'END_OF_FILE'\n{text}END_OF_FILE")
+                    .unwrap();
             }
             Item::Run { command, .. } => {
                 writeln!(script, "echo '=={index}=='\n{command}").unwrap();
@@ -134,7 +135,9 @@ fn check(page: &str) {
     for (index, item) in items.iter().enumerate() {
         let Item::Run { command, output } = item else { continue };
         commands += 1;
-        let got = parts.get(&index).unwrap_or_else(|| panic!("{page}: `{command}` never ran; the session printed:\n{printed}"));
+        let got = parts
+            .get(&index)
+            .unwrap_or_else(|| panic!("{page}: `{command}` never ran; the session printed:\n{printed}"));
         let expected = lines[output.clone()].iter().fold(String::new(), |text, line| text + line + "\n");
         new_lines.extend(lines[copied..output.start].iter().map(|line| (*line).to_owned()));
         copied = output.end;
