@@ -176,11 +176,8 @@ fn lower(
         transaction: section.section.transaction == Transaction::Inside,
     };
     let settings = &workspace.files[node.index()].settings;
-    let milliseconds = |configured: Option<Duration>| configured.and_then(|time| u64::try_from(time.as_millis()).ok());
-    let config = &workspace.config.settings;
-    let limit = |own: Option<crate::model::timeout::Timeout>, configured: Option<Duration>| {
-        own.map(|own| u64::from(own.milliseconds())).or(milliseconds(configured))
-    };
+    // What the configuration says holds for the whole session; a header's word is for its revision alone.
+    let limit = |own: Option<crate::model::timeout::Timeout>| own.map(|own| u64::from(own.milliseconds()));
     Ok(ProgramStep {
         title: format!("{} {} ({path})", revision.id, revision.message).replace("  ", " "),
         expected: Expected::Rows(workspace.ids(&stage.before)),
@@ -196,8 +193,8 @@ fn lower(
             purge: false,
         },
         sections: summary.of_kind(kind(direction)).map(section).collect(),
-        lock_timeout: limit(settings.lock_timeout, config.lock_timeout.value),
-        statement_timeout: limit(settings.statement_timeout, config.statement_timeout.value),
+        lock_timeout: limit(settings.lock_timeout),
+        statement_timeout: limit(settings.statement_timeout),
         savepoints: summary.savepoints != Savepoints::None,
     })
 }

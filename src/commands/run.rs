@@ -10,6 +10,7 @@ use super::lower::{self, Prepared};
 use super::workspace::{Database, Workspace, connect, load_config, tables};
 use crate::config::Config;
 use crate::database::execute::Observer;
+use crate::database::interrupt;
 use crate::database::lock::{Holder, Locked};
 use crate::database::server_error::{ServerError, Severity};
 use crate::database::session::{Session, Standing};
@@ -400,13 +401,35 @@ impl Observer for Narrator<'_> {
         }
     }
 
-    fn waiting(&mut self, step: usize, time: Duration) {
+    fn waiting(&mut self, step: usize, time: Duration, blockers: &[String]) {
         let first = self.told.is_zero();
-        if first || time - self.told >= STILL {
+        if first || time.saturating_sub(self.told) >= STILL {
             let name = self.prepared.name(step);
             self.told = time;
             self.ui.status(format_args!("running {name} ({})", ui::duration(time)));
+            for blocker in blockers {
+                self.ui.status(format_args!("  it waits for {blocker}"));
+            }
         }
+    }
+
+    fn again(&mut self, step: usize, why: &str, blockers: &[String]) {
+        self.told = Duration::ZERO;
+        self.ui.status(format_args!("{}: {why}; rolled back, trying again", self.prepared.name(step)));
+        for blocker in blockers {
+            self.ui.status(format_args!("  it waited for {blocker}"));
+        }
+    }
+
+    fn interrupted(&mut self, signal: u8) {
+        self.ui.warning(format_args!(
+            "{}: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself",
+            interrupt::name(signal)
+        ));
+    }
+
+    fn recovering(&mut self, why: &str) {
+        self.ui.warning(format_args!("{why}; connecting again to find out what was committed"));
     }
 }
 
@@ -417,7 +440,10 @@ impl Observer for Silent {
     fn started(&mut self, _: usize) {}
     fn finished(&mut self, _: usize, _: Duration) {}
     fn notice(&mut self, _: usize, _: &ServerError) {}
-    fn waiting(&mut self, _: usize, _: Duration) {}
+    fn waiting(&mut self, _: usize, _: Duration, _: &[String]) {}
+    fn again(&mut self, _: usize, _: &str, _: &[String]) {}
+    fn interrupted(&mut self, _: u8) {}
+    fn recovering(&mut self, _: &str) {}
 }
 
 /// `at 003, 004`, or that nothing is applied.

@@ -5,7 +5,9 @@ use std::time::Duration;
 use super::Context;
 use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl};
 use crate::database::conninfo::{Conninfo, Surroundings};
-use crate::database::session::{Session, Standing};
+use crate::database::interrupt::Interrupt;
+use crate::database::limits::Limits;
+use crate::database::session::{Session, SessionOptions, Standing};
 use crate::error::{Error, Result};
 use crate::explain;
 use crate::local::{Local, Origin, Running, Variables};
@@ -164,8 +166,25 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     for warning in &conninfo.warnings {
         context.ui.warning(warning);
     }
-    let session = Session::connect(&conninfo, tables(config), application_name())?;
+    let options = SessionOptions {
+        tables: tables(config),
+        application_name: application_name(),
+        limits: limits(config),
+        interrupt: Some(Interrupt::watch()?),
+    };
+    let session = Session::connect(&conninfo, options)?;
     Ok(Database { session, server })
+}
+
+fn limits(config: &Config) -> Limits {
+    let settings = &config.settings;
+    Limits {
+        lock_timeout: settings.lock_timeout.value,
+        statement_timeout: settings.statement_timeout.value,
+        idle_timeout: settings.idle_in_transaction_session_timeout.value,
+        transaction_timeout: settings.transaction_timeout.value,
+        retry_for: settings.lock_retry_for.value,
+    }
 }
 
 fn conninfo_error(error: &crate::database::conninfo::ConninfoError) -> Error {

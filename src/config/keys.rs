@@ -88,10 +88,16 @@ keys! {
         "a transaction for each revision, or one for the whole run";
     LOCK_WAIT "lock_wait" Kind::Duration, "5min",
         "how long to wait while another run holds the lock; 0 does not wait";
-    LOCK_TIMEOUT "lock_timeout" Kind::Duration, "",
-        "PostgreSQL's lock_timeout for revisions: how long a statement waits for a lock; 0 for no limit";
-    STATEMENT_TIMEOUT "statement_timeout" Kind::Duration, "",
-        "PostgreSQL's statement_timeout for revisions: how long a statement may take; 0 for no limit";
+    LOCK_TIMEOUT "lock_timeout" Kind::Duration, "2s",
+        "PostgreSQL's lock_timeout: how long a statement waits for a lock before the revision is rolled back and tried again; 0 for no limit";
+    LOCK_RETRY_FOR "lock_retry_for" Kind::Duration, "60s",
+        "how long a revision that could not get its locks is tried again; 0 does not try again";
+    STATEMENT_TIMEOUT "statement_timeout" Kind::Duration, "0",
+        "PostgreSQL's statement_timeout: how long a statement may take; 0 for no limit, whatever the role's own is";
+    IDLE_IN_TRANSACTION_SESSION_TIMEOUT "idle_in_transaction_session_timeout" Kind::Duration, "1min",
+        "PostgreSQL's limit on a transaction that waits for the tool: it frees the locks of one that hangs", rare;
+    TRANSACTION_TIMEOUT "transaction_timeout" Kind::Duration, "0",
+        "PostgreSQL's transaction_timeout (17 and later): how long a revision may take; 0 for no limit", rare;
 }
 
 /// The section that holds the settings.

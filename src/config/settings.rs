@@ -42,10 +42,16 @@ pub struct Settings {
     pub transaction: Sourced<TransactionScope>,
     /// How long to wait for the lock; zero does not wait.
     pub lock_wait: Sourced<Duration>,
-    /// PostgreSQL's lock_timeout, if it is to be set; zero is no limit.
-    pub lock_timeout: Sourced<Option<Duration>>,
-    /// PostgreSQL's statement_timeout, if it is to be set; zero is no limit.
-    pub statement_timeout: Sourced<Option<Duration>>,
+    /// PostgreSQL's lock_timeout; zero is no limit.
+    pub lock_timeout: Sourced<Duration>,
+    /// How long a revision that could not get its locks is tried again.
+    pub lock_retry_for: Sourced<Duration>,
+    /// PostgreSQL's statement_timeout; zero is no limit.
+    pub statement_timeout: Sourced<Duration>,
+    /// PostgreSQL's idle_in_transaction_session_timeout; zero is no limit.
+    pub idle_in_transaction_session_timeout: Sourced<Duration>,
+    /// PostgreSQL's transaction_timeout; zero is no limit.
+    pub transaction_timeout: Sourced<Duration>,
 }
 
 impl Settings {
@@ -73,8 +79,15 @@ impl Settings {
                 values::choice(text, &[("revision", TransactionScope::Revision), ("run", TransactionScope::Run)])
             })?,
             lock_wait: one(lookup, keys::LOCK_WAIT, values::duration)?,
-            lock_timeout: optional(lookup, keys::LOCK_TIMEOUT, values::duration)?,
-            statement_timeout: optional(lookup, keys::STATEMENT_TIMEOUT, values::duration)?,
+            lock_timeout: one(lookup, keys::LOCK_TIMEOUT, values::duration)?,
+            lock_retry_for: one(lookup, keys::LOCK_RETRY_FOR, values::duration)?,
+            statement_timeout: one(lookup, keys::STATEMENT_TIMEOUT, values::duration)?,
+            idle_in_transaction_session_timeout: one(
+                lookup,
+                keys::IDLE_IN_TRANSACTION_SESSION_TIMEOUT,
+                values::duration,
+            )?,
+            transaction_timeout: one(lookup, keys::TRANSACTION_TIMEOUT, values::duration)?,
         };
         if settings.version_table.value == settings.history_table.value {
             let written = [
@@ -101,22 +114,6 @@ fn one<T>(
     }
     match parse(&value) {
         Ok(value) => Ok(Sourced { value, origin }),
-        Err(error) => Err(refused(key, &origin, error)),
-    }
-}
-
-/// A setting that an empty value takes back.
-fn optional<T>(
-    lookup: &Lookup<'_>,
-    key: &Key,
-    parse: impl Fn(&str) -> std::result::Result<T, ValueError>,
-) -> Result<Sourced<Option<T>>> {
-    let Sourced { value, origin } = lookup.line(key)?;
-    if value.is_empty() {
-        return Ok(Sourced { value: None, origin });
-    }
-    match parse(&value) {
-        Ok(value) => Ok(Sourced { value: Some(value), origin }),
         Err(error) => Err(refused(key, &origin, error)),
     }
 }

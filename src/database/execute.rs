@@ -29,8 +29,15 @@ pub trait Observer {
     fn finished(&mut self, step: usize, time: Duration);
     /// The server said something while a step ran.
     fn notice(&mut self, step: usize, notice: &ServerError);
-    /// About a second went by without an answer; `time` is what the step has taken so far.
-    fn waiting(&mut self, step: usize, time: Duration);
+    /// About a second went by without an answer; `time` is what the step has taken so far, `blockers` who holds what
+    /// it waits for.
+    fn waiting(&mut self, step: usize, time: Duration, blockers: &[String]);
+    /// The step could not get its locks, or fell victim to a deadlock; it was rolled back and is tried again.
+    fn again(&mut self, step: usize, why: &str, blockers: &[String]);
+    /// A signal came; what runs is being cancelled.
+    fn interrupted(&mut self, signal: u8);
+    /// The connection was lost; it is being found out what became of what was on its way.
+    fn recovering(&mut self, why: &str);
 }
 
 /// Where the statements of a program's steps come from.
@@ -52,6 +59,8 @@ const MESSAGE: usize = 256 * 1024;
 const WINDOW: (usize, usize) = (64, 4 * MESSAGE);
 /// How often an observer hears that there is still no answer.
 const TICK: Duration = Duration::from_secs(1);
+/// How often it is asked who is in the way.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Locked {
     /// Runs `program`. Steps before the one that failed stay applied.
@@ -59,27 +68,101 @@ impl Locked {
     /// # Errors
     /// What failed, where, and what was kept.
     pub fn execute(&mut self, program: &Program, bodies: &dyn Bodies, observer: &mut dyn Observer) -> Result<()> {
-        let mut run = Run {
-            locked: self,
-            program,
-            bodies,
-            observer,
-            message: Message::default(),
-            flying: VecDeque::new(),
-            flying_bytes: 0,
-            body: None,
-            finished: 0,
-            committed_part_of: None,
-            since: Instant::now(),
-            announced: None,
+        let retry_for = self.session.limits.retry_for;
+        let mut start = 0;
+        let mut patience: Option<(usize, Instant)> = None;
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let mut run = Run::new(self, program, bodies, observer, start);
+            let failure = match run.all() {
+                Ok(()) => return Ok(()),
+                Err(Stop::Other(error)) => return Err(run.abandoned(error)),
+                Err(Stop::Failed(failure)) => run.wind_up(*failure),
+            };
+            let blockers = std::mem::take(&mut run.blockers);
+            if let Reason::Lost { lost, in_doubt: true } = &failure.reason {
+                observer.recovering(&lost.to_string());
+                return self.settle_loss(program, failure);
+            }
+            let until = match patience {
+                Some((step, until)) if step == failure.step => until,
+                _ => {
+                    pause = FIRST_PAUSE;
+                    Instant::now() + retry_for
+                }
+            };
+            patience = Some((failure.step, until));
+            match failure.worth_another_try() {
+                Some(why) if Instant::now() + pause < until => {
+                    observer.again(failure.step, why, &blockers);
+                    self.session.pause(super::lock::jittered(pause))?;
+                    pause = (pause * 3 / 2).min(LONGEST_PAUSE);
+                    start = if program.is_one_transaction() { 0 } else { failure.step };
+                }
+                _ => return Err(self.tell(program, &failure, &blockers)),
+            }
+        }
+    }
+
+    /// Writes a failure into the history, and makes the error of it.
+    fn tell(&mut self, program: &Program, failure: &Failure, blockers: &[String]) -> Error {
+        let lost = matches!(failure.reason, Reason::Lost { .. });
+        let step = &program.steps[failure.step];
+        let sql = program.tables.failure(&step.record, &program.author, &failure.record());
+        // The failure itself matters more than its record: a read-only or full database cannot take it.
+        let recorded = if lost { Ok(Vec::new()) } else { self.session.run(&sql, "cannot record the failure") };
+        let invalid = if failure.was_bare() { self.session.invalid_indexes() } else { Vec::new() };
+        let error = failure.explain(program, &self.session.place, &invalid);
+        let error = blockers.iter().fold(error, |error, blocker| error.note(format!("it waited for {blocker}")));
+        match recorded {
+            Ok(_) => error,
+            Err(why) => error.note(format!("the failure could not be written into the history: {why}")),
+        }
+    }
+
+    /// Finds out what became of COMMITs that were on their way when the connection was lost.
+    ///
+    /// The lock is taken again on a new connection: it is granted when the old session has ended, and with it its
+    /// transaction. What this run committed then stands in the history, for each row of it was part of its revision's own
+    /// transaction. Without the lock an answer could be too early.
+    fn settle_loss(&mut self, program: &Program, failure: Failure) -> Result<()> {
+        let until = Instant::now() + RECOVERY;
+        let count = match self.session.reconnect(until) {
+            Ok(()) => match self.session.acquire(until.saturating_duration_since(Instant::now()), |_| ()) {
+                Ok(_) => self.session.count_of_run(&program.tables, &program.author.run),
+                Err(error) => Err(error),
+            },
+            Err(error) => Err(error.into()),
         };
-        match run.all() {
-            Ok(()) => Ok(()),
-            Err(Stop::Failed(failure)) => Err(run.stopped(*failure)),
-            Err(Stop::Other(error)) => Err(run.abandoned(error)),
+        match count {
+            Ok(count) if count >= program.steps.len() => Ok(()),
+            Ok(count) => {
+                let reason = match failure.reason {
+                    Reason::Lost { lost, .. } => Reason::Lost { lost, in_doubt: false },
+                    reason => reason,
+                };
+                let failure = Failure {
+                    step: count,
+                    finished: count,
+                    part: failure.part.filter(|_| failure.step == count),
+                    reason,
+                };
+                Err(failure.explain(program, &self.session.place, &[]))
+            }
+            Err(why) => {
+                Err(failure.explain(program, &self.session.place, &[]).note(format!("asking again failed: {why}")))
+            }
         }
     }
 }
+
+/// The pauses between two tries of a revision that could not get its locks.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+/// So long is tried to learn what became of a COMMIT.
+const RECOVERY: Duration = Duration::from_secs(60);
+/// How long the server may take to act on a request to cancel.
+const CANCEL: Duration = Duration::from_secs(5);
 
 /// A text on its way to the server and what it holds, in order, to find a failing statement again.
 #[derive(Default)]
@@ -165,14 +248,52 @@ struct Run<'a> {
     /// When the step that runs now began, as far as can be seen from here.
     since: Instant,
     announced: Option<usize>,
+    /// The program's operations before this one are done already.
+    from: usize,
+    /// Who holds what the running step waits for, and when that was asked.
+    blockers: Vec<String>,
+    asked: Option<Instant>,
+    interrupted: Option<u8>,
 }
 
 type Ran = std::result::Result<(), Stop>;
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    /// A run of the program from step `start` on.
+    fn new(
+        locked: &'a mut Locked,
+        program: &'a Program,
+        bodies: &'a dyn Bodies,
+        observer: &'a mut dyn Observer,
+        start: usize,
+    ) -> Self {
+        Self {
+            locked,
+            program,
+            bodies,
+            observer,
+            message: Message::default(),
+            flying: VecDeque::new(),
+            flying_bytes: 0,
+            body: None,
+            finished: start,
+            committed_part_of: None,
+            since: Instant::now(),
+            announced: None,
+            from: program.beginning_of(start),
+            blockers: Vec::new(),
+            asked: None,
+            interrupted: None,
+        }
+    }
+
     fn all(&mut self) -> Ran {
         let program = self.program;
-        for (index, operation) in program.operations.iter().enumerate() {
+        for (index, operation) in program.operations.iter().enumerate().skip(self.from) {
+            if let Some(signal) = self.interrupted {
+                self.settle_all()?;
+                return Err(self.failed(self.message.step, Reason::Interrupted { signal }));
+            }
             match operation {
                 Operation::Announce(step) => {
                     // Only in a run of one transaction is a message still open here: its step ends where the next begins.
@@ -202,7 +323,11 @@ impl Run<'_> {
                         self.committed_part_of = Some((self.message.step, 0));
                     }
                 }
-                Operation::Reset => self.own(operation, Where::Reset),
+                Operation::Reset => {
+                    self.own(operation, Where::Reset);
+                    let (text, statements) = self.locked.session.limits_sql();
+                    self.push(Part { text: PartText::Own(text), statements, place: Where::Reset });
+                }
                 Operation::Begin => self.own(operation, Where::Begin),
                 Operation::Guard(_, scope) => {
                     self.own(operation, Where::Guard);
@@ -417,7 +542,8 @@ impl Run<'_> {
             Ok(Event::Error(error)) => message.answer.error = Some(error),
             Ok(Event::Notice(notice)) => self.observer.notice(step, &notice),
             Ok(Event::CopyIn) => message.answer.wants_data = true,
-            Ok(Event::Timeout) if self.since.elapsed() >= TICK => self.observer.waiting(step, self.since.elapsed()),
+            Ok(Event::Timeout) if self.since.elapsed() >= TICK => self.waiting(step),
+            Ok(Event::Woken) => self.interrupt(),
             Ok(Event::Ready(status)) => {
                 self.answered(status)?;
                 return Ok(true);
@@ -428,12 +554,44 @@ impl Run<'_> {
         Ok(false)
     }
 
+    /// Tells that there is no answer yet, and, now and then, who is in the way.
+    fn waiting(&mut self, step: usize) {
+        if self.asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
+            self.asked = Some(Instant::now());
+            self.blockers = self.locked.session.blockers();
+        }
+        self.observer.waiting(step, self.since.elapsed(), &self.blockers);
+    }
+
+    /// Cancels what runs. The request is awaited: otherwise it could hit a later statement, the ROLLBACK even.
+    fn interrupt(&mut self) {
+        let Some(signal) = self.locked.session.interrupt.as_ref().and_then(super::interrupt::Interrupt::take) else {
+            return;
+        };
+        self.interrupted = Some(signal);
+        self.observer.interrupted(signal);
+        self.cancel();
+    }
+
+    fn cancel(&mut self) {
+        if self.flying.front().is_some_and(|message| message.answer.wants_data) {
+            self.locked.session.connection.copy_fail("cancelled");
+        }
+        // Where it does not get through, the answer is waited for all the same.
+        let _ = self.locked.session.connection.cancel(CANCEL);
+    }
+
     /// Judges the oldest message, whose answer is complete.
     fn answered(&mut self, status: TransactionStatus) -> Ran {
         let Some(message) = self.flying.pop_front() else { return Ok(()) };
         self.flying_bytes -= message.bytes;
         let time = self.since.elapsed();
         let Message { parts, finishes, commits, step, answer, .. } = message;
+        if let (Some(signal), Some("57014")) =
+            (self.interrupted, answer.error.as_ref().map(|error| error.code.as_str()))
+        {
+            return Err(self.failed(step, Reason::Interrupted { signal }));
+        }
         if let Some(error) = answer.error {
             let place = Place { parts, completed: answer.completed };
             return Err(self.failed(step, Reason::Server { error, place, time }));
@@ -446,7 +604,13 @@ impl Run<'_> {
             self.since = Instant::now();
             self.finished = self.finished.max(step + 1);
             self.committed_part_of = None;
+            self.asked = None;
+            self.blockers.clear();
             self.observer.finished(step, time);
+        }
+        if self.interrupted.is_some() && !self.flying.is_empty() {
+            // The request came between two messages, and the next one is running now.
+            self.cancel();
         }
         Ok(())
     }
@@ -466,49 +630,45 @@ impl Run<'_> {
         self.failed(step, Reason::Lost { lost, in_doubt })
     }
 
-    /// The run ends because of something on this side: what is on its way is let through or rolled back.
+    /// The run ends because of something on this side: what is on its way is let through, the rest rolled back.
     fn abandoned(&mut self, error: Error) -> Error {
         if let Err(Stop::Failed(failure)) = self.settle_all() {
-            return self.stopped(*failure);
+            let failure = self.wind_up(*failure);
+            return failure.explain(self.program, &self.locked.session.place, &[]);
         }
-        self.roll_back();
+        let step = self.message.step;
+        let other = Failure { step, reason: Reason::Overtaken, finished: self.finished, part: None };
+        self.wind_up(other);
         error.note(format!("{} before it stay done", crate::ui::counted(self.finished, "revision")))
     }
 
-    /// Answers that are still on their way are read, the transaction is rolled back, the failure is written into
-    /// the history, and all of it is told.
-    fn stopped(&mut self, failure: Failure) -> Error {
+    /// Reads the answers that are still on their way and rolls back; nothing runs any more after it.
+    fn wind_up(&mut self, failure: Failure) -> Failure {
         if matches!(failure.reason, Reason::Lost { .. }) {
-            return failure.explain(self.program, &self.locked.session.place, &[]);
+            return failure;
         }
-        let mut after: Vec<usize> = Vec::new();
+        let mut finished = failure.finished;
         while let Some(message) = self.flying.pop_front() {
             match self.drain() {
-                Ok(true) if message.commits => after.extend(message.finishes),
-                Ok(_) => {}
-                Err(lost) => {
-                    let step = failure.step;
-                    let lost = Failure { step, reason: Reason::Lost { lost, in_doubt: true }, ..failure };
-                    return lost.explain(self.program, &self.locked.session.place, &[]);
+                Ok(true) if message.commits => {
+                    finished = message.finishes.iter().fold(finished, |last, step| last.max(step + 1))
                 }
+                Ok(_) => {}
+                Err(lost) => return Failure { reason: Reason::Lost { lost, in_doubt: true }, ..failure },
             }
         }
-        self.roll_back();
-        let step = &self.program.steps[failure.step];
-        let sql = self.program.tables.failure(&step.record, &self.program.author, &failure.record());
-        // The failure itself matters more than its record: a read-only or full database cannot take it.
-        let recorded = self.locked.session.run(&sql, "cannot record the failure");
-        let invalid = if failure.was_bare() { self.locked.session.invalid_indexes() } else { Vec::new() };
-        let error = failure.explain(self.program, &self.locked.session.place, &invalid);
-        let error = match recorded {
-            Ok(_) => error,
-            Err(why) => error.note(format!("the failure could not be written into the history: {why}")),
-        };
-        if after.is_empty() {
-            return error;
+        if self.locked.session.connection.status() != TransactionStatus::Idle {
+            let _ = self.locked.session.run("ROLLBACK", "cannot roll back");
         }
-        // Cannot happen while the guard holds; if it ever does, nobody may take the outcome for known.
-        error.kind_of(crate::error::Kind::Unknown).note("a later revision was committed behind the one that failed")
+        // What the failed revision set must not reach the history row, or whoever holds the connection next.
+        let _ = self.locked.session.run(crate::model::program::RESET, "cannot reset the session");
+        let (limits, _) = self.locked.session.limits_sql();
+        let _ = self.locked.session.run(&limits, "cannot set the session's limits");
+        if finished > failure.finished {
+            // Cannot happen while the guard holds; if it ever does, nobody may take the outcome for known.
+            return Failure { reason: Reason::Overtaken, finished, ..failure };
+        }
+        failure
     }
 
     /// Reads one message's answer; true where nothing in it failed.
@@ -521,14 +681,6 @@ impl Run<'_> {
                 _ => {}
             }
         }
-    }
-
-    fn roll_back(&mut self) {
-        if self.locked.session.connection.status() != TransactionStatus::Idle {
-            let _ = self.locked.session.run("ROLLBACK", "cannot roll back");
-        }
-        // What the failed revision set must not reach the history row, or whoever holds the connection next.
-        let _ = self.locked.session.run(crate::model::program::RESET, "cannot reset the session");
     }
 }
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use super::execute::{Part, PartText};
+use super::interrupt;
 use super::server_error::{Position, ServerError};
 use super::session::describe;
 use super::wire::event::Lost;
@@ -39,6 +40,10 @@ pub(super) enum Reason {
     Server { error: Box<ServerError>, place: Place, time: Duration },
     /// The server answered COMMIT with another word: it rolled back.
     NotCommitted { tag: String },
+    /// A signal ended it.
+    Interrupted { signal: u8 },
+    /// A later revision was committed behind one that failed: the guard should have kept it from that.
+    Overtaken,
     /// The connection is gone; `in_doubt` where a COMMIT was on its way.
     Lost { lost: Lost, in_doubt: bool },
 }
@@ -99,9 +104,22 @@ impl Failure {
         let (sqlstate, message, time) = match &self.reason {
             Reason::Server { error, time, .. } => (Some(error.code.clone()), error.message.clone(), *time),
             Reason::NotCommitted { tag } => (None, format!("the server answered {tag} to COMMIT"), Duration::ZERO),
+            Reason::Interrupted { signal } => {
+                (None, format!("stopped by {}", interrupt::name(*signal)), Duration::ZERO)
+            }
+            Reason::Overtaken => (None, "a later revision was committed behind it".to_owned(), Duration::ZERO),
             Reason::Lost { .. } => (None, "the connection was lost".to_owned(), Duration::ZERO),
         };
         bookkeeping::Failure { sqlstate, message, milliseconds: time.as_millis() }
+    }
+
+    /// Why the step may well succeed when it is tried again, if it may: it waited too long for a lock, or was the victim of a
+    /// deadlock or of a serialization failure, and nothing of it is committed.
+    pub(super) fn worth_another_try(&self) -> Option<&str> {
+        let Reason::Server { error, place, .. } = &self.reason else { return None };
+        let passing = matches!(error.code.as_str(), "55P03" | "40P01" | "40001");
+        let whole = self.part.is_none() && place.find(position(error)).0 != Where::Bare;
+        (passing && whole).then_some(error.message.as_str())
     }
 
     /// Whether a statement outside a transaction failed: a CREATE INDEX CONCURRENTLY leaves an invalid index behind.
@@ -124,6 +142,14 @@ impl Failure {
             Reason::NotCommitted { tag } => {
                 let explained = Error::failed(format!("the server answered {tag} to the COMMIT of {title}"));
                 self.kept(explained, program, Where::Commit, invalid)
+            }
+            Reason::Interrupted { signal } => {
+                let explained = Error::new(Kind::Signal(*signal), format!("stopped by {}", interrupt::name(*signal)));
+                self.kept(explained, program, Where::Body, invalid)
+            }
+            Reason::Overtaken => {
+                Error::new(Kind::Unknown, format!("{title} failed, and a later revision was committed behind it"))
+                    .hint("`aludel status` shows where the database stands; please report this")
             }
             Reason::Lost { lost, in_doubt } => {
                 let explained = Error::failed(lost.to_string()).note(format!("on {place}"));

@@ -6,7 +6,8 @@
 
 use std::time::{Duration, Instant};
 
-use super::session::{Session, Standing, explain};
+use super::session::{Session, Standing, explain, stopped};
+use super::wire::event::Event;
 use crate::error::{Error, Result};
 use crate::model::sql::quote::literal;
 use crate::ui;
@@ -61,21 +62,28 @@ impl Session {
     ///
     /// # Errors
     /// The lock stays taken, naming its holder; or the standing cannot be read.
-    pub fn lock(mut self, wait: Duration, mut waiting: impl FnMut(Option<&Holder>)) -> Result<(Locked, Standing)> {
+    pub fn lock(mut self, wait: Duration, waiting: impl FnMut(Option<&Holder>)) -> Result<(Locked, Standing)> {
+        let standing = self.acquire(wait, waiting)?;
+        Ok((Locked { session: self }, standing))
+    }
+
+    /// [`Session::lock`] for a session that stays where it is.
+    pub(super) fn acquire(&mut self, wait: Duration, mut waiting: impl FnMut(Option<&Holder>)) -> Result<Standing> {
         let key = self.tables.lock_key();
         let until = Instant::now() + wait;
         let mut pause = PAUSES.0;
         let mut told = false;
         loop {
             let [about, rows] = self.standing_questions();
-            let answers = self.ask(&[&format!("SELECT pg_catalog.pg_try_advisory_lock({key})"), &about, &rows])?;
+            let (limits, _) = self.limits_sql();
+            let attempt = format!("{limits}SELECT pg_catalog.pg_try_advisory_lock({key})");
+            let answers = self.ask(&[&attempt, &about, &rows])?;
             if let Some(error) = &answers[0].error {
                 return Err(explain(error, "cannot ask for the lock"));
             }
-            if answers[0].rows.first().and_then(|row| row.get(0)) == Some("t") {
+            if answers[0].rows.last().and_then(|row| row.get(0)) == Some("t") {
                 // Read after the lock was granted: nobody else changes this any more.
-                let standing = self.read_standing(&answers[1..])?;
-                return Ok((Locked { session: self }, standing));
+                return self.read_standing(&answers[1..]);
             }
             let now = Instant::now();
             if now >= until {
@@ -86,8 +94,21 @@ impl Session {
                 let holder = self.holder();
                 waiting(holder.as_ref());
             }
-            std::thread::sleep(jittered(pause).min(until - now));
+            self.pause(jittered(pause).min(until - now))?;
             pause = (pause * 3 / 2).min(PAUSES.1);
+        }
+    }
+
+    /// Waits, unless a signal comes.
+    pub(super) fn pause(&mut self, time: Duration) -> Result<()> {
+        let until = Instant::now() + time;
+        loop {
+            match self.connection.next_event(Some(until)) {
+                Ok(Event::Timeout) => return Ok(()),
+                Ok(Event::Woken) => return Err(stopped(self.interrupt.as_ref()).note("nothing was changed")),
+                Ok(_) => {}
+                Err(lost) => return Err(Error::failed(lost.to_string()).note(format!("on {}", self.place))),
+            }
         }
     }
 
@@ -167,7 +188,7 @@ impl Locked {
 }
 
 /// `pause` give or take a fifth, so that many waiting runs do not ask in step.
-fn jittered(pause: Duration) -> Duration {
+pub(super) fn jittered(pause: Duration) -> Duration {
     let random = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
     pause * 4 / 5 + pause * 2 / 5 * random / 255
 }

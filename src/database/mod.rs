@@ -5,6 +5,8 @@ pub mod connection;
 pub mod conninfo;
 pub mod execute;
 mod failure;
+pub mod interrupt;
+pub mod limits;
 pub mod lock;
 pub mod query;
 pub mod server_error;

@@ -1,12 +1,17 @@
 //! A session on the database: connected, and able to say where the database stands. It changes nothing.
 
+use std::time::{Duration, Instant};
+
+use super::connect_error::ConnectError;
 use super::connection::Connection;
 use super::conninfo::Conninfo;
+use super::interrupt::{self, Interrupt};
+use super::limits::Limits;
 use super::query::{Answer, QueryError};
 use super::server_error::ServerError;
 use super::wire::connect::ConnectOptions;
 use super::wire::event::Row;
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::bookkeeping::{COLUMN, Tables};
 use crate::model::sql::quote::literal;
 
@@ -30,17 +35,81 @@ pub struct Session {
     pub(super) connection: Connection,
     pub(super) tables: Tables,
     pub(super) place: String,
+    conninfo: Conninfo,
+    options: ConnectOptions,
+    pub(super) limits: Limits,
+    pub(super) interrupt: Option<Interrupt>,
+}
+
+/// What a session is made with, beside where it goes.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// The tables that the tool keeps its books in.
+    pub tables: Tables,
+    /// What others see of the session while it holds a lock.
+    pub application_name: String,
+    /// Its limits.
+    pub limits: Limits,
+    /// Signals to watch for.
+    pub interrupt: Option<Interrupt>,
 }
 
 impl Session {
-    /// Connects; `application_name` is what others see while it holds a lock.
+    /// Connects.
     ///
     /// # Errors
     /// The server cannot be reached or refuses, with the cause and the next thing to try.
-    pub fn connect(conninfo: &Conninfo, tables: Tables, application_name: String) -> Result<Self> {
-        let options = ConnectOptions { application_name, wake: None };
-        let connection = Connection::connect(conninfo, &options)?;
-        Ok(Self { connection, tables, place: conninfo.to_string() })
+    pub fn connect(conninfo: &Conninfo, options: SessionOptions) -> Result<Self> {
+        let SessionOptions { tables, application_name, limits, interrupt } = options;
+        let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake) };
+        let connection = match Connection::connect(conninfo, &options) {
+            Ok(connection) => connection,
+            Err(error) if error.is_woken() => return Err(stopped(interrupt.as_ref())),
+            Err(error) => return Err(error.into()),
+        };
+        let (place, conninfo) = (conninfo.to_string(), conninfo.clone());
+        Ok(Self { connection, tables, place, conninfo, options, limits, interrupt })
+    }
+
+    /// Connects anew to the same server after the connection was lost, trying until `until`: a server that crashed
+    /// takes a while to be back.
+    pub(super) fn reconnect(&mut self, until: Instant) -> std::result::Result<(), ConnectError> {
+        let mut pause = Duration::from_millis(50);
+        loop {
+            match Connection::connect(&self.conninfo, &self.options) {
+                Ok(connection) => {
+                    self.connection = connection;
+                    return Ok(());
+                }
+                Err(error) if error.is_woken() || Instant::now() + pause >= until => return Err(error),
+                Err(_) => std::thread::sleep(pause),
+            }
+            pause = (pause * 2).min(Duration::from_secs(1));
+        }
+    }
+
+    /// The limits as SQL, and how many statements that is.
+    pub(super) fn limits_sql(&self) -> (String, usize) {
+        self.limits.sql(self.connection.server_version().unwrap_or_default())
+    }
+
+    /// Who holds the locks that this session waits for, asked on a connection of its own; empty where that cannot be seen.
+    pub(super) fn blockers(&self) -> Vec<String> {
+        let Some(process) = self.connection.process() else { return Vec::new() };
+        let sql = format!(
+            "SELECT a.pid, a.usename, a.application_name, a.state, \
+             EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start)::pg_catalog.int8, \
+             pg_catalog.\"left\"(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80) \
+             FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({process})) b(pid) \
+             JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) b.pid"
+        );
+        let options = ConnectOptions { application_name: self.options.application_name.clone(), wake: None };
+        let deadline = Some(Instant::now() + Duration::from_secs(1));
+        let rows = Connection::connect(&self.conninfo, &options)
+            .ok()
+            .and_then(|mut connection| connection.query(&sql, deadline).ok())
+            .unwrap_or_default();
+        rows.iter().map(blocker).collect()
     }
 
     /// Reads where the database stands: one round trip.
@@ -49,8 +118,9 @@ impl Session {
     /// The version table cannot be read, or the connection is lost.
     pub fn standing(&mut self) -> Result<Standing> {
         let [about, rows] = self.standing_questions();
-        let answers = self.ask(&[&about, &rows])?;
-        self.read_standing(&answers)
+        let (limits, _) = self.limits_sql();
+        let answers = self.ask(&[&limits, &about, &rows])?;
+        self.read_standing(&answers[1..])
     }
 
     /// The messages whose answers say where the database stands.
@@ -111,7 +181,23 @@ impl Session {
     }
 
     fn trouble(&self, error: &QueryError) -> Error {
+        if matches!(error, QueryError::Woken) {
+            return stopped(self.interrupt.as_ref()).note("nothing was changed");
+        }
         Error::failed(error.to_string()).note(format!("on {}", self.place))
+    }
+
+    /// How many steps of a run stand in the history as done.
+    pub(super) fn count_of_run(&mut self, tables: &Tables, run: &str) -> Result<usize> {
+        let sql = format!(
+            "SELECT pg_catalog.count(*) FROM {} WHERE run OPERATOR(pg_catalog.=) {} AND outcome OPERATOR(pg_catalog.<>) 'failed'",
+            tables.history(),
+            literal(run)
+        );
+        let rows = self.run(&sql, "cannot read the history")?;
+        rows.first()
+            .and_then(|row| row.get(0)?.parse().ok())
+            .ok_or_else(|| Error::failed("the server gave no answer about the history"))
     }
 
     /// The indexes that are not valid, as SQL names them: what a failed CREATE INDEX CONCURRENTLY leaves behind.
@@ -122,6 +208,33 @@ impl Session {
         let rows = self.connection.query(sql, None).unwrap_or_default();
         rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect()
     }
+}
+
+/// The error of a run that a signal ended.
+pub(super) fn stopped(interrupt: Option<&Interrupt>) -> Error {
+    let signal = interrupt.and_then(Interrupt::take).unwrap_or(2);
+    Error::new(Kind::Signal(signal), format!("stopped by {}", interrupt::name(signal)))
+}
+
+/// `server process 4711 (role app, \`psql\`), idle in transaction for 3 min: UPDATE ...`
+fn blocker(row: &Row) -> String {
+    let text = |column: usize| row.get(column).filter(|text| !text.is_empty());
+    let mut line = format!("server process {}", text(0).unwrap_or("?"));
+    match (text(1), text(2)) {
+        (Some(role), Some(application)) => line.push_str(&format!(" (role {role}, `{application}`)")),
+        (Some(role), None) => line.push_str(&format!(" (role {role})")),
+        _ => {}
+    }
+    if let Some(state) = text(3) {
+        line.push_str(&format!(", {state}"));
+    }
+    if let Some(seconds) = text(4).and_then(|seconds| seconds.parse().ok()) {
+        line.push_str(&format!(" for {}", crate::ui::duration(Duration::from_secs(seconds))));
+    }
+    if let Some(query) = text(5) {
+        line.push_str(&format!(": {query}"));
+    }
+    line
 }
 
 /// A server's error as an error for the user: `title` says what was tried, or what went wrong.

@@ -136,6 +136,22 @@ impl Program {
         Ok(Self { steps, operations, tables, author })
     }
 
+    /// Whether the whole run is one transaction.
+    #[must_use]
+    pub fn is_one_transaction(&self) -> bool {
+        self.operations.first() == Some(&Operation::Begin)
+    }
+
+    /// The index of the operation with which `step` begins; of a run in one transaction, that is the first.
+    #[must_use]
+    pub fn beginning_of(&self, step: usize) -> usize {
+        if self.is_one_transaction() {
+            return 0;
+        }
+        let begins = |operation: &Operation| *operation == Operation::Announce(step);
+        self.operations.iter().position(begins).unwrap_or(self.operations.len())
+    }
+
     /// The SQL of an operation; a body has none of its own.
     #[must_use]
     pub fn sql(&self, operation: &Operation) -> String {

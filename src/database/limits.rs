@@ -1,0 +1,98 @@
+//! The limits that the tool sets on its session: how long a statement may wait for a lock, how soon the server notices
+//! that the tool is gone. A role's own defaults do not hold for it: a `statement_timeout` meant for a web
+//! application has killed many a CREATE INDEX CONCURRENTLY.
+
+use std::time::Duration;
+
+use crate::model::sql::quote::literal;
+
+/// What is set on the session; zero is no limit, as in PostgreSQL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// `lock_timeout`: a statement that waits longer for a lock gives up, and the revision is tried again.
+    pub lock_timeout: Duration,
+    /// `statement_timeout`
+    pub statement_timeout: Duration,
+    /// `idle_in_transaction_session_timeout`: frees the locks of a tool that was stopped or hangs.
+    pub idle_timeout: Duration,
+    /// `transaction_timeout` (PostgreSQL 17 and later)
+    pub transaction_timeout: Duration,
+    /// How long a revision that could not get its locks is tried again.
+    pub retry_for: Duration,
+}
+
+/// How often the server looks whether the tool is still there while a statement runs (PostgreSQL 14 and later).
+const CHECK: Duration = Duration::from_secs(2);
+
+impl Limits {
+    /// The settings as SQL for a server of this version (`150018`), and how many statements that is.
+    ///
+    /// `synchronous_commit` is only ever raised: a COMMIT that was answered must survive a crash.
+    #[must_use]
+    pub fn sql(&self, server_version: u32) -> (String, usize) {
+        let mut settings = vec![
+            ("lock_timeout", self.lock_timeout),
+            ("statement_timeout", self.statement_timeout),
+            ("idle_in_transaction_session_timeout", self.idle_timeout),
+        ];
+        if server_version >= 140_000 {
+            settings.push(("client_connection_check_interval", CHECK));
+        }
+        if server_version >= 170_000 {
+            settings.push(("transaction_timeout", self.transaction_timeout));
+        }
+        let mut set: Vec<String> = settings
+            .iter()
+            .map(|(name, time)| {
+                format!("pg_catalog.set_config('{name}', {}, false)", literal(&time.as_millis().to_string()))
+            })
+            .collect();
+        set.push(
+            "pg_catalog.set_config('synchronous_commit', CASE pg_catalog.current_setting('synchronous_commit') \
+             WHEN 'off' THEN 'on' ELSE pg_catalog.current_setting('synchronous_commit') END, false)"
+                .to_owned(),
+        );
+        (format!("SELECT {};\n", set.join(", ")), 1)
+    }
+
+    /// The settings for a person, for `-v`.
+    #[must_use]
+    pub fn shown(&self) -> String {
+        let time = |time: Duration| if time.is_zero() { "off".to_owned() } else { crate::ui::duration(time) };
+        format!(
+            "lock_timeout {}, tried again for {}; statement_timeout {}; idle_in_transaction_session_timeout {}; transaction_timeout {}",
+            time(self.lock_timeout),
+            time(self.retry_for),
+            time(self.statement_timeout),
+            time(self.idle_timeout),
+            time(self.transaction_timeout)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_that_a_version_lacks_are_left_out() {
+        let limits = Limits {
+            lock_timeout: Duration::from_secs(2),
+            statement_timeout: Duration::ZERO,
+            idle_timeout: Duration::from_secs(60),
+            transaction_timeout: Duration::ZERO,
+            retry_for: Duration::from_secs(60),
+        };
+        for (version, check, transaction) in [(130_000, false, false), (140_000, true, false), (170_000, true, true)] {
+            let (sql, _) = limits.sql(version);
+            assert!(sql.contains("('lock_timeout', '2000', false)"), "{sql}");
+            assert_eq!(sql.contains("client_connection_check_interval"), check, "{version}");
+            assert_eq!(
+                sql.contains("transaction_timeout'"),
+                transaction || sql.contains("idle_in_transaction"),
+                "{version}"
+            );
+            assert_eq!(sql.contains("'transaction_timeout'"), transaction, "{version}");
+        }
+    }
+}
