@@ -70,7 +70,7 @@ fn defaults_are_the_tables() {
     assert_eq!(*settings.version_table_schema, "public");
     assert_eq!(*settings.history_table, "aludel_history");
     assert_eq!(*settings.lock_wait, Duration::from_secs(300));
-    assert_eq!(*settings.lock_timeout, None);
+    assert_eq!(*settings.lock_timeout, Duration::from_secs(2));
     assert_eq!(settings.lock_timeout.origin, Origin::Default);
     assert_eq!(settings.post_write_hooks, []);
     assert_eq!(config.directory(), Path::new(""));
@@ -80,7 +80,7 @@ fn defaults_are_the_tables() {
 fn values_keep_their_place() {
     let config = plain(concat!(
         "\u{feff}# about\r\n[migrate]\r\nversion_locations =\r\n  versions\r\n  # more\r\n\r\n  team/b # c\r\n",
-        "timezone: +02:00\r\npost_write_hooks = pg_format 'a b'\r\nlock_timeout=2s\r\ntransaction = run\r\n",
+        "timezone: +02:00\r\npost_write_hooks = pg_format 'a b'\r\nlock_timeout=3s\r\ntransaction = run\r\n",
     ))
     .unwrap();
     let settings = &config.settings;
@@ -89,7 +89,7 @@ fn values_keep_their_place() {
     assert_eq!(settings.version_locations[1].origin.to_string(), "migrate.ini:7 [migrate]");
     assert_eq!(settings.version_locations[1].origin.excerpt().unwrap().place.column, 3);
     assert_eq!(settings.post_write_hooks[0].words, ["pg_format", "a b"]);
-    assert_eq!(*settings.lock_timeout, Some(Duration::from_secs(2)));
+    assert_eq!(*settings.lock_timeout, Duration::from_secs(3));
     assert_eq!(*settings.transaction, TransactionScope::Run);
     assert_eq!(settings.transaction.origin.to_string(), "migrate.ini:11 [migrate]");
 }
@@ -97,13 +97,13 @@ fn values_keep_their_place() {
 #[test]
 fn a_section_lies_over_the_settings() {
     let text =
-        "[migrate]\nurl = a\nlock_timeout = 2s\nlock_wait = 1s\n[production]\nurl = b\nlock_timeout =\n[staging]\n";
+        "[migrate]\nurl = a\nlock_timeout = 2s\nlock_wait = 1s\n[production]\nurl = b\nlock_timeout = 0\n[staging]\n";
     let nothing = environment(&[]);
     let config = configured(text, &nothing, &overrides(Some("production"), &[])).unwrap();
     let url = config.database_url(&nothing).unwrap();
     assert_eq!(url.value, DatabaseUrl::Given(Secret::from("b")));
     assert_eq!(url.origin.to_string(), "migrate.ini:6 [production]");
-    assert_eq!(*config.settings.lock_timeout, None);
+    assert_eq!(*config.settings.lock_timeout, Duration::ZERO);
     assert_eq!(*config.settings.lock_wait, Duration::from_secs(1));
 
     let chosen = environment(&[(NAME_VARIABLE, "production")]);
@@ -192,7 +192,7 @@ fn what_is_in_force_says_where_it_comes_from_and_no_password() {
     assert_eq!(shown(&config, "url"), "*** (migrate.ini:2 [migrate])");
     assert_eq!(shown(&config, "version_locations"), "a, b (migrate.ini:3 [migrate])");
     assert_eq!(shown(&config, "lock_wait"), "1s (migrate.ini:6 [p])");
-    assert_eq!(shown(&config, "lock_timeout"), " (default)");
+    assert_eq!(shown(&config, "lock_timeout"), "2s (default)");
     assert_eq!(shown(&config, "version_table"), "aludel_version (default)");
     assert_eq!(shown(&plain("[migrate]\nurl = local").unwrap(), "lock_wait"), "5min (default)");
     let option = CommandLineOverrides {
