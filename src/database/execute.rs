@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::program::{Operation, Program};
 use crate::model::sql::body::{Batch, BatchKind, Body};
 use crate::model::sql::problem::BodyError;
+use crate::source::Excerpt;
 
 /// Watches a program run.
 pub trait Observer {
@@ -435,7 +436,7 @@ impl Run<'_> {
         let time = self.since.elapsed();
         let Message { parts, finishes, commits, step, answer, .. } = message;
         if let Some(error) = answer.error {
-            let place = Place { parts, completed: answer.completed };
+            let place = Place { parts, completed: answer.completed, data: None };
             return Err(self.failed(step, Reason::Server { error, place, time }));
         }
         // The word of the last statement is the proof: a COMMIT in a transaction that failed is answered ROLLBACK.
@@ -477,7 +478,7 @@ impl Run<'_> {
 
     /// Answers that are still on their way are read, the transaction is rolled back, the failure is written into
     /// the history, and all of it is told.
-    fn stopped(&mut self, failure: Failure) -> Error {
+    fn stopped(&mut self, mut failure: Failure) -> Error {
         if matches!(failure.reason, Reason::Lost { .. }) {
             return failure.explain(self.program, &self.locked.session.place, &[]);
         }
@@ -494,6 +495,9 @@ impl Run<'_> {
             }
         }
         self.roll_back();
+        if let Some(excerpt) = self.line_of_data(&failure) {
+            failure.at_data(excerpt);
+        }
         let step = &self.program.steps[failure.step];
         let sql = self.program.tables.failure(&step.record, &self.program.author, &failure.record());
         // The failure itself matters more than its record: a read-only or full database cannot take it.
@@ -509,6 +513,29 @@ impl Run<'_> {
         }
         // Cannot happen while the guard holds; if it ever does, nobody may take the outcome for known.
         error.kind_of(crate::error::Kind::Unknown).note("a later revision was committed behind the one that failed")
+    }
+
+    /// The line of a `COPY`'s data that the server refused, read again from the file: data are not kept.
+    fn line_of_data(&self, failure: &Failure) -> Option<Excerpt> {
+        let (copy, line) = failure.in_data()?;
+        let mut body = self.bodies.open(failure.step).ok()?;
+        let mut found = false;
+        while let Some(batch) = body.next_batch().ok()? {
+            if !matches!(batch.kind, BatchKind::CopyData { .. }) {
+                if found {
+                    break;
+                }
+                found = batch.start == copy.start;
+            } else if found && batch.start.line <= line {
+                let mut starts =
+                    std::iter::once(0).chain(memchr::memchr_iter(b'\n', batch.text.as_bytes()).map(|at| at + 1));
+                match starts.nth(line - batch.start.line) {
+                    Some(start) if start < batch.text.len() => return Some(batch.excerpt(start..batch.text.len())),
+                    _ => {}
+                }
+            }
+        }
+        None
     }
 
     /// Reads one message's answer; true where nothing in it failed.
