@@ -39,11 +39,32 @@ pub struct Ui {
 }
 
 struct Output {
+    /// What may hold colours, which anstream takes out where nobody would see them.
     stream: BufWriter<Box<dyn Write>>,
+    /// The same standard output, for what must arrive byte for byte.
+    plain: BufWriter<Box<dyn Write>>,
     failure: Option<io::Error>,
 }
 
 impl Output {
+    /// The writer for text that may hold colours, behind everything written so far.
+    fn styled(&mut self) -> &mut impl Write {
+        if !self.plain.buffer().is_empty() {
+            let result = self.plain.flush();
+            self.keep(result);
+        }
+        &mut self.stream
+    }
+
+    /// The writer for bytes, behind everything written so far.
+    fn plain(&mut self) -> &mut impl Write {
+        if !self.stream.buffer().is_empty() {
+            let result = self.stream.flush();
+            self.keep(result);
+        }
+        &mut self.plain
+    }
+
     fn keep(&mut self, result: io::Result<()>) {
         if let Err(error) = result {
             self.failure.get_or_insert(error);
@@ -55,8 +76,10 @@ impl Ui {
     /// A user interface on the process's own streams.
     #[must_use]
     pub fn new(volume: Volume) -> Self {
-        let stream = BufWriter::with_capacity(64 * 1024, Box::new(anstream::stdout()) as Box<dyn Write>);
-        Self { volume, out: RefCell::new(Output { stream, failure: None }), bar: RefCell::new(None) }
+        let buffered = |stream| BufWriter::with_capacity(64 * 1024, stream);
+        let stream = buffered(Box::new(anstream::stdout()) as Box<dyn Write>);
+        let plain = buffered(Box::new(io::stdout()));
+        Self { volume, out: RefCell::new(Output { stream, plain, failure: None }), bar: RefCell::new(None) }
     }
 
     /// Whether `-v` was given.
@@ -74,21 +97,21 @@ impl Ui {
     /// Writes one line of the result.
     pub fn line(&self, text: impl Display) {
         let mut out = self.out.borrow_mut();
-        let result = writeln!(out.stream, "{text}");
+        let result = writeln!(out.styled(), "{text}");
         out.keep(result);
     }
 
-    /// Writes a part of the result as it is.
+    /// Writes a part of the result as it is, escape characters and all.
     pub fn raw(&self, text: &str) {
         let mut out = self.out.borrow_mut();
-        let result = out.stream.write_all(text.as_bytes());
+        let result = out.plain().write_all(text.as_bytes());
         out.keep(result);
     }
 
     /// Writes the result as one JSON document, indented, with a final newline.
     pub fn json(&self, value: &impl Serialize) {
         let mut out = self.out.borrow_mut();
-        let result = serde_json::to_writer_pretty(&mut out.stream, value).map_err(io::Error::from);
+        let result = serde_json::to_writer_pretty(out.styled(), value).map_err(io::Error::from);
         out.keep(result);
         let result = out.stream.write_all(b"\n");
         out.keep(result);
@@ -189,7 +212,9 @@ impl Ui {
     /// Hands everything written so far to standard output.
     pub fn flush(&self) {
         let mut out = self.out.borrow_mut();
-        let result = out.stream.flush();
+        let result = out.styled().flush();
+        out.keep(result);
+        let result = out.plain().flush();
         out.keep(result);
     }
 

@@ -20,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::model::program::{Operation, Program};
 use crate::model::sql::body::{Batch, BatchKind, Body};
 use crate::model::sql::problem::BodyError;
+use crate::source::Excerpt;
 
 /// Watches a program run.
 pub trait Observer {
@@ -593,7 +594,7 @@ impl<'a> Run<'a> {
             return Err(self.failed(step, Reason::Interrupted { signal }));
         }
         if let Some(error) = answer.error {
-            let place = Place { parts, completed: answer.completed };
+            let place = Place { parts, completed: answer.completed, data: None };
             return Err(self.failed(step, Reason::Server { error, place, time }));
         }
         // The word of the last statement is the proof: a COMMIT in a transaction that failed is answered ROLLBACK.
@@ -643,7 +644,7 @@ impl<'a> Run<'a> {
     }
 
     /// Reads the answers that are still on their way and rolls back; nothing runs any more after it.
-    fn wind_up(&mut self, failure: Failure) -> Failure {
+    fn wind_up(&mut self, mut failure: Failure) -> Failure {
         if matches!(failure.reason, Reason::Lost { .. }) {
             return failure;
         }
@@ -664,11 +665,37 @@ impl<'a> Run<'a> {
         let _ = self.locked.session.run(crate::model::program::RESET, "cannot reset the session");
         let (limits, _) = self.locked.session.limits_sql();
         let _ = self.locked.session.run(&limits, "cannot set the session's limits");
+        if let Some(excerpt) = self.line_of_data(&failure) {
+            failure.at_data(excerpt);
+        }
         if finished > failure.finished {
             // Cannot happen while the guard holds; if it ever does, nobody may take the outcome for known.
             return Failure { reason: Reason::Overtaken, finished, ..failure };
         }
         failure
+    }
+
+    /// The line of a `COPY`'s data that the server refused, read again from the file: data are not kept.
+    fn line_of_data(&self, failure: &Failure) -> Option<Excerpt> {
+        let (copy, line) = failure.in_data()?;
+        let mut body = self.bodies.open(failure.step).ok()?;
+        let mut found = false;
+        while let Some(batch) = body.next_batch().ok()? {
+            if !matches!(batch.kind, BatchKind::CopyData { .. }) {
+                if found {
+                    break;
+                }
+                found = batch.start == copy.start;
+            } else if found && batch.start.line <= line {
+                let mut starts =
+                    std::iter::once(0).chain(memchr::memchr_iter(b'\n', batch.text.as_bytes()).map(|at| at + 1));
+                match starts.nth(line - batch.start.line) {
+                    Some(start) if start < batch.text.len() => return Some(batch.excerpt(start..batch.text.len())),
+                    _ => {}
+                }
+            }
+        }
+        None
     }
 
     /// Reads one message's answer; true where nothing in it failed.

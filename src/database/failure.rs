@@ -12,6 +12,7 @@ use super::wire::event::Lost;
 use crate::error::{Error, Kind};
 use crate::model::bookkeeping::{self, Action, MOVED};
 use crate::model::program::Program;
+use crate::model::sql::body::{Batch, BatchKind};
 use crate::source::Excerpt;
 use crate::ui::counted;
 
@@ -32,6 +33,8 @@ pub(super) struct Place {
     pub(super) parts: Vec<Part>,
     /// So many statements of the message were completed before it.
     pub(super) completed: usize,
+    /// The line of data that a `COPY` failed at, once it was looked up.
+    pub(super) data: Option<Excerpt>,
 }
 
 /// What ended the run.
@@ -64,11 +67,18 @@ impl Place {
     /// The server's position counts characters of the whole message. Many errors have none (a division by zero, a
     /// duplicate key): then the statement is the one after those completed.
     fn find(&self, position: Option<usize>) -> (Where, Option<Excerpt>) {
+        if let (Some(data), Some(part)) = (&self.data, self.parts.first()) {
+            return (part.place, Some(data.clone()));
+        }
         if let Some(position) = position {
             let mut rest = position.saturating_sub(1);
-            for part in &self.parts {
-                let length = part.text.as_str().chars().count();
-                if rest < length {
+            for (index, part) in self.parts.iter().enumerate() {
+                // What stands behind it belongs to it, and the message's end to its last part: a statement that the text
+                // leaves unfinished fails there.
+                let text = part.text.as_str().chars().count();
+                let length = text + part.separator().chars().count();
+                if rest < length || index + 1 == self.parts.len() {
+                    let rest = rest.min(text);
                     let excerpt = match &part.text {
                         PartText::Batch(batch) => Some(batch.at_position(rest + 1)),
                         PartText::Statement(batch, index) => {
@@ -79,7 +89,7 @@ impl Place {
                     };
                     return (part.place, excerpt);
                 }
-                rest = rest.saturating_sub(length + part.separator().chars().count());
+                rest -= length;
             }
         }
         let mut rest = self.completed;
@@ -99,6 +109,22 @@ impl Place {
 }
 
 impl Failure {
+    /// The `COPY` that failed, and the line of the file that it failed at, where the server said one.
+    pub(super) fn in_data(&self) -> Option<(&Batch, usize)> {
+        let Reason::Server { error, place, .. } = &self.reason else { return None };
+        let [Part { text: PartText::Batch(batch), .. }] = place.parts.as_slice() else { return None };
+        let BatchKind::CopyFromStdin { data_line } = batch.kind else { return None };
+        let line = copied_line(error.context.as_deref()?)?;
+        Some((batch, data_line + line.checked_sub(1)?))
+    }
+
+    /// Says where the line of data is that [`Failure::in_data`] named.
+    pub(super) fn at_data(&mut self, excerpt: Excerpt) {
+        if let Reason::Server { place, .. } = &mut self.reason {
+            place.data = Some(excerpt);
+        }
+    }
+
     /// What the history keeps of it.
     pub(super) fn record(&self) -> bookkeeping::Failure {
         let (sqlstate, message, time) = match &self.reason {
@@ -220,9 +246,41 @@ impl Failure {
     }
 }
 
+/// The 7 of `COPY pets, line 7, column age: "x"`, in whatever language the server says it; the outermost of the context's
+/// lines is the last one.
+fn copied_line(context: &str) -> Option<usize> {
+    let copy = context.lines().rev().find_map(|line| line.strip_prefix("COPY "))?;
+    copy.match_indices(", ").find_map(|(at, comma)| {
+        let (word, rest) = copy[at + comma.len()..].split_once(' ')?;
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let ends = matches!(rest[digits..].chars().next(), None | Some(',' | ':'));
+        if ends && word.chars().all(char::is_alphabetic) { rest[..digits].parse().ok() } else { None }
+    })
+}
+
 fn position(error: &ServerError) -> Option<usize> {
     match error.position {
         Some(Position::Sent(position)) => Some(position),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::copied_line;
+
+    #[test]
+    fn the_line_of_a_copy_is_read_from_its_context() {
+        for (context, line) in [
+            ("COPY t, line 7", Some(7)),
+            ("COPY t, line 12, column n: \"a, line 3\"", Some(12)),
+            ("COPY a, b, line 3: \"1\\t2\"", Some(3)),
+            ("PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 5: \"x\"", Some(5)),
+            ("COPY t, Zeile 4, Spalte n: \"x\"", Some(4)),
+            ("PL/pgSQL function f() line 3 at RAISE", None),
+            ("COPY t", None),
+        ] {
+            assert_eq!(copied_line(context), line, "{context}");
+        }
     }
 }

@@ -187,7 +187,7 @@ impl Program {
         let set = if bare { "SET" } else { "SET LOCAL" };
         for (name, value) in [("lock_timeout", step.lock_timeout), ("statement_timeout", step.statement_timeout)] {
             if let Some(milliseconds) = value {
-                sql.push_str(&format!("{set} {name} = {};\n", literal(&milliseconds.to_string())));
+                sql.push_str(&format!("{set} {name} = {};\n", literal(&time(milliseconds))));
             }
         }
         if !bare {
@@ -199,8 +199,19 @@ impl Program {
     }
 }
 
+/// Milliseconds as a setting takes them, and a person reads them.
+fn time(milliseconds: u64) -> String {
+    match milliseconds {
+        0 => "0".to_owned(),
+        whole if whole % 60_000 == 0 => format!("{}min", whole / 60_000),
+        whole if whole % 1_000 == 0 => format!("{}s", whole / 1_000),
+        _ => format!("{milliseconds}ms"),
+    }
+}
+
 /// Puts back what a script may have left in the session, but for the advisory lock, which `DISCARD ALL` would drop.
 pub const RESET: &str = "RESET SESSION AUTHORIZATION;
+RESET ROLE;
 RESET ALL;
 DEALLOCATE ALL;
 CLOSE ALL;

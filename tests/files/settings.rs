@@ -1,0 +1,628 @@
+//! migrate.ini: what cannot be read, and what is named wrongly.
+
+use snapbox::data::Inline;
+use snapbox::str;
+
+use crate::support::Project;
+use crate::world::{INI, did, empty, same, session, shop};
+
+#[track_caller]
+fn refused(ini: &str, expected: Inline) {
+    let project = shop();
+    project.write("migrate.ini", ini);
+    same(session(&project, "heads"), expected);
+}
+
+#[test]
+fn none() {
+    let project = Project::empty();
+    same(
+        session(&project, "heads\nheads -c elsewhere/migrate.ini\nheads -c ."),
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: there is no `migrate.ini`
+hint: type `aludel init` to begin a project here
+hint: name the settings of another directory: `-c DIRECTORY/migrate.ini`
+
+$ aludel heads -c elsewhere/migrate.ini
+exit code: 2
+----- stderr
+error: there is no `elsewhere/migrate.ini`
+hint: type `aludel init` to begin a project here
+hint: name the settings of another directory: `-c DIRECTORY/migrate.ini`
+
+$ aludel heads -c .
+exit code: 2
+----- stderr
+error: `.` cannot be read
+note: caused by: Is a directory (os error 21)
+
+"#]],
+    );
+}
+
+#[test]
+fn unknown_keys() {
+    refused(
+        "[migrate]\nversion_location = versions\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: unknown setting `version_location`
+ --> migrate.ini:2:1
+  |
+2 | version_location = ***
+  | ^^^^^^^^^^^^^^^^
+  |
+  = hint: call it `version_locations`
+
+"#]],
+    );
+    refused(
+        "[migrate]\nsqlalchemy.url = postgres://u:hunter2@h/d\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: unknown setting `sqlalchemy.url`
+ --> migrate.ini:2:1
+  |
+2 | sqlalchemy.url = ***
+  | ^^^^^^^^^^^^^^
+  |
+  = hint: call it `url`
+
+"#]],
+    );
+    refused(
+        "[migrate]\nscript_location = alembic\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: unknown setting `script_location`
+ --> migrate.ini:2:1
+  |
+2 | script_location = ***
+  | ^^^^^^^^^^^^^^^
+  |
+  = hint: name the directory of the revisions: `version_locations = versions`
+
+"#]],
+    );
+    refused(
+        "[migrate]\nzebra = 1\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: unknown setting `zebra`
+ --> migrate.ini:2:1
+  |
+2 | zebra = ***
+  | ^^^^^
+  |
+  = hint: values for revisions belong in `[variables]`
+
+"#]],
+    );
+}
+
+#[test]
+fn unknown_sections() {
+    refused(
+        "[migarte]\nversion_locations = versions\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: section `[migarte]` has no meaning here
+ --> migrate.ini:1:2
+  |
+1 | [migarte]
+  |  ^^^^^^^
+  |
+  = hint: call it `[migrate]`
+
+"#]],
+    );
+    refused(
+        "[alembic]\nversion_locations = versions\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: section `[alembic]` has no meaning here
+ --> migrate.ini:1:2
+  |
+1 | [alembic]
+  |  ^^^^^^^
+  |
+  = hint: call it `[migrate]`
+
+"#]],
+    );
+    refused(
+        "[migrate]\n[loggers]\nkeys = root\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: section `[loggers]` has no meaning here
+ --> migrate.ini:2:2
+  |
+2 | [loggers]
+  |  ^^^^^^^
+  |
+  = hint: remove it: it is for Python's logging
+
+"#]],
+    );
+    refused(
+        "version_locations = versions\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: a key before the first section
+ --> migrate.ini:1:1
+  |
+1 | version_locations = ***
+  | ^^^^^^^^^^^^^^^^^
+  |
+  = hint: write `[migrate]` above it
+
+"#]],
+    );
+    refused(
+        "",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `migrate.ini` has no section `[migrate]`
+hint: write `[migrate]` above the settings, or type `aludel init` for a new file
+
+"#]],
+    );
+}
+
+#[test]
+fn given_twice() {
+    refused(
+        "[migrate]\ntimezone = UTC\ntimezone = local\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `timezone` is given twice in `[migrate]`
+ --> migrate.ini:3:1
+  |
+3 | timezone = ***
+  | ^^^^^^^^
+  |
+ ::: migrate.ini:2:1
+  |
+2 | timezone = ***
+  | ^^^^^^^^ first given here
+
+"#]],
+    );
+    refused(
+        "[migrate]\n[migrate]\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: section `[migrate]` is given twice
+ --> migrate.ini:2:2
+  |
+2 | [migrate]
+  |  ^^^^^^^
+  |
+ ::: migrate.ini:1:2
+  |
+1 | [migrate]
+  |  ^^^^^^^ first given here
+
+"#]],
+    );
+}
+
+#[test]
+fn python_is_not_spoken() {
+    refused(
+        "[migrate]\nversion_locations = %(here)s/versions\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `%(here)s` is not replaced in this file
+ --> migrate.ini:2:21
+  |
+2 | version_locations = %(here)s/versions
+  |                     ^^^^^^^^
+  |
+  = hint: write `{{ here }}`
+
+"#]],
+    );
+    refused(
+        "[migrate]\nurl = postgres://%(user)s@h/d\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `%(user)s` is not replaced in this file
+ --> migrate.ini:2:18
+  |
+2 | url = postgres://%(user)s@h/d
+  |                  ^^^^^^^^
+  |
+  = hint: write `{{ env.user }}` for an environment variable, `{{ x.user }}` for `-x user=...`
+
+"#]],
+    );
+}
+
+#[test]
+fn values_that_are_none() {
+    for (line, expected) in [
+        (
+            "revision_id = sequnce",
+            str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `revision_id` is none of `uuid`, `sequence`, `timestamp`
+ --> migrate.ini:2:15
+  |
+2 | revision_id = sequnce
+  |               ^^^^^^^
+  |
+  = hint: write `sequence`
+
+"#]],
+        ),
+        (
+            "timezone = Europe/Paris",
+            str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `timezone` is no offset from UTC
+ --> migrate.ini:2:12
+  |
+2 | timezone = Europe/Paris
+  |            ^^^^^^^^^^^^
+  |
+  = hint: write `UTC`, `local` or an offset such as `+02:00`
+
+"#]],
+        ),
+        (
+            "recursive_version_locations = maybe",
+            str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `recursive_version_locations` is neither `yes` nor `no`
+ --> migrate.ini:2:31
+  |
+2 | recursive_version_locations = maybe
+  |                               ^^^^^
+  |
+  = hint: write `yes` or `no`
+
+"#]],
+        ),
+        (
+            "truncate_slug_length = 0",
+            str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `truncate_slug_length` is no whole number from 1 to 200
+ --> migrate.ini:2:24
+  |
+2 | truncate_slug_length = 0
+  |                        ^
+
+"#]],
+        ),
+        (
+            "lock_wait = 5 fortnights",
+            str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `lock_wait` is no duration
+ --> migrate.ini:2:13
+  |
+2 | lock_wait = 5 fortnights
+  |             ^^^^^^^^^^^^
+  |
+  = hint: write `[TIME]`, `2s`, `5min`, `1h` or `0`
+
+"#]],
+        ),
+        (
+            "version_table = a.b",
+            str![[r#"
+$ aludel heads
+exit code: 0
+----- stdout
+004 (shop, store) (effective head)
+005 (billing) (head)
+
+"#]],
+        ),
+        (
+            "transaction = always",
+            str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `transaction` is none of `revision`, `run`
+ --> migrate.ini:2:15
+  |
+2 | transaction = always
+  |               ^^^^^^
+
+"#]],
+        ),
+        (
+            "post_write_hooks = sh 'open",
+            str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `post_write_hooks` has a quote that is not closed
+ --> migrate.ini:2:20
+  |
+2 | post_write_hooks = sh 'open
+  |                    ^^^^^^^^
+
+"#]],
+        ),
+        (
+            "file_template = x",
+            str![[r#"
+$ aludel heads
+exit code: 0
+----- stdout
+004 (shop, store) (effective head)
+005 (billing) (head)
+
+"#]],
+        ),
+        (
+            "url = {{ env.NOTHING_OF_THAT_NAME | nofilter }}",
+            str![[r#"
+$ aludel heads
+exit code: 0
+----- stdout
+004 (shop, store) (effective head)
+005 (billing) (head)
+
+"#]],
+        ),
+    ] {
+        refused(&format!("[migrate]\n{line}\n"), expected);
+    }
+}
+
+#[test]
+fn broken_lines() {
+    refused(
+        "[migrate\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: a section's line ends with `]`
+ --> migrate.ini:1:1
+  |
+1 | [migrate
+  | ^^^^^^^^
+  |
+  = hint: write the section as `[name]`, a comment on a line of its own
+
+"#]],
+    );
+    refused(
+        "[migrate]\njust words\n",
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: a line that is neither `key = value`, a `[section]` nor a comment
+ --> migrate.ini:2:1
+  |
+2 | ***
+  | ^^^
+  |
+  = hint: indent the further lines of a value
+
+"#]],
+    );
+    refused(
+        "[migrate]\nurl = postgres://u:hunter2@h/d\n  second = line\n",
+        str![[r#"
+$ aludel heads
+exit code: 0
+----- stdout
+004 (shop, store) (effective head)
+005 (billing) (head)
+
+"#]],
+    );
+}
+
+#[test]
+fn environments() {
+    let project = shop();
+    project.write("migrate.ini", format!("{INI}[production]\nversion_locations = nowhere\n[staging]\n"));
+    same(
+        session(
+            &project,
+            "heads -n production
+             heads -n prodcution
+             heads -n zzz
+             heads -n staging
+             heads -n migrate
+             heads -n variables",
+        ),
+        str![[r#"
+$ aludel heads -n production
+exit code: 1
+----- stderr
+error: no such version location: `nowhere`
+note: it is named by `version_locations` in the ini, one directory a line, relative to the ini
+hint: mkdir -p nowhere
+
+$ aludel heads -n prodcution
+exit code: 2
+----- stderr
+error: `migrate.ini` has no section `[prodcution]`, which `-n` asks for
+hint: type `-n production`
+
+$ aludel heads -n zzz
+exit code: 2
+----- stderr
+error: `migrate.ini` has no section `[zzz]`, which `-n` asks for
+note: it has `[production]`, `[staging]`
+
+$ aludel heads -n staging
+exit code: 0
+----- stdout
+004 (shop, store) (effective head)
+005 (billing) (head)
+
+$ aludel heads -n migrate
+exit code: 0
+----- stdout
+004 (shop, store) (effective head)
+005 (billing) (head)
+
+$ aludel heads -n variables
+exit code: 2
+----- stderr
+error: `migrate.ini` has no section `[variables]`, which `-n` asks for
+note: it has `[production]`, `[staging]`
+
+"#]],
+    );
+    let mut command = project.command(["heads"]);
+    command.env("ALUDEL_ENV", "test");
+    did(
+        &project.run(command),
+        str![[r#"
+exit code: 2
+----- stderr
+error: `migrate.ini` has no section `[test]`, which `ALUDEL_ENV` asks for
+note: it has `[production]`, `[staging]`
+
+"#]],
+    );
+}
+
+#[test]
+fn another_file() {
+    let project = shop();
+    std::fs::rename(project.path().join("versions"), project.path().join("db")).unwrap();
+    project.write("conf/other.ini", "[migrate]\nversion_locations = ../db\nurl =\n");
+    same(
+        session(&project, "-c conf/other.ini show 001"),
+        str![[r#"
+$ aludel -c conf/other.ini show 001
+exit code: 0
+----- stdout
+Rev: 001
+Parent: <base>
+Path: conf/../db/001_first_tables.sql
+Created: 2025-11-20T09:30:00+00:00
+
+    first tables
+
+
+"#]],
+    );
+    let mut command = project.command(["heads"]);
+    command.env("ALUDEL_CONFIG", "conf/other.ini");
+    did(
+        &project.run(command),
+        str![[r#"
+exit code: 0
+----- stdout
+004 (shop, store) (effective head)
+005 (billing) (head)
+
+"#]],
+    );
+    same(
+        session(&project, "-c conf/other.ini current"),
+        str![[r#"
+$ aludel -c conf/other.ini current
+exit code: 2
+----- stderr
+error: no database is named
+ --> conf/other.ini:3:1
+  |
+3 | url =
+  | ^^^ gives nothing here
+  |
+  = hint: name one: `--url postgres://user@host/database`, or `url` in the settings
+  = hint: `--url local` starts a private PostgreSQL for development and tests
+
+"#]],
+    );
+}
+
+#[test]
+fn here() {
+    let project = shop();
+    project.write("migrate.ini", "[migrate]\nversion_locations = {{ here }}/versions\n");
+    same(
+        session(&project, "show 001"),
+        str![[r#"
+$ aludel show 001
+exit code: 0
+----- stdout
+Rev: 001
+Parent: <base>
+Path: [CWD]/versions/001_first_tables.sql
+Created: 2025-11-20T09:30:00+00:00
+
+    first tables
+
+
+"#]],
+    );
+}
+
+#[test]
+fn variables() {
+    let project = empty();
+    project.write("migrate.ini", "[migrate]\nurl = {{ x.dbUrl or \"local\" }}\n");
+    same(
+        session(&project, "heads -x dburl=a\nheads -x dbUrl=a\nheads -x other=b"),
+        str![[r#"
+$ aludel heads -x dburl=a
+exit code: 2
+----- stderr
+error: `migrate.ini` reads `x.dbUrl`, not `x.dburl`
+hint: type `-x dbUrl=...`
+
+$ aludel heads -x dbUrl=a
+exit code: 0
+
+$ aludel heads -x other=b
+exit code: 0
+
+"#]],
+    );
+}
