@@ -195,7 +195,7 @@ impl Tables {
         INTO found FROM {table};
     IF found OPERATOR(pg_catalog.<>) {expected} THEN
         RAISE EXCEPTION USING ERRCODE = '{MOVED}',
-            MESSAGE = pg_catalog.concat({before}, COALESCE(NULLIF(found, ''), 'base'));
+            MESSAGE = pg_catalog.concat({before}, CASE WHEN found OPERATOR(pg_catalog.=) '' THEN 'base' ELSE found END);
     END IF;
 ",
                 table = self.version(),
@@ -225,10 +225,15 @@ impl Tables {
         let mut sql = format!(
             "
 BEGIN
+    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.=) '' THEN
+        RAISE EXCEPTION USING ERRCODE = '{ESCAPED}', MESSAGE = {},
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
+    END IF;
     IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
         RAISE EXCEPTION USING ERRCODE = '{ESCAPED}', MESSAGE = {};
     END IF;
 ",
+            literal(&format!("the script of {} reset all settings, and with them the mark of its transaction", record.revision)),
             literal(&format!("the script of {} ended its transaction on its own", record.revision)),
         );
         if record.purge {
@@ -274,8 +279,10 @@ BEGIN
         // A failed step's own memory of its start went with its transaction.
         let started = failure.map_or_else(
             || {
-                "COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, \
-                 pg_catalog.transaction_timestamp())"
+                // Not NULLIF: it takes its `=` from the search_path. The setting is NULL where it was never set.
+                "CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) '' \
+                 THEN pg_catalog.current_setting('aludel.started', true)::pg_catalog.timestamptz \
+                 ELSE pg_catalog.transaction_timestamp() END"
                     .to_owned()
             },
             |failure| {
