@@ -46,7 +46,7 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
                 ui.raw(&program.sql(operation));
                 ui.raw(if matches!(scope, Scope::LaterTransaction) { "" } else { "\n" });
             }
-            Operation::Reset => ui.raw("RESET SESSION AUTHORIZATION;\nRESET ALL;\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n"),
+            Operation::Reset => ui.raw("RESET SESSION AUTHORIZATION;\nRESET ROLE;\nRESET ALL;\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n"),
             Operation::Begin | Operation::Record(_) | Operation::Commit => ui.raw(&program.sql(operation)),
         }
     }
