@@ -390,13 +390,15 @@ impl Observer for Narrator<'_> {
 
     fn notice(&mut self, step: usize, notice: &ServerError) {
         let revision = &self.prepared.program.steps[step].record.revision;
-        if notice.severity == Severity::Warning {
-            self.ui.warning(format_args!("{revision}: {}", notice.message));
-        } else {
-            self.ui.status(format_args!("notice: {revision}: {}", notice.message));
-        }
+        let mut text = format!("{revision}: {}", notice.message);
         for more in [&notice.detail, &notice.hint].into_iter().flatten() {
-            self.ui.status(format_args!("  {more}"));
+            text.push_str("\n  ");
+            text.push_str(more);
+        }
+        if notice.severity == Severity::Warning {
+            self.ui.warning(text);
+        } else {
+            self.ui.status(format_args!("notice: {text}"));
         }
     }
 
