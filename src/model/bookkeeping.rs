@@ -238,7 +238,8 @@ DECLARE
 BEGIN
     IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
         OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION {} USING ERRCODE = '{ESCAPED}';
+        RAISE EXCEPTION {} USING ERRCODE = '{ESCAPED}',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
 ",
             literal(&format(&format!(
