@@ -531,7 +531,8 @@ hint: `aludel current` shows where the database stands
         str![[r#"
 exit code: 1
 ----- stderr
-error: `-1` goes too far: from base there are 0 steps
+error: there is nothing to redo: nothing is applied
+hint: aludel upgrade +1
 
 "#]]
     );

@@ -288,6 +288,7 @@ upgraded 001 step 001 ([TIME])
 error[ALU02]: 002 step 002 (versions/002.sql): the script of 002 ended its transaction on its own, or reset all settings
 note: nothing of revision 002 was kept
 note: applied before it, and kept: 001
+hint: leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway
 
 "#]]
     );
