@@ -8,7 +8,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use postgres::Client;
-use snapbox::{assert_data_eq, str};
+use snapbox::{IntoData as _, assert_data_eq, str};
 use support::{Database, Project, Ran};
 
 /// A project whose configuration leaves the database to `--url`.
@@ -102,9 +102,19 @@ fn rows(client: &mut Client) -> Vec<String> {
     rows.iter().map(|row| row.get(0)).collect()
 }
 
+/// Fails with the first line that differs. (snapbox would take every backslash for a slash.)
+#[track_caller]
+fn assert_equal(one: &str, other: &str) {
+    let mut lines = one.lines().zip(other.lines()).enumerate();
+    if let Some((number, (one, other))) = lines.find(|(_, (one, other))| one != other) {
+        panic!("line {}:\n  {one}\n  {other}", number + 1);
+    }
+    assert_eq!(one.len(), other.len());
+}
+
 #[track_caller]
 fn assert_same(one: &Database, other: &Database) {
-    assert_data_eq!(state(other), state(one));
+    assert_equal(&state(one), &state(other));
     assert_eq!(history(other), history(one));
     let mut client = other.client();
     let odd = "SELECT count(*) FROM aludel_history WHERE NOT (started_at <= finished_at
@@ -307,7 +317,7 @@ fn odd_forms_in_one_transaction_are_the_same_both_ways() {
         let (before, behind) = dump.split_once("COPY \"Odd \"\"Schema\".aludel_history").unwrap();
         format!("{before}{}", behind.split_once("\n\\.\n").unwrap().1)
     };
-    assert_data_eq!(still(&by_psql), still(&by_tool));
+    assert_equal(&still(&by_tool), &still(&by_psql));
 }
 
 #[test]
@@ -394,10 +404,10 @@ fn random_graphs_are_the_same_both_ways() {
                     }
                     let mut random = Random(number as u64);
                     let (project, ids) = random_graph(&mut random);
-                    let target = ids[random.below(ids.len())].clone();
+                    let target = if random.below(3) == 0 { "heads" } else { &ids[random.below(ids.len())] };
                     let below =
                         if random.below(2) == 0 { "base".to_owned() } else { ids[random.below(ids.len())].clone() };
-                    for (way, target) in [("upgrade", target.as_str()), ("upgrade", "heads"), ("downgrade", &below)] {
+                    for (way, target) in [("upgrade", target), ("downgrade", &below)] {
                         let at = rows(&mut tool).join(",");
                         let from = if at.is_empty() { "base" } else { &at };
                         let printed = project.aludel([way, target, "--sql", "--from", from]);
@@ -418,7 +428,7 @@ fn random_graphs_are_the_same_both_ways() {
         }
     });
     let (moved, refused) = (moved.into_inner(), refused.into_inner());
-    assert!(moved > GRAPHS * 2 && refused < GRAPHS / 2, "{moved} moved, {refused} refused");
+    assert!(moved > GRAPHS && refused < GRAPHS, "{moved} moved, {refused} refused");
 }
 
 /// Three revisions, the second of which the caller writes.
@@ -581,10 +591,54 @@ fn a_script_that_ends_its_transaction_is_not_recorded() {
 #[test]
 fn a_range_is_for_paper_and_a_downgrade_needs_one() {
     let project = chain(GOOD);
-    assert_data_eq!(project.aludel(["downgrade", "a1", "--sql"]).transcript(), str![[]]);
-    assert_data_eq!(project.aludel(["upgrade", "a1:c3", "--sql", "--from", "a1"]).transcript(), str![[]]);
-    assert_data_eq!(project.aludel(["upgrade", "head", "--from", "a1"]).transcript(), str![[]]);
-    assert_data_eq!(project.aludel(["upgrade", "c3:head", "--sql", "-q"]).transcript(), str![[]]);
+    assert_data_eq!(
+        project.aludel(["downgrade", "a1", "--sql"]).transcript(),
+        str![[r#"
+exit code: 2
+----- stderr
+error: a downgrade on paper needs to know where the database stands
+hint: aludel downgrade FROM:a1 --sql
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        project.aludel(["upgrade", "a1:c3", "--sql", "--from", "a1"]).transcript(),
+        str![[r#"
+exit code: 2
+----- stderr
+error: `a1:` and --from both say where the database stands
+hint: give one of them
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        project.aludel(["upgrade", "head", "--from", "a1"]).transcript(),
+        str![[r#"
+exit code: 2
+----- stderr
+error: the following required arguments were not provided:
+  --sql
+
+Usage: aludel upgrade --sql --from <ID,ID> <TARGET>
+
+For more information, try '--help'.
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        project.aludel(["upgrade", "c3:head", "--sql", "-q"]).transcript(),
+        str![[r#"
+exit code: 0
+----- stdout
+-- aludel 0.1.0: upgrade from c3 to c3
+-- Nothing to do.
+
+"#]]
+        .raw()
+    );
     assert_eq!(project.aludel(["upgrade", "head", "--sql", "-q"]), project.aludel(["upgrade", "head", "--sql"]));
 }
 
@@ -602,13 +656,409 @@ fn the_text_is_for_a_person_to_review() {
         "-- revision: 002\n-- parents: 001\n-- message: search people's names\n\n-- migrate:upgrade transaction:false\n\
          CREATE INDEX CONCURRENTLY people_search ON people (lower(name));\n\n-- migrate:upgrade\nANALYZE people\n\n-- migrate:downgrade\nDROP INDEX people_search;\n",
     );
-    assert_data_eq!(script(&project, &["upgrade", "head"]), str![[]]);
-    assert_data_eq!(script(&project, &["downgrade", "002:001"]), str![[]]);
-    assert_data_eq!(script(&project, &["stamp", "002", "--purge"]), str![[]]);
+    assert_data_eq!(script(&project, &["upgrade", "head"]), str![[r#"
+-- aludel 0.1.0: upgrade from base to 002
+--
+-- To be run with psql: psql -X -d DATABASE -f FILE
+-- Each step first checks that the database stands where it expects, so a script that is run twice, out of
+-- turn, or on the wrong database stops there and changes nothing.
+-- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
+
+\set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+
+-- Where the database stands, and what has been run in it.
+SET client_min_messages = warning;
+
+CREATE TABLE IF NOT EXISTS public.aludel_version (
+    version_num pg_catalog.text NOT NULL,
+    CONSTRAINT aludel_version_pkc PRIMARY KEY (version_num)
+);
+
+CREATE TABLE IF NOT EXISTS public.aludel_history (
+    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+    run          pg_catalog.text NOT NULL,
+    direction    pg_catalog.text NOT NULL,
+    revision     pg_catalog.text NOT NULL,
+    checksum     pg_catalog.text,
+    outcome      pg_catalog.text NOT NULL,
+    sqlstate     pg_catalog.text,
+    message      pg_catalog.text,
+    started_at   pg_catalog.timestamptz NOT NULL,
+    finished_at  pg_catalog.timestamptz NOT NULL,
+    role         pg_catalog.text NOT NULL,
+    client_user  pg_catalog.text,
+    client_host  pg_catalog.text,
+    tool         pg_catalog.text NOT NULL,
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
+);
+
+RESET client_min_messages;
+
+
+-- ==========================================================================
+-- upgrade 001 people (versions/001_people.sql)
+-- ==========================================================================
+
+\echo 'upgrade 001 people (versions/001_people.sql)'
+
+BEGIN;
+
+-- Only where the database is at base; nobody else moves it meanwhile.
+SET LOCAL lock_timeout = '5s';
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+DO $aludel$
+DECLARE
+    here pg_catalog.text := COALESCE((
+        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+        FROM public.aludel_version), 'base');
+BEGIN
+    IF here OPERATOR(pg_catalog.<>) 'base' THEN
+        RAISE EXCEPTION 'upgrade of 001 expects the database at base; it is at %', here USING ERRCODE = 'ALU01';
+    END IF;
+    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
+    PERFORM pg_catalog.set_config('aludel.started',
+        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
+END
+$aludel$;
+
+-- Who can log in.
+CREATE TABLE people (
+    name text PRIMARY KEY
+);
+
+-- 001 is applied: the version table and the history say so.
+DO $aludel$
+DECLARE
+    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
+BEGIN
+    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
+        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
+        RAISE EXCEPTION 'the script of 001 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    INSERT INTO public.aludel_version (version_num) VALUES ('001');
+    INSERT INTO public.aludel_history
+        (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+    VALUES
+        ('sql', 'upgrade', '001', '434b70db109babe01173662daa4ccdaeb8985d18a7c9f86d347710a653c9c94a', 'done', 'aludel 0.1.0', SESSION_USER,
+        CASE WHEN started OPERATOR(pg_catalog.<>) ''
+            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
+            ELSE pg_catalog.transaction_timestamp() END,
+        pg_catalog.clock_timestamp());
+END
+$aludel$;
+
+COMMIT;
+
+
+-- ==========================================================================
+-- upgrade 002 search people's names (versions/002_search.sql)
+-- ==========================================================================
+
+\echo 'upgrade 002 search people''s names (versions/002_search.sql)'
+
+-- What the step before has set in this session ends here.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
+RESET ALL;
+DEALLOCATE ALL;
+CLOSE ALL;
+UNLISTEN *;
+DISCARD TEMP;
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+
+-- Only where the database is at 001. What follows cannot be in a transaction.
+SET lock_timeout = '5s';
+DO $aludel$
+DECLARE
+    here pg_catalog.text := COALESCE((
+        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+        FROM public.aludel_version), 'base');
+BEGIN
+    IF here OPERATOR(pg_catalog.<>) '001' THEN
+        RAISE EXCEPTION 'upgrade of 002 expects the database at 001; it is at %', here USING ERRCODE = 'ALU01';
+    END IF;
+    PERFORM pg_catalog.set_config('aludel.started',
+        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, false);
+END
+$aludel$;
+
+CREATE INDEX CONCURRENTLY people_search ON people (lower(name));
+
+BEGIN;
+
+-- Only where the database is still at 001.
+SET LOCAL lock_timeout = '5s';
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+DO $aludel$
+DECLARE
+    here pg_catalog.text := COALESCE((
+        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+        FROM public.aludel_version), 'base');
+BEGIN
+    IF here OPERATOR(pg_catalog.<>) '001' THEN
+        RAISE EXCEPTION 'upgrade of 002 expects the database at 001; it is at %', here USING ERRCODE = 'ALU01';
+    END IF;
+    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
+END
+$aludel$;
+
+ANALYZE people
+;
+
+-- 002 is applied: the version table and the history say so.
+DO $aludel$
+DECLARE
+    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
+BEGIN
+    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
+        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '001';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
+    END IF;
+    INSERT INTO public.aludel_history
+        (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+    VALUES
+        ('sql', 'upgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
+        CASE WHEN started OPERATOR(pg_catalog.<>) ''
+            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
+            ELSE pg_catalog.transaction_timestamp() END,
+        pg_catalog.clock_timestamp());
+END
+$aludel$;
+
+COMMIT;
+
+
+"#]].raw());
+    assert_data_eq!(script(&project, &["downgrade", "002:001"]), str![[r#"
+-- aludel 0.1.0: downgrade from 002 to 001
+--
+-- To be run with psql: psql -X -d DATABASE -f FILE
+-- Each step first checks that the database stands where it expects, so a script that is run twice, out of
+-- turn, or on the wrong database stops there and changes nothing.
+-- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
+
+\set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+
+-- A database at 002 has the version table: one without it is the wrong one.
+BEGIN;
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+
+SET LOCAL client_min_messages = warning;
+CREATE TABLE IF NOT EXISTS public.aludel_history (
+    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+    run          pg_catalog.text NOT NULL,
+    direction    pg_catalog.text NOT NULL,
+    revision     pg_catalog.text NOT NULL,
+    checksum     pg_catalog.text,
+    outcome      pg_catalog.text NOT NULL,
+    sqlstate     pg_catalog.text,
+    message      pg_catalog.text,
+    started_at   pg_catalog.timestamptz NOT NULL,
+    finished_at  pg_catalog.timestamptz NOT NULL,
+    role         pg_catalog.text NOT NULL,
+    client_user  pg_catalog.text,
+    client_host  pg_catalog.text,
+    tool         pg_catalog.text NOT NULL,
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
+);
+COMMIT;
+
+
+-- ==========================================================================
+-- downgrade 002 search people's names (versions/002_search.sql)
+-- ==========================================================================
+
+\echo 'downgrade 002 search people''s names (versions/002_search.sql)'
+
+BEGIN;
+
+-- Only where the database is at 002; nobody else moves it meanwhile.
+SET LOCAL lock_timeout = '5s';
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+DO $aludel$
+DECLARE
+    here pg_catalog.text := COALESCE((
+        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+        FROM public.aludel_version), 'base');
+BEGIN
+    IF here OPERATOR(pg_catalog.<>) '002' THEN
+        RAISE EXCEPTION 'downgrade of 002 expects the database at 002; it is at %', here USING ERRCODE = 'ALU01';
+    END IF;
+    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
+    PERFORM pg_catalog.set_config('aludel.started',
+        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
+END
+$aludel$;
+
+DROP INDEX people_search;
+
+-- 002 is undone: the version table and the history say so.
+DO $aludel$
+DECLARE
+    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
+BEGIN
+    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
+        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    UPDATE public.aludel_version SET version_num = '001' WHERE version_num OPERATOR(pg_catalog.=) '002';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'row 002 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
+    END IF;
+    INSERT INTO public.aludel_history
+        (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+    VALUES
+        ('sql', 'downgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
+        CASE WHEN started OPERATOR(pg_catalog.<>) ''
+            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
+            ELSE pg_catalog.transaction_timestamp() END,
+        pg_catalog.clock_timestamp());
+END
+$aludel$;
+
+COMMIT;
+
+
+"#]].raw());
+    assert_data_eq!(script(&project, &["stamp", "002", "--purge"]), str![[r#"
+-- aludel 0.1.0: stamp 002
+--
+-- To be run with psql: psql -X -d DATABASE -f FILE
+-- It replaces what the database says of itself, whatever that is.
+-- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
+
+\set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+
+SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+
+-- Where the database stands, and what has been run in it.
+SET client_min_messages = warning;
+
+CREATE TABLE IF NOT EXISTS public.aludel_version (
+    version_num pg_catalog.text NOT NULL,
+    CONSTRAINT aludel_version_pkc PRIMARY KEY (version_num)
+);
+
+CREATE TABLE IF NOT EXISTS public.aludel_history (
+    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+    run          pg_catalog.text NOT NULL,
+    direction    pg_catalog.text NOT NULL,
+    revision     pg_catalog.text NOT NULL,
+    checksum     pg_catalog.text,
+    outcome      pg_catalog.text NOT NULL,
+    sqlstate     pg_catalog.text,
+    message      pg_catalog.text,
+    started_at   pg_catalog.timestamptz NOT NULL,
+    finished_at  pg_catalog.timestamptz NOT NULL,
+    role         pg_catalog.text NOT NULL,
+    client_user  pg_catalog.text,
+    client_host  pg_catalog.text,
+    tool         pg_catalog.text NOT NULL,
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
+);
+
+RESET client_min_messages;
+
+
+-- ==========================================================================
+-- stamp 002
+-- ==========================================================================
+
+\echo 'stamp 002'
+
+BEGIN;
+
+-- Nobody else changes the version table until this is done.
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+DO $aludel$
+BEGIN
+    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
+    PERFORM pg_catalog.set_config('aludel.started',
+        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
+END
+$aludel$;
+
+-- The database is taken to be at 002 from now on; nothing else is run.
+DO $aludel$
+DECLARE
+    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
+BEGIN
+    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
+        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    DELETE FROM public.aludel_version;
+    INSERT INTO public.aludel_version (version_num) VALUES ('002');
+    INSERT INTO public.aludel_history
+        (run, direction, revision, outcome, tool, role, started_at, finished_at)
+    VALUES
+        ('sql', 'stamp', '002', 'stamped', 'aludel 0.1.0', SESSION_USER,
+        CASE WHEN started OPERATOR(pg_catalog.<>) ''
+            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
+            ELSE pg_catalog.transaction_timestamp() END,
+        pg_catalog.clock_timestamp());
+END
+$aludel$;
+
+COMMIT;
+
+
+"#]].raw());
     let database = Database::create();
     let printed = script(&project, &["upgrade", "head"]);
-    assert_data_eq!(database.try_psql(&[], &printed).transcript(), str![[]]);
-    assert_data_eq!(project.still(database.try_psql(&[], &printed).transcript()), str![[]]);
+    assert_data_eq!(
+        database.try_psql(&[], &printed).transcript(),
+        str![[r#"
+exit code: 0
+----- stdout
+upgrade 001 people (versions/001_people.sql)
+upgrade 002 search people's names (versions/002_search.sql)
+
+"#]]
+        .raw()
+    );
+    assert_data_eq!(
+        project.still(database.try_psql(&[], &printed).transcript()),
+        str![[r#"
+exit code: 3
+----- stdout
+upgrade 001 people (versions/001_people.sql)
+----- stderr
+ERROR:  upgrade of 001 expects the database at base; it is at 002
+CONTEXT:  PL/pgSQL function inline_code_block line 8 at RAISE
+
+"#]]
+        .raw()
+    );
 }
 
 #[test]
@@ -705,5 +1155,5 @@ fn what_psql_and_the_tool_run_is_the_same() {
     by_tool.psql("DROP TABLE aludel_version, aludel_history");
     by_psql.psql(&plain);
     assert!(state(&by_tool).contains("CREATE TABLE public.ending_4"));
-    assert_data_eq!(state(&by_tool), state(&by_psql));
+    assert_equal(&state(&by_tool), &state(&by_psql));
 }
