@@ -247,6 +247,8 @@ BEGIN
                 record.revision
             ))),
         );
+        // The script may have gone on as somebody who may not write here.
+        sql.push_str("    RESET SESSION AUTHORIZATION;\n    RESET ROLE;\n");
         if record.purge {
             sql.push_str(&format!("    DELETE FROM {table};\n"));
         }
