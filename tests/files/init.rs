@@ -76,7 +76,9 @@ exit code: 0
 fn what_is_there_is_kept() {
     let project = Project::empty();
     project.write("migrate.ini", "[migrate]\n# mine\n").write("versions/1.sql", "mine");
-    same(session(&project, "init\ninit"), str![[r#"
+    same(
+        session(&project, "init\ninit"),
+        str![[r#"
 $ aludel init
 exit code: 0
 ----- stderr
@@ -93,7 +95,8 @@ kept versions, which was there
 kept templates/revision.sql.j2, which was there
 hint: aludel revision -m "first tables"
 
-"#]]);
+"#]],
+    );
     assert_eq!(project.read("migrate.ini"), "[migrate]\n# mine\n");
     assert_eq!(project.list("versions"), ["1.sql"]);
     assert_eq!(project.read("versions/1.sql"), "mine");

@@ -49,7 +49,9 @@ hint: `aludel heads` lists the heads; nothing needs to be joined where there is 
 #[test]
 fn by_id_and_by_label_in_the_order_given() {
     let project = shop();
-    same(session(&project, "merge shop@head billing@head --rev-id joined\nhistory -r joined:"), str![[r#"
+    same(
+        session(&project, "merge shop@head billing@head --rev-id joined\nhistory -r joined:"),
+        str![[r#"
 $ aludel merge shop@head billing@head --rev-id joined
 exit code: 0
 ----- stdout
@@ -63,7 +65,8 @@ exit code: 0
 ----- stdout
 004, 005 -> joined (billing, shop, store) (head) (mergepoint)
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]

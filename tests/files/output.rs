@@ -23,7 +23,9 @@ fn the_version() {
 #[test]
 fn quiet_hides_chatter_alone() {
     let project = empty();
-    same(session(&project, "-q revision -m a\nrevision -m b --quiet\n-q heads\n-q show 999\nhistory -q -v"), str![[r#"
+    same(
+        session(&project, "-q revision -m a\nrevision -m b --quiet\n-q heads\n-q show 999\nhistory -q -v"),
+        str![[r#"
 $ aludel -q revision -m a
 exit code: 0
 ----- stdout
@@ -63,7 +65,8 @@ Created: 2025-01-02T03:04:05+00:00
     a
 
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -147,25 +150,37 @@ fn a_full_disk_is_told() {
 #[test]
 fn without_streams() {
     let project = shop();
-    did(&closed(&project, "heads >&-"), str![[r#"
+    did(
+        &closed(&project, "heads >&-"),
+        str![[r#"
 exit code: 0
 
-"#]]);
-    did(&closed(&project, "heads 2>&-"), str![[r#"
+"#]],
+    );
+    did(
+        &closed(&project, "heads 2>&-"),
+        str![[r#"
 exit code: 0
 ----- stdout
 004 (shop, store) (effective head)
 005 (billing) (head)
 
-"#]]);
-    did(&closed(&project, "show 999 2>&-"), str![[r#"
+"#]],
+    );
+    did(
+        &closed(&project, "show 999 2>&-"),
+        str![[r#"
 exit code: 1
 
-"#]]);
-    did(&closed(&project, "show 999 2>/dev/full"), str![[r#"
+"#]],
+    );
+    did(
+        &closed(&project, "show 999 2>/dev/full"),
+        str![[r#"
 exit code: 1
 
-"#]]);
+"#]],
+    );
 }
 
 fn closed(project: &Project, arguments: &str) -> Ran {

@@ -51,7 +51,9 @@ exit code: 0
 
 "#]],
     );
-    same(session(&merged(), "heads\nheads --json"), str![[r#"
+    same(
+        session(&merged(), "heads\nheads --json"),
+        str![[r#"
 $ aludel heads
 exit code: 0
 ----- stdout
@@ -83,12 +85,15 @@ exit code: 0
   }
 ]
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn branches() {
-    same(session(&shop(), "branches\nbranches -v\nbranches --json"), str![[r#"
+    same(
+        session(&shop(), "branches\nbranches -v\nbranches --json"),
+        str![[r#"
 $ aludel branches
 exit code: 0
 ----- stdout
@@ -136,8 +141,11 @@ exit code: 0
   }
 ]
 
-"#]]);
-    same(session(&empty(), "branches\nbranches --json"), str![[r#"
+"#]],
+    );
+    same(
+        session(&empty(), "branches\nbranches --json"),
+        str![[r#"
 $ aludel branches
 exit code: 0
 
@@ -146,7 +154,8 @@ exit code: 0
 ----- stdout
 []
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -194,7 +203,9 @@ exit code: 0
 
 #[test]
 fn history() {
-    same(session(&merged(), "history\nhistory -v\nhistory --json"), str![[r#"
+    same(
+        session(&merged(), "history\nhistory -v\nhistory --json"),
+        str![[r#"
 $ aludel history
 exit code: 0
 ----- stdout
@@ -358,7 +369,8 @@ exit code: 0
   }
 ]
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]

@@ -59,7 +59,9 @@ c0ffee -> 003 (head)
 
 "#]],
     );
-    same(project.read("versions/002_add_users.sql"), str![[r#"
+    same(
+        project.read("versions/002_add_users.sql"),
+        str![[r#"
 -- revision: 002
 -- parents: 001
 -- message: add users
@@ -69,7 +71,8 @@ c0ffee -> 003 (head)
 
 -- migrate:downgrade
 
-"#]]);
+"#]],
+    );
     assert_eq!(
         project.list("versions"),
         ["001_first_tables.sql", "002_add_users.sql", "003.sql", "c0ffee_by_hand.sql"]
@@ -241,7 +244,9 @@ Created: 2025-01-02T03:04:05+00:00
 
 "#]],
     );
-    same(project.read("versions/008_deeper.sql"), str![[r#"
+    same(
+        project.read("versions/008_deeper.sql"),
+        str![[r#"
 -- revision: 008
 -- parents: 007
 -- message: deeper
@@ -252,7 +257,8 @@ Created: 2025-01-02T03:04:05+00:00
 
 -- migrate:downgrade
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -286,7 +292,9 @@ fn what_is_taken_or_cannot_be() {
 #[test]
 fn ids_that_differ_in_case() {
     let project = empty();
-    same(session(&project, "revision --rev-id abc\nrevision --rev-id ABC"), str![[r#"
+    same(
+        session(&project, "revision --rev-id abc\nrevision --rev-id ABC"),
+        str![[r#"
 $ aludel revision --rev-id abc
 exit code: 0
 ----- stdout
@@ -301,7 +309,8 @@ exit code: 1
 error: there is a revision `abc` already, and `ABC` differs from it only in case
 hint: choose another with `--rev-id`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -330,12 +339,15 @@ fn odd_messages_stay_in_the_directory_and_read_back() {
 fn a_message_of_two_lines_is_refused() {
     let project = empty();
     let ran = project.aludel(["revision", "-m", "two\nlines"]);
-    crate::world::did(&ran, str![[r#"
+    crate::world::did(
+        &ran,
+        str![[r#"
 exit code: 2
 ----- stderr
 error: a message is one line, and this one holds '\n'
 
-"#]]);
+"#]],
+    );
     assert!(project.list("versions").is_empty());
 }
 
@@ -359,7 +371,9 @@ fn a_file_template_with_directories() {
     let refused = session(&project, "revision -m a");
     project.write("migrate.ini", format!("{ini}recursive_version_locations = yes\n"));
     let accepted = session(&project, "revision -m a\nrevision -m b\nhistory -v");
-    same(format!("{refused}\n{accepted}"), str![[r#"
+    same(
+        format!("{refused}\n{accepted}"),
+        str![[r#"
 $ aludel revision -m a
 exit code: 2
 ----- stderr
@@ -401,7 +415,8 @@ Created: 2025-01-02T05:04:05+02:00
     a
 
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -412,7 +427,9 @@ fn a_file_template_that_says_nothing() {
         project.write("migrate.ini", format!("{INI}file_template = {template}\n"));
         text.push_str(&session(&project, "revision -m a"));
     }
-    same(text, str![[r#"
+    same(
+        text,
+        str![[r#"
 $ aludel revision -m a
 exit code: 2
 ----- stderr
@@ -435,7 +452,8 @@ exit code: 1
 error: the new file cannot be called `../001.sql`: it has `..`, which begins with a dot
 hint: choose another id or message, or change `file_template` in the ini
 
-"#]]);
+"#]],
+    );
     assert!(project.list("versions").is_empty());
 }
 
@@ -541,7 +559,9 @@ fn hooks_run_on_the_new_file() {
             "{INI}post_write_hooks =\n    sh -c 'echo \"-- checked\" >> \"$1\"; echo tidy: \"$1\"' sh {{}}\n    true\n"
         ),
     );
-    same(session(&project, "revision -m a\n-q revision -m b"), str![[r#"
+    same(
+        session(&project, "revision -m a\n-q revision -m b"),
+        str![[r#"
 $ aludel revision -m a
 exit code: 0
 ----- stdout
@@ -558,7 +578,8 @@ exit code: 0
 ----- stdout
 versions/002_b.sql
 
-"#]]);
+"#]],
+    );
     assert!(project.read("versions/001_a.sql").ends_with("-- checked\n"));
 }
 
@@ -577,7 +598,9 @@ fn hooks_that_fail_leave_the_file_and_say_so() {
         assert_eq!(project.list("versions"), ["001_a.sql"]);
         std::fs::remove_file(project.path().join("versions/001_a.sql")).unwrap();
     }
-    same(text, str![[r#"
+    same(
+        text,
+        str![[r#"
 $ aludel revision -m a
 exit code: 1
 ----- stderr
@@ -608,7 +631,8 @@ exit code: 1
 error: post-write hook `sh -c 'kill -9 $$'` failed: signal: 9 (SIGKILL)
 note: the new file is kept: `versions/001_a.sql`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -619,7 +643,9 @@ fn a_template_of_the_projects_own() {
         "-- revision: {{ revision }}\n-- parents: {{ parents | yaml }}\n-- message: {{ message | yaml }}\n\
          -- created: {{ created }}\n\n-- Ticket:\n\n-- migrate:upgrade\nSET lock_timeout = '2s';\n",
     );
-    same(session(&project, "revision -m 'fix: a'"), str![[r#"
+    same(
+        session(&project, "revision -m 'fix: a'"),
+        str![[r#"
 $ aludel revision -m 'fix: a'
 exit code: 0
 ----- stdout
@@ -628,8 +654,11 @@ versions/001_fix_a.sql
 created revision 001, a new base
 hint: write its SQL into versions/001_fix_a.sql, then: aludel upgrade 001
 
-"#]]);
-    same(project.read("versions/001_fix_a.sql"), str![[r#"
+"#]],
+    );
+    same(
+        project.read("versions/001_fix_a.sql"),
+        str![[r#"
 -- revision: 001
 -- parents: []
 -- message: "fix: a"
@@ -640,8 +669,11 @@ hint: write its SQL into versions/001_fix_a.sql, then: aludel upgrade 001
 -- migrate:upgrade
 SET lock_timeout = '2s';
 
-"#]]);
-    same(session(&project, "revision -m b --branch-label shop"), str![[r#"
+"#]],
+    );
+    same(
+        session(&project, "revision -m b --branch-label shop"),
+        str![[r#"
 $ aludel revision -m b --branch-label shop
 exit code: 1
 ----- stderr
@@ -650,7 +682,8 @@ note: the file was made by `templates/revision.sql.j2`
 note: nothing was written
 hint: add a line `-- labels: {{ labels | yaml }}` to the template
 
-"#]]);
+"#]],
+    );
     let mut text = String::new();
     for template in [
         "-- revision: {{ revision }}\n-- message: {{ message | yaml }}\n-- created: {{ created }}\n",
@@ -661,7 +694,9 @@ hint: add a line `-- labels: {{ labels | yaml }}` to the template
         project.write("templates/revision.sql.j2", template);
         text.push_str(&session(&project, "revision -m b"));
     }
-    same(text, str![[r#"
+    same(
+        text,
+        str![[r#"
 $ aludel revision -m b
 exit code: 1
 ----- stderr
@@ -704,7 +739,8 @@ error: the file has no header
   = note: the file was made by `templates/revision.sql.j2`
   = note: nothing was written
 
-"#]]);
+"#]],
+    );
     assert_eq!(project.list("versions"), ["001_fix_a.sql"]);
 }
 
@@ -714,7 +750,9 @@ fn nothing_is_overwritten() {
     project.write("migrate.ini", format!("{INI}recursive_version_locations = no\n"));
     // A directory of that name, and a file that is no revision because of its name's case on another system.
     project.write("versions/001_a.SQL", "-- revision: zzz\n\n-- migrate:upgrade\n");
-    same(session(&project, "revision -m a --head base"), str![[r#"
+    same(
+        session(&project, "revision -m a --head base"),
+        str![[r#"
 $ aludel revision -m a --head base
 exit code: 1
 ----- stderr
@@ -722,11 +760,14 @@ error: `001_a.SQL` and `001_a.sql` in `[CWD]/versions` differ only in case
 note: a file system that does not tell them apart would lose one of them
 hint: rename one of the two files
 
-"#]]);
+"#]],
+    );
     assert_eq!(project.list("versions"), ["001_a.SQL"]);
     let project = empty();
     project.write("versions/0aa_x.sql", "-- revision: zzz\n\n-- migrate:upgrade\n");
-    same(session(&project, "revision -m x --rev-id 0aa"), str![[r#"
+    same(
+        session(&project, "revision -m x --rev-id 0aa"),
+        str![[r#"
 $ aludel revision -m x --rev-id 0aa
 exit code: 1
 ----- stderr
@@ -734,7 +775,8 @@ error: there is a file `versions/0aa_x.sql` already
 note: it is left as it is
 hint: choose another id with `--rev-id`, or another message
 
-"#]]);
+"#]],
+    );
     assert_eq!(project.read("versions/0aa_x.sql"), "-- revision: zzz\n\n-- migrate:upgrade\n");
 }
 
@@ -742,14 +784,17 @@ hint: choose another id with `--rev-id`, or another message
 fn a_directory_that_cannot_be_written() {
     let project = empty();
     project.write("migrate.ini", INI.replace("\nrevision_id", "\nversion_locations = /proc\nrevision_id"));
-    same(session(&project, "revision -m a"), str![[r#"
+    same(
+        session(&project, "revision -m a"),
+        str![[r#"
 $ aludel revision -m a
 exit code: 1
 ----- stderr
 error: cannot write `/proc/001_a.sql`
 note: caused by: No such file or directory (os error 2)
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
