@@ -116,7 +116,7 @@ fn before_guard(step: &ProgramStep, scope: Scope) -> String {
     };
     let rows = spoken(rows);
     match scope {
-        Scope::Transaction | Scope::FirstTransaction => {
+        Scope::Transaction | Scope::SharedTransaction | Scope::FirstTransaction => {
             format!("-- Only where the database is at {rows}; nobody else moves it meanwhile.\n")
         }
         Scope::FirstBare => {
