@@ -1282,18 +1282,15 @@ BEGIN;
 
 -- Only where the database is at 001; nobody else moves it meanwhile.
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '002';
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) '001' THEN
-        RAISE EXCEPTION 'upgrade of 002 expects the database at 001; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 002 expects the database at 001; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
 END
 $aludel$;
 
@@ -1303,27 +1300,27 @@ CREATE TABLE users ();
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '002' THEN
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
     UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '001';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO public.aludel_history
-        (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'upgrade', '002', '26270a8016fea73b9496b5c36bee289440c5d27c43760e3a339f20bdde509221', 'done', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'upgrade', '002', '26270a8016fea73b9496b5c36bee289440c5d27c43760e3a339f20bdde509221', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
@@ -1349,18 +1346,15 @@ BEGIN;
 
 -- Only where the database is at 002; nobody else moves it meanwhile.
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '003';
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) '002' THEN
-        RAISE EXCEPTION 'upgrade of 003 expects the database at 002; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 003 expects the database at 002; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
 END
 $aludel$;
 
@@ -1370,27 +1364,27 @@ CREATE TABLE plans ();
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
+        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
     UPDATE public.aludel_version SET version_num = '003' WHERE version_num OPERATOR(pg_catalog.=) '002';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 002 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO public.aludel_history
-        (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'upgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'upgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
@@ -1448,18 +1442,15 @@ BEGIN;
 
 -- Only where the database is at 003; nobody else moves it meanwhile.
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '003';
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) '003' THEN
-        RAISE EXCEPTION 'downgrade of 003 expects the database at 003; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['003']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'downgrade of 003 expects the database at 003; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
 END
 $aludel$;
 
@@ -1469,27 +1460,27 @@ DROP TABLE plans;
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
+        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
     UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '003';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 003 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO public.aludel_history
-        (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'downgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'downgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
@@ -1556,13 +1547,12 @@ COMMIT;
 
 -- Only where the database is at 003,004. What follows cannot be in a transaction.
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) '003,004' THEN
-        RAISE EXCEPTION 'upgrade of 005 expects the database at 003,004; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['003', '004']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 005 expects the database at 003,004; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
     PERFORM pg_catalog.set_config('aludel.started',
         EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, false);
@@ -1575,16 +1565,15 @@ BEGIN;
 
 -- Only where the database is still at 003,004.
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '005';
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) '003,004' THEN
-        RAISE EXCEPTION 'upgrade of 005 expects the database at 003,004; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['003', '004']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 005 expects the database at 003,004; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
 END
 $aludel$;
 
@@ -1592,13 +1581,13 @@ $aludel$;
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 005 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '005' THEN
+        RAISE EXCEPTION 'the script of 005 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
     UPDATE public.aludel_version SET version_num = '005' WHERE version_num OPERATOR(pg_catalog.=) '003';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 003 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
@@ -1607,16 +1596,16 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 004 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO public.aludel_history
-        (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'upgrade', '005', '8fea061ec5649961615cd19c16a7bc24d549231c517c0030879835344e10ab2e', 'done', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'upgrade', '005', '8fea061ec5649961615cd19c16a7bc24d549231c517c0030879835344e10ab2e', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
@@ -1725,18 +1714,15 @@ BEGIN;
 
 -- Only where the database is at base; nobody else moves it meanwhile.
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '003';
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) 'base' THEN
-        RAISE EXCEPTION 'stamp of 003 expects the database at base; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY[]::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'stamp of 003 expects the database at base; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
 END
 $aludel$;
 
@@ -1744,24 +1730,24 @@ $aludel$;
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
+        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
     INSERT INTO public.aludel_version (version_num) VALUES ('003');
-    INSERT INTO public.aludel_history
-        (run, direction, revision, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'stamp', '003', 'stamped', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'stamp', '003', 'stamped', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
@@ -1772,8 +1758,7 @@ exit code: 0
 -- aludel 0.1.0: stamp 006
 --
 -- To be run with psql: psql -X -d DATABASE -f FILE
--- Each step first checks that the database stands where it expects, so a script that is run twice, out of
--- turn, or on the wrong database stops there and changes nothing.
+-- It replaces what the database says of itself, whatever that is.
 -- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
 
 \set ON_ERROR_STOP on
@@ -1823,11 +1808,9 @@ BEGIN;
 
 -- Nobody else changes the version table until this is done.
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '006';
 DO $aludel$
 BEGIN
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
 END
 $aludel$;
 
@@ -1835,25 +1818,25 @@ $aludel$;
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 006 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '006' THEN
+        RAISE EXCEPTION 'the script of 006 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
     DELETE FROM public.aludel_version;
     INSERT INTO public.aludel_version (version_num) VALUES ('006');
-    INSERT INTO public.aludel_history
-        (run, direction, revision, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'stamp', '006', 'stamped', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'stamp', '006', 'stamped', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
@@ -1911,18 +1894,15 @@ BEGIN;
 
 -- Only where the database is at 001; nobody else moves it meanwhile.
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '003';
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) '001' THEN
-        RAISE EXCEPTION 'stamp of 003 expects the database at 001; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'stamp of 003 expects the database at 001; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
 END
 $aludel$;
 
@@ -1930,128 +1910,37 @@ $aludel$;
 RESET SESSION AUTHORIZATION;
 RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
+        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
     UPDATE public.aludel_version SET version_num = '003' WHERE version_num OPERATOR(pg_catalog.=) '001';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO public.aludel_history
-        (run, direction, revision, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'stamp', '003', 'stamped', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'stamp', '003', 'stamped', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
 
 $ aludel stamp 003 005 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: stamp 005
---
--- To be run with psql: psql -X -d DATABASE -f FILE
--- Each step first checks that the database stands where it expects, so a script that is run twice, out of
--- turn, or on the wrong database stops there and changes nothing.
--- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
-
-\set ON_ERROR_STOP on
-\set ON_ERROR_ROLLBACK off
-\set AUTOCOMMIT on
-\set QUIET on
-
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-
--- Where the database stands, and what has been run in it.
-SET client_min_messages = warning;
-
-CREATE TABLE IF NOT EXISTS public.aludel_version (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT aludel_version_pkc PRIMARY KEY (version_num)
-);
-
-CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
-);
-
-RESET client_min_messages;
-
-
--- ==========================================================================
--- stamp 005
--- ==========================================================================
-
-\echo 'stamp 005'
-
-BEGIN;
-
--- Only where the database is at base; nobody else moves it meanwhile.
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
-BEGIN
-    IF here OPERATOR(pg_catalog.<>) 'base' THEN
-        RAISE EXCEPTION 'stamp of 005 expects the database at base; it is at %', here USING ERRCODE = 'ALU01';
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
-END
-$aludel$;
-
--- The database is taken to be at 005 from now on; nothing else is run.
-RESET SESSION AUTHORIZATION;
-RESET ROLE;
-DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 005 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
-    END IF;
-    INSERT INTO public.aludel_version (version_num) VALUES ('005');
-    INSERT INTO public.aludel_history
-        (run, direction, revision, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'stamp', '005', 'stamped', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
-END
-$aludel$;
-
-COMMIT;
-
+exit code: 1
+----- stderr
+error: 005 already implies 003
+note: nothing was changed
+hint: name 005 alone
 
 $ aludel stamp 999 --sql
 exit code: 1
