@@ -6,7 +6,7 @@ use crate::model::header::Key;
 use crate::model::plan::{Direction, PlanError};
 use crate::model::range::RangeSyntaxError;
 use crate::model::revision::Name;
-use crate::model::sql::marker::MarkerProblem;
+use crate::model::sql::marker::{MarkerProblem, Transaction};
 use crate::model::sql::problem::{BodyError, MetaPurpose, Problem};
 use crate::model::sql::split::Opener;
 use crate::model::target::{TargetSyntaxError, Walk};
@@ -314,7 +314,13 @@ pub fn body(error: &BodyError) -> Error {
                 MetaPurpose::Other => error.hint("leave it out"),
             }
         }
-        Problem::TransactionControl(control) => {
+        Problem::DiscardAll => Error::failed("`DISCARD ALL` would give away the lock that keeps other runs out")
+            .hint("leave it out: settings are put back behind each revision"),
+        Problem::TransactionControl(control, Transaction::Outside) => {
+            Error::failed(format!("`{}` in a section whose statements commit one by one", control.keywords()))
+                .hint("leave it out; or put what belongs together into a section with a transaction")
+        }
+        Problem::TransactionControl(control, Transaction::Inside) => {
             Error::failed(format!("`{}` in a section that is a transaction already", control.keywords()))
                 .note("the transaction also holds the record that the revision ran; ending it here would part the two")
                 .hint("leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`")

@@ -12,9 +12,9 @@ use std::io::Read;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::failure::{Failure, Place, Reason, Where};
+use super::failure::{Failure, Invalid, Place, Reason, Where};
 use super::lock::Locked;
-use super::server_error::ServerError;
+use super::server_error::{Position, ServerError};
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
 use crate::model::program::{Operation, Program};
@@ -57,7 +57,7 @@ pub trait Bodies {
 /// larger ones are no faster.
 const MESSAGE: usize = 256 * 1024;
 /// So many messages, and so many bytes in them, may wait for their answers.
-const WINDOW: (usize, usize) = (64, 4 * MESSAGE);
+const WINDOW: (usize, usize) = (128, 4 * MESSAGE);
 /// How often an observer hears that there is still no answer.
 const TICK: Duration = Duration::from_secs(1);
 /// How often it is asked who is in the way.
@@ -81,7 +81,8 @@ impl Locked {
                 Err(Stop::Failed(failure)) => run.wind_up(*failure),
             };
             let blockers = std::mem::take(&mut run.blockers);
-            if let Reason::Lost { lost, in_doubt: true } = &failure.reason {
+            let invalid_before = std::mem::take(&mut run.invalid_before);
+            if let Reason::Lost { lost, doubtful: 1.., .. } = &failure.reason {
                 observer.recovering(&lost.to_string());
                 return self.settle_loss(program, failure);
             }
@@ -100,24 +101,31 @@ impl Locked {
                     pause = (pause * 3 / 2).min(LONGEST_PAUSE);
                     start = if program.is_one_transaction() { 0 } else { failure.step };
                 }
-                _ => return Err(self.tell(program, &failure, &blockers)),
+                _ => return Err(self.tell(program, &failure, &blockers, &invalid_before)),
             }
         }
     }
 
     /// Writes a failure into the history, and makes the error of it.
-    fn tell(&mut self, program: &Program, failure: &Failure, blockers: &[String]) -> Error {
-        let lost = matches!(failure.reason, Reason::Lost { .. });
+    fn tell(&mut self, program: &Program, failure: &Failure, blockers: &[String], invalid_before: &[String]) -> Error {
+        let lost = matches!(failure.reason, Reason::Lost { .. } | Reason::Ended { .. });
         let step = &program.steps[failure.step];
         let sql = program.tables.failure(&step.record, &program.author, &failure.record());
         // The failure itself matters more than its record: a read-only or full database cannot take it.
         let recorded = if lost { Ok(Vec::new()) } else { self.session.run(&sql, "cannot record the failure") };
-        let invalid = if failure.was_bare() { self.session.invalid_indexes() } else { Vec::new() };
-        let error = failure.explain(program, &self.session.place, &invalid);
+        let invalid = if failure.was_bare() && !lost {
+            Invalid::new(invalid_before, self.session.invalid_indexes(), failure)
+        } else {
+            Invalid::default()
+        };
+        let error = failure.explain(program, &self.session, &invalid);
         let error = blockers.iter().fold(error, |error, blocker| error.note(format!("it waited for {blocker}")));
         match recorded {
             Ok(_) => error,
-            Err(why) => error.note(format!("the failure could not be written into the history: {why}")),
+            Err(why) => {
+                let why = why.notes().into_iter().next().unwrap_or_else(|| why.to_string());
+                error.note(format!("the failure could not be written into the history: {why}"))
+            }
         }
     }
 
@@ -139,7 +147,7 @@ impl Locked {
             Ok(count) if count >= program.steps.len() => Ok(()),
             Ok(count) => {
                 let reason = match failure.reason {
-                    Reason::Lost { lost, .. } => Reason::Lost { lost, in_doubt: false },
+                    Reason::Lost { lost, bare, .. } => Reason::Lost { lost, doubtful: 0, bare },
                     reason => reason,
                 };
                 let failure = Failure {
@@ -148,11 +156,11 @@ impl Locked {
                     part: failure.part.filter(|_| failure.step == count),
                     reason,
                 };
-                Err(failure.explain(program, &self.session.place, &[]))
+                Err(failure.explain(program, &self.session, &Invalid::default()))
             }
-            Err(why) => {
-                Err(failure.explain(program, &self.session.place, &[]).note(format!("asking again failed: {why}")))
-            }
+            Err(why) => Err(failure
+                .explain(program, &self.session, &Invalid::default())
+                .note(format!("asking again failed: {why}"))),
         }
     }
 }
@@ -175,6 +183,13 @@ struct Message {
     commits: bool,
     step: usize,
     answer: Answer,
+}
+
+impl Message {
+    /// Whether it holds statements of a revision that goes on in the next message.
+    fn is_part_of_a_body(&self) -> bool {
+        !self.commits && self.parts.iter().any(|part| part.place != Where::Reset)
+    }
 }
 
 /// What came back for a message so far.
@@ -244,8 +259,14 @@ struct Run<'a> {
     body: Option<OpenBody>,
     /// So many steps are committed.
     finished: usize,
-    /// The step of which an earlier part is committed already, and how many bare statements of it ran.
+    /// Steps that are done in a transaction that is still open, and what each took.
+    uncommitted: Vec<(usize, Duration)>,
+    /// The step of which an earlier part is committed already, and how many of its statements that were.
     committed_part_of: Option<(usize, usize)>,
+    /// How many statements of the file are in the open transaction.
+    in_transaction: usize,
+    /// Indexes that were invalid before the section that runs without a transaction.
+    invalid_before: Vec<String>,
     /// When the step that runs now began, as far as can be seen from here.
     since: Instant,
     announced: Option<usize>,
@@ -278,7 +299,10 @@ impl<'a> Run<'a> {
             flying_bytes: 0,
             body: None,
             finished: start,
+            uncommitted: Vec::new(),
             committed_part_of: None,
+            in_transaction: 0,
+            invalid_before: Vec::new(),
             since: Instant::now(),
             announced: None,
             from: program.beginning_of(start),
@@ -302,13 +326,17 @@ impl<'a> Run<'a> {
                         self.send()?;
                         self.settle_all()?;
                     }
+                    // A redo comes back to the rows it began with: there, the guard of a later step could pass behind a failed one.
+                    if *step > 0 && program.steps[*step].record.action != program.steps[*step - 1].record.action {
+                        self.settle_all()?;
+                    }
                     self.message.step = *step;
                 }
                 Operation::Body { step, section } => self.body(*step, *section)?,
                 Operation::Bare { step, section } => self.bare(*step, *section)?,
                 Operation::Record(step) => {
                     self.check_unchanged(*step)?;
-                    if self.flying.iter().any(|message| !message.commits) {
+                    if self.flying.iter().any(Message::is_part_of_a_body) {
                         self.settle_all()?;
                     }
                     self.own(operation, Where::Record);
@@ -321,15 +349,21 @@ impl<'a> Run<'a> {
                     self.send()?;
                     if !records {
                         self.settle_all()?;
-                        self.committed_part_of = Some((self.message.step, 0));
+                        self.count_committed(self.message.step, self.in_transaction);
                     }
                 }
                 Operation::Reset => {
                     self.own(operation, Where::Reset);
                     let (text, statements) = self.locked.session.limits_sql();
                     self.push(Part { text: PartText::Own(text), statements, place: Where::Reset });
+                    // A message of its own: what is set for transactions to come (`default_transaction_read_only`) would still
+                    // hold for one that this very message begins.
+                    self.send()?;
                 }
-                Operation::Begin => self.own(operation, Where::Begin),
+                Operation::Begin => {
+                    self.in_transaction = 0;
+                    self.own(operation, Where::Begin);
+                }
                 Operation::Guard(_, scope) => {
                     self.own(operation, Where::Guard);
                     if scope.is_bare() {
@@ -366,9 +400,13 @@ impl<'a> Run<'a> {
                         }
                     }
                     let statements = batch.statements.len();
+                    self.in_transaction += statements;
                     self.push(Part { text: PartText::Batch(batch), statements, place: Where::Body });
                 }
-                BatchKind::CopyFromStdin { .. } => self.copy_in(batch, step, Where::Body)?,
+                BatchKind::CopyFromStdin { .. } => {
+                    self.in_transaction += 1;
+                    self.copy_in(batch, step, Where::Body)?;
+                }
                 BatchKind::CopyData { .. } => {}
             }
         }
@@ -377,30 +415,44 @@ impl<'a> Run<'a> {
 
     /// Runs a section's statements one by one, each committing by itself.
     fn bare(&mut self, step: usize, section: usize) -> Ran {
+        self.invalid_before = self.locked.session.invalid_indexes();
         while let Some(batch) = self.next_batch(step, section)? {
             if matches!(batch.kind, BatchKind::CopyFromStdin { .. }) {
+                self.hold_the_lock()?;
                 self.copy_in(batch, step, Where::Bare)?;
-                self.count_bare(step);
+                self.count_committed(step, 1);
                 continue;
             }
             let batch = Rc::new(batch);
             for index in 0..batch.statements.len() {
+                self.hold_the_lock()?;
                 let text = PartText::Statement(Rc::clone(&batch), index);
                 self.push(Part { text, statements: 1, place: Where::Bare });
                 self.send()?;
                 self.settle_all()?;
-                self.count_bare(step);
+                self.count_committed(step, 1);
             }
         }
         Ok(())
     }
 
-    fn count_bare(&mut self, step: usize) {
+    /// Makes sure that this session still has the run's lock: outside a transaction nothing else keeps another run from
+    /// doing the same, and a script may have called `pg_advisory_unlock_all()`.
+    fn hold_the_lock(&mut self) -> Ran {
+        if self.locked.session.has_lock()? {
+            return Ok(());
+        }
+        Err(Error::failed("this run no longer holds its lock: the script gave it away")
+            .hint("take `pg_advisory_unlock_all()` out of the script")
+            .into())
+    }
+
+    fn count_committed(&mut self, step: usize, statements: usize) {
         let before = match self.committed_part_of {
             Some((of, count)) if of == step => count,
             _ => 0,
         };
-        self.committed_part_of = Some((step, before + 1));
+        self.committed_part_of = Some((step, before + statements));
     }
 
     /// The next batch of the section, reading on in the step's file; sections that are not wanted are passed over.
@@ -504,8 +556,10 @@ impl<'a> Run<'a> {
         }
         self.locked.session.connection.flush();
         self.flying_bytes += message.bytes;
+        // A message that cannot be read (a syntax error) opens no transaction: what is sent behind it would commit by itself.
+        let opens = !message.commits && message.parts.iter().any(|part| part.place == Where::Begin);
         self.flying.push_back(message);
-        Ok(())
+        if opens { self.settle_all() } else { Ok(()) }
     }
 
     fn settle_all(&mut self) -> Ran {
@@ -593,8 +647,14 @@ impl<'a> Run<'a> {
         {
             return Err(self.failed(step, Reason::Interrupted { signal }));
         }
-        if let Some(error) = answer.error {
+        if let Some(mut error) = answer.error {
             let place = Place { parts, completed: answer.completed, data: None };
+            // A server that does not know its text's encoding counts bytes.
+            if self.locked.session.connection.parameter("server_encoding") == Some("SQL_ASCII")
+                && let Some(Position::Sent(byte)) = error.position
+            {
+                error.position = Some(Position::Sent(place.character(byte)));
+            }
             return Err(self.failed(step, Reason::Server { error, place, time }));
         }
         // The word of the last statement is the proof: a COMMIT in a transaction that failed is answered ROLLBACK.
@@ -603,11 +663,16 @@ impl<'a> Run<'a> {
         }
         for step in finishes {
             self.since = Instant::now();
-            self.finished = self.finished.max(step + 1);
-            self.committed_part_of = None;
-            self.asked = None;
-            self.blockers.clear();
-            self.observer.finished(step, time);
+            self.uncommitted.push((step, time));
+        }
+        if commits {
+            for (step, time) in self.uncommitted.drain(..) {
+                self.finished = self.finished.max(step + 1);
+                self.committed_part_of = None;
+                self.asked = None;
+                self.blockers.clear();
+                self.observer.finished(step, time);
+            }
         }
         if self.interrupted.is_some() && !self.flying.is_empty() {
             // The request came between two messages, and the next one is running now.
@@ -625,37 +690,58 @@ impl<'a> Run<'a> {
         }))
     }
 
-    fn lost(&self, lost: Lost) -> Stop {
-        let in_doubt = self.flying.iter().any(|message| message.commits);
-        let step = self.flying.front().map_or(self.message.step, |message| message.step);
-        self.failed(step, Reason::Lost { lost, in_doubt })
+    fn lost(&mut self, lost: Lost) -> Stop {
+        let time = self.since.elapsed();
+        let doubtful = self.flying.iter().map(|message| message.finishes.len().max(message.commits.into())).sum();
+        let Some(Message { step, parts, answer, .. }) = self.flying.pop_front() else {
+            return self.failed(self.message.step, Reason::Lost { lost, doubtful, bare: false });
+        };
+        let place = Place { parts, completed: answer.completed, data: None };
+        match lost.fatal {
+            // The server process itself says that it ended, and every answer before that has arrived: so it is known
+            // which statement it ended in, and that nothing behind it ran.
+            Some(error) if error.routine.is_some() && !place.is_at_commit() => {
+                self.failed(step, Reason::Ended { error, place, time })
+            }
+            _ => self.failed(step, Reason::Lost { lost, doubtful, bare: place.is_bare() }),
+        }
     }
 
     /// The run ends because of something on this side: what is on its way is let through, the rest rolled back.
     fn abandoned(&mut self, error: Error) -> Error {
         if let Err(Stop::Failed(failure)) = self.settle_all() {
             let failure = self.wind_up(*failure);
-            return failure.explain(self.program, &self.locked.session.place, &[]);
+            return failure.explain(self.program, &self.locked.session, &Invalid::default());
         }
         let step = self.message.step;
         let other = Failure { step, reason: Reason::Overtaken, finished: self.finished, part: None };
         self.wind_up(other);
-        error.note(format!("{} before it stay done", crate::ui::counted(self.finished, "revision")))
+        let error = match self.committed_part_of {
+            Some((step, _)) => error
+                .kind_of(crate::error::Kind::Partial)
+                .note(format!("{} stopped partway: what ran of it stays", self.program.steps[step].title)),
+            None => error,
+        };
+        match self.finished {
+            0 => error,
+            finished => error.note(format!("done before it, and kept: {}", crate::ui::counted(finished, "revision"))),
+        }
     }
 
     /// Reads the answers that are still on their way and rolls back; nothing runs any more after it.
     fn wind_up(&mut self, mut failure: Failure) -> Failure {
-        if matches!(failure.reason, Reason::Lost { .. }) {
+        if matches!(failure.reason, Reason::Lost { .. } | Reason::Ended { .. }) {
             return failure;
         }
         let mut finished = failure.finished;
         while let Some(message) = self.flying.pop_front() {
+            let doubtful = self.flying.len() + 1;
             match self.drain() {
                 Ok(true) if message.commits => {
                     finished = message.finishes.iter().fold(finished, |last, step| last.max(step + 1))
                 }
                 Ok(_) => {}
-                Err(lost) => return Failure { reason: Reason::Lost { lost, in_doubt: true }, ..failure },
+                Err(lost) => return Failure { reason: Reason::Lost { lost, doubtful, bare: false }, ..failure },
             }
         }
         if self.locked.session.connection.status() != TransactionStatus::Idle {

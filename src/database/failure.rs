@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::execute::{Part, PartText};
 use super::interrupt;
 use super::server_error::{Position, ServerError};
-use super::session::describe;
+use super::session::{Session, describe};
 use super::wire::event::Lost;
 use crate::error::{Error, Kind};
-use crate::model::bookkeeping::{self, Action, MOVED};
+use crate::model::bookkeeping::{self, Action, ESCAPED, MOVED};
 use crate::model::program::Program;
 use crate::model::sql::body::{Batch, BatchKind};
 use crate::source::Excerpt;
@@ -47,8 +47,11 @@ pub(super) enum Reason {
     Interrupted { signal: u8 },
     /// A later revision was committed behind one that failed: the guard should have kept it from that.
     Overtaken,
-    /// The connection is gone; `in_doubt` where a COMMIT was on its way.
-    Lost { lost: Lost, in_doubt: bool },
+    /// The server ended the session in a statement of a revision that is not committed.
+    Ended { error: Box<ServerError>, place: Place, time: Duration },
+    /// The connection is gone; so many steps were on their way with their COMMIT.
+    /// `bare` where a statement outside a transaction was running.
+    Lost { lost: Lost, doubtful: usize, bare: bool },
 }
 
 /// A failed run.
@@ -57,11 +60,58 @@ pub(super) struct Failure {
     pub(super) reason: Reason,
     /// So many steps were committed before.
     pub(super) finished: usize,
-    /// An earlier part of the step itself is committed, with so many statements outside a transaction.
+    /// An earlier part of the step itself is committed, with so many statements.
     pub(super) part: Option<usize>,
 }
 
+/// Indexes that are not valid behind a statement that failed outside a transaction.
+#[derive(Default)]
+pub(super) struct Invalid {
+    /// What the statement left.
+    left: Vec<String>,
+    /// What was there before, and what the server's error is about: an earlier run may have left it.
+    older: Vec<String>,
+}
+
+impl Invalid {
+    pub(super) fn new(before: &[String], now: Vec<String>, failure: &Failure) -> Self {
+        let (older, left): (Vec<String>, Vec<String>) = now.into_iter().partition(|index| before.contains(index));
+        let Reason::Server { error, .. } = &failure.reason else { return Self { left, older: Vec::new() } };
+        let names = |index: &str| {
+            let name = index.rsplit('.').next().unwrap_or(index).trim_matches('"');
+            error.message.contains(&format!("\"{name}\""))
+        };
+        Self { left, older: older.into_iter().filter(|index| names(index)).collect() }
+    }
+}
+
 impl Place {
+    /// The character of the message, from 1, that a byte of it, from 1, belongs to.
+    pub(super) fn character(&self, byte: usize) -> usize {
+        let texts = self.parts.iter().flat_map(|part| [part.text.as_str(), part.separator()]);
+        let mut rest = byte.saturating_sub(1);
+        let mut characters = 0;
+        for text in texts {
+            let here = text.floor_char_boundary(rest.min(text.len()));
+            characters += text[..here].chars().count();
+            if rest < text.len() {
+                break;
+            }
+            rest -= text.len();
+        }
+        characters + 1
+    }
+
+    /// Whether it is a statement outside a transaction.
+    pub(super) fn is_bare(&self) -> bool {
+        self.parts.iter().any(|part| part.place == Where::Bare)
+    }
+
+    /// Whether the statements completed reach up to the COMMIT: then it may have been carried out.
+    pub(super) fn is_at_commit(&self) -> bool {
+        self.find(None).0 == Where::Commit
+    }
+
     /// The part of the message, and the place in its file where it came from one.
     ///
     /// The server's position counts characters of the whole message. Many errors have none (a division by zero, a
@@ -92,20 +142,53 @@ impl Place {
                 rest -= length;
             }
         }
+        let Some((part, index)) = self.current() else { return (Where::Commit, None) };
+        let excerpt = match &part.text {
+            PartText::Batch(batch) => Some(batch.at_statement(index)),
+            PartText::Statement(batch, index) => Some(batch.at_statement(*index)),
+            PartText::Own(_) => None,
+        };
+        (part.place, excerpt)
+    }
+
+    /// The part with the statement after those completed, and its number there.
+    fn current(&self) -> Option<(&Part, usize)> {
         let mut rest = self.completed;
         for part in &self.parts {
             if rest < part.statements {
-                let excerpt = match &part.text {
-                    PartText::Batch(batch) => Some(batch.at_statement(rest)),
-                    PartText::Statement(batch, index) => Some(batch.at_statement(*index)),
-                    PartText::Own(_) => None,
-                };
-                return (part.place, excerpt);
+                return Some((part, rest));
             }
             rest -= part.statements;
         }
-        (Where::Commit, None)
+        None
     }
+
+    /// The line of the file for a line that the server counts in a DO block's body.
+    fn inner_line(&self, context: &str) -> Option<String> {
+        let (part, index) = self.current()?;
+        let (batch, index) = match &part.text {
+            PartText::Batch(batch) => (batch, index),
+            PartText::Statement(batch, index) => (&**batch, *index),
+            PartText::Own(_) => return None,
+        };
+        let path = batch.at_statement(index).path;
+        let line = number(context.lines().last()?.strip_prefix("PL/pgSQL function inline_code_block line ")?)?;
+        let range = batch.statements.get(index)?.clone();
+        let text = &batch.text[range.clone()];
+        let quote = text.find(['$', '\''])?;
+        let body = match text[quote..].strip_prefix('$') {
+            Some(tag) => quote + 1 + tag.find('$')? + 1,
+            None => quote + 1,
+        };
+        let first = batch.excerpt(range.start + body..range.end).place.line;
+        Some(format!("line {line} of the block is {path}:{}", first + line - 1))
+    }
+}
+
+/// The digits that `text` begins with, as a line's number.
+fn number(text: &str) -> Option<usize> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text[..end].parse().ok().filter(|line| *line > 0)
 }
 
 impl Failure {
@@ -128,7 +211,9 @@ impl Failure {
     /// What the history keeps of it.
     pub(super) fn record(&self) -> bookkeeping::Failure {
         let (sqlstate, message, time) = match &self.reason {
-            Reason::Server { error, time, .. } => (Some(error.code.clone()), error.message.clone(), *time),
+            Reason::Server { error, time, .. } | Reason::Ended { error, time, .. } => {
+                (Some(error.code.clone()), error.message.clone(), *time)
+            }
             Reason::NotCommitted { tag } => (None, format!("the server answered {tag} to COMMIT"), Duration::ZERO),
             Reason::Interrupted { signal } => {
                 (None, format!("stopped by {}", interrupt::name(*signal)), Duration::ZERO)
@@ -148,6 +233,28 @@ impl Failure {
         (passing && whole).then_some(error.message.as_str())
     }
 
+    /// Whether something of the step may be committed though nothing of it is known to be: a procedure or a DO block outside a
+    /// transaction commits as it likes, a connection was lost under such a statement, or the script left its transaction.
+    fn may_have_committed(&self, part: Where) -> bool {
+        match &self.reason {
+            Reason::Server { error, .. } if error.code == ESCAPED => true,
+            Reason::Server { place, .. } | Reason::Ended { place, .. } if part == Where::Bare => {
+                place.current().is_none_or(|(part, index)| {
+                    let (batch, index) = match &part.text {
+                        PartText::Batch(batch) => (batch, index),
+                        PartText::Statement(batch, index) => (&**batch, *index),
+                        PartText::Own(_) => return false,
+                    };
+                    let text = batch.statements.get(index).map_or("", |range| &batch.text[range.clone()]);
+                    let word = text.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
+                    word.eq_ignore_ascii_case("do") || word.eq_ignore_ascii_case("call")
+                })
+            }
+            Reason::Lost { bare, .. } => *bare,
+            _ => false,
+        }
+    }
+
     /// Whether a statement outside a transaction failed: a CREATE INDEX CONCURRENTLY leaves an invalid index behind.
     pub(super) fn was_bare(&self) -> bool {
         match &self.reason {
@@ -157,12 +264,18 @@ impl Failure {
     }
 
     /// The error for the user. `invalid` names indexes that are not valid now.
-    pub(super) fn explain(&self, program: &Program, place: &str, invalid: &[String]) -> Error {
+    pub(super) fn explain(&self, program: &Program, session: &Session, invalid: &Invalid) -> Error {
         let title = &program.steps[self.step].title;
         match &self.reason {
+            Reason::Ended { error, place, .. } => {
+                let (part, excerpt) = place.find(None);
+                let explained =
+                    self.server(error, place, part, excerpt, program, session).note("the server ended the session");
+                self.kept(explained, program, part, invalid)
+            }
             Reason::Server { error, place, .. } => {
                 let (part, excerpt) = place.find(position(error));
-                let explained = self.server(error, part, excerpt, title);
+                let explained = self.server(error, place, part, excerpt, program, session);
                 self.kept(explained, program, part, invalid)
             }
             Reason::NotCommitted { tag } => {
@@ -177,21 +290,45 @@ impl Failure {
                 Error::new(Kind::Unknown, format!("{title} failed, and a later revision was committed behind it"))
                     .hint("`aludel status` shows where the database stands; please report this")
             }
-            Reason::Lost { lost, in_doubt } => {
-                let explained = Error::failed(lost.to_string()).note(format!("on {place}"));
-                if *in_doubt {
-                    explained
-                        .kind_of(Kind::Unknown)
-                        .note(format!("{title} was being committed: whether it was cannot be known from here"))
-                        .hint("`aludel current` shows where the database stands; then run the same command again")
-                } else {
-                    self.kept(explained, program, Where::Body, invalid)
-                }
+            Reason::Lost { lost, doubtful, .. } => {
+                let explained = Error::failed(lost.to_string()).note(format!("on {}", session.place));
+                let explained = match doubtful {
+                    0 => return self.kept(explained, program, Where::Body, invalid),
+                    1 => explained.note(format!("{title} was being committed: whether it was cannot be known from here")),
+                    more => explained.note(format!(
+                        "{title} was on its way, and {} behind it: which of them were committed cannot be known from here",
+                        counted(more - 1, "revision")
+                    )),
+                };
+                explained
+                    .kind_of(Kind::Unknown)
+                    .hint("`aludel current` shows where the database stands; then run the same command again")
             }
         }
     }
 
-    fn server(&self, error: &ServerError, part: Where, excerpt: Option<Excerpt>, title: &str) -> Error {
+    fn server(
+        &self,
+        error: &ServerError,
+        place: &Place,
+        part: Where,
+        excerpt: Option<Excerpt>,
+        program: &Program,
+        session: &Session,
+    ) -> Error {
+        let title = &program.steps[self.step].title;
+        if error.code == ESCAPED {
+            let hint = error.hint.iter().cloned();
+            let explained = Error::failed(format!("{title}: {}", error.message)).code(error.code.clone());
+            return hint.fold(explained, Error::hint);
+        }
+        if error.code == MOVED && part == Where::Record {
+            // Nobody else can have done it: the table is locked from the guard on.
+            let revision = &program.steps[self.step].record.revision;
+            return Error::failed(error.message.clone())
+                .note(format!("the script of {revision} changes the tool's own table"))
+                .hint("take that statement out of the script; `aludel stamp` sets rows");
+        }
         if error.code == MOVED {
             return Error::failed(error.message.clone())
                 .note("somebody else moved the database since the plan was made")
@@ -203,44 +340,78 @@ impl Failure {
             (None, _) => format!("{title}: {}", error.message),
         };
         let explained = Error::failed(heading).code(error.code.clone());
-        let explained = describe(excerpt.into_iter().fold(explained, Error::at), error);
-        if error.code == "25001" && part == Where::Body {
+        let inner = excerpt.as_ref().and_then(|_| place.inner_line(error.context.as_deref()?));
+        let explained = if excerpt.is_some() {
+            describe(excerpt.into_iter().fold(explained, Error::at), error)
+        } else {
+            // Where in the tool's own SQL it arose helps nobody.
+            describe(explained, &ServerError { context: None, ..error.clone() })
+        };
+        let explained = inner.into_iter().fold(explained, Error::note);
+        if error.code == "42501" && matches!(part, Where::Guard | Where::Record) {
+            let (version, history, role) = (program.tables.version(), program.tables.history(), &session.role);
             return explained
-                .hint("a statement that cannot run in a transaction goes into a section `-- migrate:upgrade transaction:false`");
+                .note("the tool's own tables are written by the role that logged in")
+                .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {version} TO {role};"))
+                .hint(format!("GRANT INSERT ON {history} TO {role};"));
         }
-        explained
+        let action = program.steps[self.step].record.action;
+        match error.code.as_str() {
+            "25001" if part == Where::Body => explained.hint(format!(
+                "a statement that cannot run in a transaction goes into a section `-- migrate:{} transaction:false`",
+                action.verb()
+            )),
+            // Something with that name is there already: schema, table, column, object, function.
+            "42P06" | "42P07" | "42701" | "42710" | "42723" if action == Action::Upgrade && self.part.is_none() => {
+                explained.hint(
+                    "if it was made by hand or by another tool, say where the database is: `aludel stamp REVISION`",
+                )
+            }
+            _ => explained,
+        }
     }
 
     /// Says what of the run stays.
-    fn kept(&self, error: Error, program: &Program, part: Where, invalid: &[String]) -> Error {
+    fn kept(&self, error: Error, program: &Program, part: Where, invalid: &Invalid) -> Error {
         let step = &program.steps[self.step];
         let revision = &step.record.revision;
-        let (done, stays) = match step.record.action {
+        let (done, recorded) = match step.record.action {
             Action::Upgrade => ("applied", "it is not recorded as applied"),
             Action::Downgrade => ("undone", "it is still recorded as applied"),
             Action::Stamp => ("stamped", "it is not recorded"),
         };
         let mut error = match self.part {
-            Some(statements) => error.kind_of(Kind::Partial).note(format!(
-                "revision {revision} stopped partway: {} outside a transaction ran and stay; {stays}",
-                counted(statements, "statement")
+            Some(statements) => {
+                let ran = match statements {
+                    1 => "its first statement ran and stays".to_owned(),
+                    _ => format!("its first {statements} statements ran and stay"),
+                };
+                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway: {ran}; {recorded}"))
+            }
+            None if part == Where::Bare && !invalid.left.is_empty() => {
+                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway; {recorded}"))
+            }
+            None if self.may_have_committed(part) => error.kind_of(Kind::Partial).note(format!(
+                "revision {revision} stopped partway: what its statement committed by itself before it failed stays; {recorded}"
             )),
-            None if part == Where::Bare && !invalid.is_empty() => {
-                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway; {stays}"))
+            None if step.record.action == Action::Downgrade => {
+                error.note(format!("nothing of the downgrade was kept: revision {revision} is still applied"))
             }
             None => error.note(format!("nothing of revision {revision} was kept")),
         };
+        if self.step > self.finished {
+            let with: Vec<&str> = revisions(program, self.finished..self.step);
+            error = error.note(format!("`transaction = run`: {} went back with it", short(&with)));
+        }
         if self.finished > 0 {
-            let before: Vec<&str> =
-                program.steps[..self.finished].iter().map(|step| step.record.revision.as_str()).collect();
-            let before = match before.as_slice() {
-                [.., last] if before.len() > 8 => format!("{} revisions up to {last}", before.len()),
-                _ => before.join(", "),
-            };
+            let before = short(&revisions(program, 0..self.finished));
             error = error.note(format!("{done} before it, and kept: {before}"));
         }
-        for index in invalid {
+        for index in invalid.left.iter().chain(&invalid.older) {
             error = error.note(format!("index {index} is not valid")).hint(format!("DROP INDEX CONCURRENTLY {index};"));
+        }
+        if self.part.is_some_and(|statements| statements > 0) {
+            error = error.hint("undo by hand what ran before you run it again: it begins with its first statement");
         }
         error
     }
@@ -256,6 +427,18 @@ fn copied_line(context: &str) -> Option<usize> {
         let ends = matches!(rest[digits..].chars().next(), None | Some(',' | ':'));
         if ends && word.chars().all(char::is_alphabetic) { rest[..digits].parse().ok() } else { None }
     })
+}
+
+fn revisions(program: &Program, steps: std::ops::Range<usize>) -> Vec<&str> {
+    program.steps[steps].iter().map(|step| step.record.revision.as_str()).collect()
+}
+
+/// The revisions by name, or, where they are many, how many and the last.
+fn short(revisions: &[&str]) -> String {
+    match revisions {
+        [.., last] if revisions.len() > 8 => format!("{} revisions up to {last}", revisions.len()),
+        _ => revisions.join(", "),
+    }
 }
 
 fn position(error: &ServerError) -> Option<usize> {

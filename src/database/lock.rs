@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::session::{Session, Standing, explain, stopped};
 use super::wire::event::Event;
 use crate::error::{Error, Result};
-use crate::model::sql::quote::literal;
+use crate::model::sql::quote::{identifier, literal};
 use crate::ui;
 
 /// A session that holds the lock.
@@ -73,17 +73,19 @@ impl Session {
         let until = Instant::now() + wait;
         let mut pause = PAUSES.0;
         let mut told = false;
+        let [about, rows] = self.standing_questions();
+        let (limits, _) = self.limits_sql();
+        let first = format!("{limits}SELECT pg_catalog.pg_try_advisory_lock({key})");
+        let again = format!("SELECT pg_catalog.pg_try_advisory_lock({key})");
         loop {
-            let [about, rows] = self.standing_questions();
-            let (limits, _) = self.limits_sql();
-            let attempt = format!("{limits}SELECT pg_catalog.pg_try_advisory_lock({key})");
-            let answers = self.ask(&[&attempt, &about, &rows])?;
+            // Mostly it is free, and one round trip is enough. Asked again and again, only the lock is.
+            let answers = if told { self.ask(&[&again])? } else { self.ask(&[&first, &about, &rows])? };
             if let Some(error) = &answers[0].error {
                 return Err(explain(error, "cannot ask for the lock"));
             }
             if answers[0].rows.last().and_then(|row| row.get(0)) == Some("t") {
                 // Read after the lock was granted: nobody else changes this any more.
-                return self.read_standing(&answers[1..]);
+                return if told { self.standing() } else { self.read_standing(&answers[1..]) };
             }
             let now = Instant::now();
             if now >= until {
@@ -97,6 +99,29 @@ impl Session {
             self.pause(jittered(pause).min(until - now))?;
             pause = (pause * 3 / 2).min(PAUSES.1);
         }
+    }
+
+    /// Whether this session holds the lock.
+    pub(super) fn has_lock(&mut self) -> Result<bool> {
+        let sql = format!(
+            "SELECT EXISTS (SELECT FROM pg_catalog.pg_locks l WHERE l.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND {})",
+            self.the_lock()
+        );
+        let rows = self.run(&sql, "cannot ask for the lock")?;
+        Ok(rows.first().and_then(|row| row.get(0)) == Some("t"))
+    }
+
+    /// The condition on `pg_locks l` that picks the lock.
+    fn the_lock(&self) -> String {
+        let key = self.tables.lock_key();
+        format!(
+            "l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted AND l.objsubid OPERATOR(pg_catalog.=) 1 \
+             AND l.classid OPERATOR(pg_catalog.=) {}::pg_catalog.oid AND l.objid OPERATOR(pg_catalog.=) {}::pg_catalog.oid \
+             AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d \
+             WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
+            literal(&((key >> 32) & 0xffff_ffff).to_string()),
+            literal(&(key & 0xffff_ffff).to_string()),
+        )
     }
 
     /// Waits, unless a signal comes.
@@ -130,18 +155,12 @@ impl Session {
 
     /// Who holds the lock, if that can be seen.
     fn holder(&mut self) -> Option<Holder> {
-        let key = self.tables.lock_key();
-        let high = (key >> 32) & 0xffff_ffff;
-        let low = key & 0xffff_ffff;
         let sql = format!(
-            "SELECT l.pid, a.usename, a.application_name, pg_catalog.host(a.client_addr),
-                    EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.backend_start)::pg_catalog.int8
-             FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid
-             WHERE l.locktype OPERATOR(pg_catalog.=) 'advisory' AND l.granted AND l.objsubid OPERATOR(pg_catalog.=) 1
-               AND l.classid OPERATOR(pg_catalog.=) {}::pg_catalog.oid AND l.objid OPERATOR(pg_catalog.=) {}::pg_catalog.oid
-               AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database())",
-            literal(&high.to_string()),
-            literal(&low.to_string()),
+            "SELECT l.pid, a.usename, a.application_name, pg_catalog.host(a.client_addr), \
+             EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.backend_start)::pg_catalog.int8 \
+             FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid \
+             WHERE {}",
+            self.the_lock()
         );
         let rows = self.run(&sql, "cannot ask who holds the lock").ok()?;
         let row = rows.first()?;
@@ -167,23 +186,39 @@ impl Locked {
             return Ok(());
         }
         let tables = &self.session.tables;
-        let create = match (standing.version_table, standing.history_table) {
+        // A role may be let into a schema that it could not have made: CREATE SCHEMA IF NOT EXISTS asks for that right all the same.
+        let create = match (standing.schema, standing.version_table) {
             (false, _) => tables.create(),
-            (true, _) => tables.create_history(),
+            (true, false) => tables.create_version() + &tables.create_history(),
+            (true, true) => tables.create_history(),
         };
         let sql = format!(
             "BEGIN;\nSET LOCAL client_min_messages = warning;\nSELECT pg_catalog.pg_advisory_xact_lock({});\n{create}COMMIT;\n",
             tables.lock_key().wrapping_add(1)
         );
-        let schema = tables.schema.clone();
+        let (schema, role) = (identifier(&tables.schema), self.session.role.clone());
         let answers = self.session.ask(&[&sql])?;
         let Some(error) = answers.first().and_then(|answer| answer.error.as_ref()) else { return Ok(()) };
         let _ = self.session.run("ROLLBACK", "cannot roll back");
         let explained = explain(error, "cannot create the tables of versions and history").note("nothing was changed");
         Err(match error.code.as_str() {
-            "42501" => explained.hint(format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO the role used here")),
+            "42501" if !standing.schema => {
+                explained.hint(format!("have it made by a role that may: CREATE SCHEMA {schema} AUTHORIZATION {role};"))
+            }
+            "42501" => explained.hint(format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};")),
             _ => explained,
         })
+    }
+}
+
+impl Drop for Locked {
+    /// Gives the lock back at once: the server may take a moment to notice that nobody is there any more, and the next run
+    /// would find the lock taken.
+    fn drop(&mut self) {
+        let sql = format!("SELECT pg_catalog.pg_advisory_unlock({})", self.session.tables.lock_key());
+        let soon = Instant::now() + Duration::from_secs(1);
+        // Where it cannot be asked for (a lost connection, a statement that still runs), the end of the session does it.
+        let _ = self.session.connection.query(&sql, Some(soon));
     }
 }
 

@@ -13,7 +13,7 @@ use super::wire::connect::ConnectOptions;
 use super::wire::event::Row;
 use crate::error::{Error, Kind, Result};
 use crate::model::bookkeeping::{COLUMN, Tables};
-use crate::model::sql::quote::literal;
+use crate::model::sql::quote::{identifier, literal};
 
 /// Where a database stands, as read at one moment.
 #[derive(Clone, Debug)]
@@ -22,6 +22,8 @@ pub struct Standing {
     pub place: String,
     /// The rows of the version table; none where there is no table.
     pub rows: Vec<String>,
+    /// Whether the schema of the tool's tables is there.
+    pub schema: bool,
     /// Whether the version table is there.
     pub version_table: bool,
     /// Whether the history table is there.
@@ -39,6 +41,8 @@ pub struct Session {
     options: ConnectOptions,
     pub(super) limits: Limits,
     pub(super) interrupt: Option<Interrupt>,
+    /// The role that logged in, quoted, for hints.
+    pub(super) role: String,
 }
 
 /// What a session is made with, beside where it goes.
@@ -67,8 +71,9 @@ impl Session {
             Err(error) if error.is_woken() => return Err(stopped(interrupt.as_ref())),
             Err(error) => return Err(error.into()),
         };
-        let (place, conninfo) = (conninfo.to_string(), conninfo.clone());
-        Ok(Self { connection, tables, place, conninfo, options, limits, interrupt })
+        let (place, role) = (conninfo.to_string(), identifier(&conninfo.user));
+        let conninfo = conninfo.clone();
+        Ok(Self { connection, tables, place, conninfo, options, limits, interrupt, role })
     }
 
     /// Connects anew to the same server after the connection was lost, trying until `until`: a server that crashed
@@ -131,8 +136,10 @@ impl Session {
             "SELECT {version} IS NOT NULL, {} IS NOT NULL, \
              (SELECT a.atttypmod OPERATOR(pg_catalog.-) 4 FROM pg_catalog.pg_attribute a \
              WHERE a.attrelid OPERATOR(pg_catalog.=) {version}::pg_catalog.oid \
-             AND a.attname OPERATOR(pg_catalog.=) '{COLUMN}'::pg_catalog.name AND a.atttypmod OPERATOR(pg_catalog.>) 4)",
+             AND a.attname OPERATOR(pg_catalog.=) '{COLUMN}'::pg_catalog.name AND a.atttypmod OPERATOR(pg_catalog.>) 4), \
+             pg_catalog.to_regnamespace({}) IS NOT NULL, pg_catalog.row_security_active({version}::pg_catalog.oid)",
             regclass(self.tables.history()),
+            literal(&identifier(&self.tables.schema)),
         );
         let rows = format!("SELECT {COLUMN} FROM {} ORDER BY {COLUMN} COLLATE pg_catalog.\"C\"", self.tables.version());
         [about, rows]
@@ -142,7 +149,20 @@ impl Session {
     pub(super) fn read_standing(&self, answers: &[Answer]) -> Result<Standing> {
         let [about, rows] = answers else { return Err(Error::failed("the server left a question unanswered")) };
         if let Some(error) = &about.error {
-            return Err(explain(error, "cannot look for the version table"));
+            let explained = explain(error, "cannot look for the version table");
+            return Err(match error.code.as_str() {
+                "42501" => {
+                    let (schema, role) = (identifier(&self.tables.schema), &self.role);
+                    explained.hint(format!("GRANT USAGE ON SCHEMA {schema} TO {role};"))
+                }
+                _ => explained,
+            });
+        }
+        if about.rows.first().and_then(|row| row.get(4)) == Some("t") {
+            let table = self.tables.version();
+            return Err(Error::failed(format!("row level security hides rows of {table} from this role"))
+                .note("without them the database would look as if nothing were applied; nothing was changed")
+                .hint(format!("ALTER TABLE {table} DISABLE ROW LEVEL SECURITY; or work as its owner")));
         }
         let fact = |column: usize| about.rows.first().and_then(|row| row.get(column));
         let version_table = fact(0) == Some("t");
@@ -151,9 +171,7 @@ impl Session {
             let table = self.tables.version();
             let explained = explain(error, &format!("cannot read the version table {table}"));
             return Err(match error.code.as_str() {
-                "42501" => {
-                    explained.hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO the role used here"))
-                }
+                "42501" => explained.hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {};", self.role)),
                 _ => explained,
             });
         }
@@ -161,6 +179,7 @@ impl Session {
             place: self.place.clone(),
             rows: rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect(),
             version_table,
+            schema: fact(3) == Some("t"),
             history_table: fact(1) == Some("t"),
             width: fact(2).and_then(|width| width.parse().ok()),
         })

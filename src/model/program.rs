@@ -122,7 +122,7 @@ impl Program {
                     if step.sections.iter().any(|section| !section.transaction) {
                         return Err(LowerError::OutsideTransaction(index));
                     }
-                    operations.push(Operation::Guard(index, Scope::Transaction));
+                    operations.push(Operation::Guard(index, Scope::SharedTransaction));
                     let body = |section: &SectionUse| Operation::Body { step: index, section: section.ordinal };
                     operations.extend(step.sections.iter().map(body));
                     operations.push(Operation::Record(index));
@@ -158,9 +158,12 @@ impl Program {
         match operation {
             Operation::Announce(_) | Operation::Body { .. } | Operation::Bare { .. } => String::new(),
             Operation::Reset => RESET.to_owned(),
-            Operation::Begin => "BEGIN;\n".to_owned(),
+            // Whatever the session's default is: the guard must see what was committed while it waited for the table's lock.
+            Operation::Begin => "BEGIN ISOLATION LEVEL READ COMMITTED;\n".to_owned(),
             Operation::Guard(step, scope) => self.guard(*step, *scope),
-            Operation::Record(step) => self.tables.record(&self.steps[*step].record, &self.author),
+            Operation::Record(step) => {
+                format!("{OWN_ROLE}{}", self.tables.record(&self.steps[*step].record, &self.author))
+            }
             Operation::Commit => "COMMIT;\n".to_owned(),
         }
     }
@@ -170,12 +173,14 @@ impl Program {
     pub fn statements(&self, operation: &Operation) -> usize {
         match operation {
             Operation::Announce(_) | Operation::Body { .. } | Operation::Bare { .. } => 0,
-            Operation::Begin | Operation::Record(_) | Operation::Commit => 1,
+            Operation::Begin | Operation::Commit => 1,
+            Operation::Record(_) => OWN_ROLE.lines().count() + Tables::STATEMENTS_OF_RECORD,
             Operation::Reset => RESET.lines().count(),
             Operation::Guard(step, scope) => {
                 let step = &self.steps[*step];
                 let settings = [step.lock_timeout, step.statement_timeout].iter().flatten().count();
-                settings + if scope.is_bare() { 1 } else { 2 }
+                let lock = usize::from(!scope.is_bare());
+                settings + lock + Tables::statements_of_guard(*scope)
             }
         }
     }
@@ -193,8 +198,7 @@ impl Program {
         if !bare {
             sql.push_str(&self.tables.lock());
         }
-        let what = format!("{} of {}", step.record.action.verb(), step.record.revision);
-        sql.push_str(&self.tables.guard(&what, &step.expected, scope));
+        sql.push_str(&self.tables.guard(&step.record, &step.expected, scope));
         sql
     }
 }
@@ -210,6 +214,7 @@ fn time(milliseconds: u64) -> String {
 }
 
 /// Puts back what a script may have left in the session, but for the advisory lock, which `DISCARD ALL` would drop.
+/// RESET ROLE comes back to the role that the session was given for its start (`ALTER ROLE … SET role`).
 pub const RESET: &str = "RESET SESSION AUTHORIZATION;
 RESET ROLE;
 RESET ALL;
@@ -217,6 +222,11 @@ DEALLOCATE ALL;
 CLOSE ALL;
 UNLISTEN *;
 DISCARD TEMP;
+";
+
+/// A script may work as another role (`SET ROLE owner`) that may not write the tool's tables.
+const OWN_ROLE: &str = "RESET SESSION AUTHORIZATION;
+RESET ROLE;
 ";
 
 /// A revision whose sections all run in a transaction is one transaction. Otherwise each run of sections with a
@@ -339,7 +349,7 @@ mod tests {
     fn one_transaction_for_the_run_refuses_what_cannot_be_in_it() {
         assert_eq!(
             lowered(&[&[true], &[true]], TransactionScope::Run).unwrap(),
-            "begin #0 guard(Transaction) body0 record #1 reset guard(Transaction) body0 record commit"
+            "begin #0 guard(SharedTransaction) body0 record #1 reset guard(SharedTransaction) body0 record commit"
         );
         assert_eq!(lowered(&[&[true], &[false]], TransactionScope::Run), Err(LowerError::OutsideTransaction(1)));
         assert_eq!(lowered(&[], TransactionScope::Run).unwrap(), "");

@@ -1233,20 +1233,26 @@ $ aludel upgrade 001:003 --sql
 exit code: 0
 ----- stdout
 -- aludel 0.1.0: upgrade from 001 to 003
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
+--
+-- To be run with psql: psql -X -d DATABASE -f FILE
+-- Each step first checks that the database stands where it expects, so a script that is run twice, out of
+-- turn, or on the wrong database stops there and changes nothing.
+-- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
 
 \set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
-SET client_min_messages = warning;
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
+-- A database at 001 has the version table: one without it is the wrong one.
+BEGIN;
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
+SET LOCAL client_min_messages = warning;
+CREATE TABLE IF NOT EXISTS public.aludel_history (
     id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
     run          pg_catalog.text NOT NULL,
     direction    pg_catalog.text NOT NULL,
@@ -1261,112 +1267,152 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
     client_user  pg_catalog.text,
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
+COMMIT;
 
-RESET client_min_messages;
 
+-- ==========================================================================
+-- upgrade 002 users (versions/002_users.sql)
+-- ==========================================================================
 
--- upgrade: 002 users (versions/002_users.sql)
+\echo 'upgrade 002 users (versions/002_users.sql)'
 
 BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
+
+-- Only where the database is at 001; nobody else moves it meanwhile.
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '002';
 DO $aludel$
-DECLARE
-    found pg_catalog.text;
 BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '001' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('upgrade of 002 expects the database at 001; it is at ', COALESCE(NULLIF(found, ''), 'base'));
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 002 expects the database at 001; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
 END
 $aludel$;
 
 CREATE TABLE users ();
 
+-- 002 is applied: the version table and the history say so.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 002 ended its transaction on its own';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '002' THEN
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
-    UPDATE "public"."aludel_version" SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '001';
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '001';
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 001 is no longer in "public"."aludel_version"';
+        RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'upgrade', '002', '26270a8016fea73b9496b5c36bee289440c5d27c43760e3a339f20bdde509221', 'done', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'upgrade', '002', '26270a8016fea73b9496b5c36bee289440c5d27c43760e3a339f20bdde509221', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
+
 COMMIT;
 
 
--- upgrade: 003 plans (versions/003_plans.sql)
+-- ==========================================================================
+-- upgrade 003 plans (versions/003_plans.sql)
+-- ==========================================================================
 
+\echo 'upgrade 003 plans (versions/003_plans.sql)'
+
+-- What the step before has set in this session ends here.
 RESET SESSION AUTHORIZATION;
+RESET ROLE;
 RESET ALL;
+DEALLOCATE ALL;
+CLOSE ALL;
+UNLISTEN *;
+DISCARD TEMP;
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
 
 BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
+
+-- Only where the database is at 002; nobody else moves it meanwhile.
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '003';
 DO $aludel$
-DECLARE
-    found pg_catalog.text;
 BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '002' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('upgrade of 003 expects the database at 002; it is at ', COALESCE(NULLIF(found, ''), 'base'));
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 003 expects the database at 002; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
 END
 $aludel$;
 
 CREATE TABLE plans ();
 
+-- 003 is applied: the version table and the history say so.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 003 ended its transaction on its own';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
+        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
-    UPDATE "public"."aludel_version" SET version_num = '003' WHERE version_num OPERATOR(pg_catalog.=) '002';
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    UPDATE public.aludel_version SET version_num = '003' WHERE version_num OPERATOR(pg_catalog.=) '002';
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 002 is no longer in "public"."aludel_version"';
+        RAISE EXCEPTION 'row 002 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'upgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'upgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
+
 COMMIT;
+
 
 $ aludel downgrade 003:002 --sql
 exit code: 0
 ----- stdout
 -- aludel 0.1.0: downgrade from 003 to 002
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
+--
+-- To be run with psql: psql -X -d DATABASE -f FILE
+-- Each step first checks that the database stands where it expects, so a script that is run twice, out of
+-- turn, or on the wrong database stops there and changes nothing.
+-- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
 
 \set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
-SET client_min_messages = warning;
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
+-- A database at 003 has the version table: one without it is the wrong one.
+BEGIN;
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
+SET LOCAL client_min_messages = warning;
+CREATE TABLE IF NOT EXISTS public.aludel_history (
     id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
     run          pg_catalog.text NOT NULL,
     direction    pg_catalog.text NOT NULL,
@@ -1381,49 +1427,63 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
     client_user  pg_catalog.text,
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
+COMMIT;
 
-RESET client_min_messages;
 
+-- ==========================================================================
+-- downgrade 003 plans (versions/003_plans.sql)
+-- ==========================================================================
 
--- downgrade: 003 plans (versions/003_plans.sql)
+\echo 'downgrade 003 plans (versions/003_plans.sql)'
 
 BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
+
+-- Only where the database is at 003; nobody else moves it meanwhile.
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '003';
 DO $aludel$
-DECLARE
-    found pg_catalog.text;
 BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '003' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('downgrade of 003 expects the database at 003; it is at ', COALESCE(NULLIF(found, ''), 'base'));
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['003']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'downgrade of 003 expects the database at 003; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
 END
 $aludel$;
 
 DROP TABLE plans;
 
+-- 003 is undone: the version table and the history say so.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 003 ended its transaction on its own';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
+        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
-    UPDATE "public"."aludel_version" SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '003';
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '003';
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 003 is no longer in "public"."aludel_version"';
+        RAISE EXCEPTION 'row 003 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'downgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'downgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
+
 COMMIT;
+
 
 $ aludel upgrade 003:005 --sql --from 001
 exit code: 2
@@ -1440,20 +1500,26 @@ $ aludel upgrade 005 --sql --from 003,004
 exit code: 0
 ----- stdout
 -- aludel 0.1.0: upgrade from 003, 004 to 005
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
+--
+-- To be run with psql: psql -X -d DATABASE -f FILE
+-- Each step first checks that the database stands where it expects, so a script that is run twice, out of
+-- turn, or on the wrong database stops there and changes nothing.
+-- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
 
 \set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
-SET client_min_messages = warning;
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
+-- A database at 003,004 has the version table: one without it is the wrong one.
+BEGIN;
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
+SET LOCAL client_min_messages = warning;
+CREATE TABLE IF NOT EXISTS public.aludel_history (
     id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
     run          pg_catalog.text NOT NULL,
     direction    pg_catalog.text NOT NULL,
@@ -1468,65 +1534,81 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
     client_user  pg_catalog.text,
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
+COMMIT;
 
-RESET client_min_messages;
 
+-- ==========================================================================
+-- upgrade 005 (versions/005.sql)
+-- ==========================================================================
 
--- upgrade: 005 (versions/005.sql)
+\echo 'upgrade 005 (versions/005.sql)'
 
+-- Only where the database is at 003,004. What follows cannot be in a transaction.
 DO $aludel$
-DECLARE
-    found pg_catalog.text;
 BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '003,004' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('upgrade of 005 expects the database at 003,004; it is at ', COALESCE(NULLIF(found, ''), 'base'));
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['003', '004']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 005 expects the database at 003,004; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, false);
+    PERFORM pg_catalog.set_config('aludel.started',
+        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, false);
 END
 $aludel$;
 
 CREATE INDEX CONCURRENTLY i ON plans ((1));
 
 BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '003,004' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('upgrade of 005 expects the database at 003,004; it is at ', COALESCE(NULLIF(found, ''), 'base'));
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-END
-$aludel$;
+
+-- Only where the database is still at 003,004.
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '005';
 DO $aludel$
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 005 ended its transaction on its own';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['003', '004']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 005 expects the database at 003,004; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    UPDATE "public"."aludel_version" SET version_num = '005' WHERE version_num OPERATOR(pg_catalog.=) '003';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 003 is no longer in "public"."aludel_version"';
-    END IF;
-    DELETE FROM "public"."aludel_version" WHERE version_num OPERATOR(pg_catalog.=) '004';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 004 is no longer in "public"."aludel_version"';
-    END IF;
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'upgrade', '005', '8fea061ec5649961615cd19c16a7bc24d549231c517c0030879835344e10ab2e', 'done', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
 END
 $aludel$;
+
+-- 005 is applied: the version table and the history say so.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
+DO $aludel$
+BEGIN
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '005' THEN
+        RAISE EXCEPTION 'the script of 005 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
+    END IF;
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    UPDATE public.aludel_version SET version_num = '005' WHERE version_num OPERATOR(pg_catalog.=) '003';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'row 003 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
+    END IF;
+    DELETE FROM public.aludel_version WHERE version_num OPERATOR(pg_catalog.=) '004';
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'row 004 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
+    END IF;
+END
+$aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'upgrade', '005', '8fea061ec5649961615cd19c16a7bc24d549231c517c0030879835344e10ab2e', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
+
 COMMIT;
+
 
 "#]],
     );
@@ -1540,12 +1622,12 @@ fn the_tools_tables_alone() {
 $ aludel ensure-version --sql
 exit code: 0
 ----- stdout
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
+CREATE TABLE IF NOT EXISTS public.aludel_version (
     version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
+    CONSTRAINT aludel_version_pkc PRIMARY KEY (version_num)
 );
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
+CREATE TABLE IF NOT EXISTS public.aludel_history (
     id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
     run          pg_catalog.text NOT NULL,
     direction    pg_catalog.text NOT NULL,
@@ -1560,7 +1642,7 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
     client_user  pg_catalog.text,
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
 
 "#]],
@@ -1579,20 +1661,29 @@ $ aludel stamp 003 --sql
 exit code: 0
 ----- stdout
 -- aludel 0.1.0: stamp 003
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
+--
+-- To be run with psql: psql -X -d DATABASE -f FILE
+-- Each step first checks that the database stands where it expects, so a script that is run twice, out of
+-- turn, or on the wrong database stops there and changes nothing.
+-- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
 
 \set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
+
+-- Where the database stands, and what has been run in it.
 SET client_min_messages = warning;
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
+CREATE TABLE IF NOT EXISTS public.aludel_version (
     version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
+    CONSTRAINT aludel_version_pkc PRIMARY KEY (version_num)
 );
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
+CREATE TABLE IF NOT EXISTS public.aludel_history (
     id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
     run          pg_catalog.text NOT NULL,
     direction    pg_catalog.text NOT NULL,
@@ -1607,63 +1698,86 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
     client_user  pg_catalog.text,
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
 
 RESET client_min_messages;
 
 
--- stamp: 003
+-- ==========================================================================
+-- stamp 003
+-- ==========================================================================
+
+\echo 'stamp 003'
 
 BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
+
+-- Only where the database is at base; nobody else moves it meanwhile.
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '003';
 DO $aludel$
-DECLARE
-    found pg_catalog.text;
 BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('stamp of 003 expects the database at base; it is at ', COALESCE(NULLIF(found, ''), 'base'));
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY[]::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'stamp of 003 expects the database at base; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
 END
 $aludel$;
 
+-- The database is taken to be at 003 from now on; nothing else is run.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 003 ended its transaction on its own';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
+        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
-    INSERT INTO "public"."aludel_version" (version_num) VALUES ('003');
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'stamp', '003', NULL, 'stamped', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    INSERT INTO public.aludel_version (version_num) VALUES ('003');
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'stamp', '003', 'stamped', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
+
 COMMIT;
+
 
 $ aludel stamp --purge head --sql
 exit code: 0
 ----- stdout
 -- aludel 0.1.0: stamp 006
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
+--
+-- To be run with psql: psql -X -d DATABASE -f FILE
+-- It replaces what the database says of itself, whatever that is.
+-- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
 
 \set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
+
+-- Where the database stands, and what has been run in it.
 SET client_min_messages = warning;
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
+CREATE TABLE IF NOT EXISTS public.aludel_version (
     version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
+    CONSTRAINT aludel_version_pkc PRIMARY KEY (version_num)
 );
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
+CREATE TABLE IF NOT EXISTS public.aludel_history (
     id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
     run          pg_catalog.text NOT NULL,
     direction    pg_catalog.text NOT NULL,
@@ -1678,58 +1792,79 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
     client_user  pg_catalog.text,
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
 
 RESET client_min_messages;
 
 
--- stamp: 006
+-- ==========================================================================
+-- stamp 006
+-- ==========================================================================
+
+\echo 'stamp 006'
 
 BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
+
+-- Nobody else changes the version table until this is done.
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '006';
 DO $aludel$
-DECLARE
-    found pg_catalog.text;
 BEGIN
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
 END
 $aludel$;
 
+-- The database is taken to be at 006 from now on; nothing else is run.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 006 ended its transaction on its own';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '006' THEN
+        RAISE EXCEPTION 'the script of 006 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
-    DELETE FROM "public"."aludel_version";
-    INSERT INTO "public"."aludel_version" (version_num) VALUES ('006');
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'stamp', '006', NULL, 'stamped', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    DELETE FROM public.aludel_version;
+    INSERT INTO public.aludel_version (version_num) VALUES ('006');
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'stamp', '006', 'stamped', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
+
 COMMIT;
+
 
 $ aludel stamp 001:003 --sql
 exit code: 0
 ----- stdout
 -- aludel 0.1.0: stamp 003
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
+--
+-- To be run with psql: psql -X -d DATABASE -f FILE
+-- Each step first checks that the database stands where it expects, so a script that is run twice, out of
+-- turn, or on the wrong database stops there and changes nothing.
+-- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
 
 \set ON_ERROR_STOP on
+\set ON_ERROR_ROLLBACK off
+\set AUTOCOMMIT on
+\set QUIET on
+
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
-SET client_min_messages = warning;
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
+-- A database at 001 has the version table: one without it is the wrong one.
+BEGIN;
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
+SET LOCAL client_min_messages = warning;
+CREATE TABLE IF NOT EXISTS public.aludel_history (
     id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
     run          pg_catalog.text NOT NULL,
     direction    pg_catalog.text NOT NULL,
@@ -1744,118 +1879,68 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
     client_user  pg_catalog.text,
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
+COMMIT;
 
-RESET client_min_messages;
 
+-- ==========================================================================
+-- stamp 003
+-- ==========================================================================
 
--- stamp: 003
+\echo 'stamp 003'
 
 BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
+
+-- Only where the database is at 001; nobody else moves it meanwhile.
+LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '003';
 DO $aludel$
-DECLARE
-    found pg_catalog.text;
 BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '001' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('stamp of 003 expects the database at 001; it is at ', COALESCE(NULLIF(found, ''), 'base'));
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'stamp of 003 expects the database at 001; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
 END
 $aludel$;
 
+-- The database is taken to be at 003 from now on; nothing else is run.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 003 ended its transaction on its own';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
+        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
-    UPDATE "public"."aludel_version" SET version_num = '003' WHERE version_num OPERATOR(pg_catalog.=) '001';
+    RESET SESSION AUTHORIZATION;
+    RESET ROLE;
+    UPDATE public.aludel_version SET version_num = '003' WHERE version_num OPERATOR(pg_catalog.=) '001';
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 001 is no longer in "public"."aludel_version"';
+        RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'stamp', '003', NULL, 'stamped', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'stamp', '003', 'stamped', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
+
 COMMIT;
+
 
 $ aludel stamp 003 005 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: stamp 005
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
-
-\set ON_ERROR_STOP on
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SET client_min_messages = warning;
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
-);
-
-RESET client_min_messages;
-
-
--- stamp: 005
-
-BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('stamp of 005 expects the database at base; it is at ', COALESCE(NULLIF(found, ''), 'base'));
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
-END
-$aludel$;
-
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 005 ended its transaction on its own';
-    END IF;
-    INSERT INTO "public"."aludel_version" (version_num) VALUES ('005');
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'stamp', '005', NULL, 'stamped', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
-END
-$aludel$;
-COMMIT;
+exit code: 1
+----- stderr
+error: 005 already implies 003
+note: nothing was changed
+hint: name 005 alone
 
 $ aludel stamp 999 --sql
 exit code: 1

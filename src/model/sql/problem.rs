@@ -3,7 +3,7 @@
 use crate::source::Excerpt;
 
 use super::keywords::{Control, Setting};
-use super::marker::MarkerProblem;
+use super::marker::{MarkerProblem, Transaction};
 use super::split::Opener;
 
 /// One thing wrong with a file's SQL, and where.
@@ -50,8 +50,10 @@ pub enum Problem {
         /// What a hint can say of it.
         purpose: MetaPurpose,
     },
-    /// It begins or ends a transaction inside a section that is one.
-    TransactionControl(Control),
+    /// It begins or ends a transaction, in a section that is one or in one whose statements commit by themselves.
+    TransactionControl(Control, Transaction),
+    /// `DISCARD ALL`, which gives every lock of the session away.
+    DiscardAll,
     /// The server refuses this in a transaction, and the section is one (the hint: `transaction:false`).
     NeverInTransaction(&'static str),
     /// It changes how the text that follows is read.

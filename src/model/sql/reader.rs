@@ -270,9 +270,12 @@ impl<R: Read> Reader<R> {
         match (class, section.transaction) {
             (Class::Setting(setting), _) => Some(Problem::Setting(setting)),
             (Class::CopyToStdout, _) => Some(Problem::CopyToStdout),
-            (Class::Control(control), Transaction::Inside) => Some(Problem::TransactionControl(control)),
+            // Outside a transaction, too: the tool's journal of what ran would not know what such a transaction holds.
+            (Class::Control(control), _) => Some(Problem::TransactionControl(control, section.transaction)),
+            // It would give the run's lock away.
+            (Class::NeverInTransaction("DISCARD ALL"), Transaction::Outside) => Some(Problem::DiscardAll),
             (Class::NeverInTransaction(name), Transaction::Inside) => Some(Problem::NeverInTransaction(name)),
-            (Class::Control(_) | Class::NeverInTransaction(_), Transaction::Outside)
+            (Class::NeverInTransaction(_), Transaction::Outside)
             | (Class::Ordinary | Class::Savepoint(_) | Class::SometimesInTransaction(_) | Class::CopyFromStdin, _) => {
                 None
             }
