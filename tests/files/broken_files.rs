@@ -18,7 +18,9 @@ fn other_encodings() {
     project.write("versions/3_nul.sql", b"-- revision: 3\n-- message: a\0b\n");
     project.write("versions/4_escape.sql", b"-- revision: 4\n-- message: \x1b[31mred\n");
     project.write("versions/5_return.sql", b"-- revision: 5\r-- message: a\n");
-    same(session(&project, "heads"), str![[r#"
+    same(
+        session(&project, "heads"),
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -58,14 +60,17 @@ error: a carriage return without a line feed in the header
   |
   = hint: save the file with LF or CRLF line ends
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn a_mark_and_windows_lines_are_fine() {
     let project = empty();
     project.write("versions/1.sql", "\u{feff}-- revision: 1\r\n-- message: a\r\n\r\n-- migrate:upgrade\r\n");
-    same(session(&project, "heads -v"), str![[r#"
+    same(
+        session(&project, "heads -v"),
+        str![[r#"
 $ aludel heads -v
 exit code: 0
 ----- stdout
@@ -76,7 +81,8 @@ Path: versions/1.sql
     a
 
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -86,7 +92,9 @@ fn no_files() {
     mknodat(CWD, project.path().join("versions/2.sql"), FileType::Fifo, Mode::RUSR, 0).unwrap();
     symlink("3.sql", project.path().join("versions/3.sql")).unwrap();
     symlink("gone", project.path().join("versions/4.sql")).unwrap();
-    same(session(&project, "heads"), str![[r#"
+    same(
+        session(&project, "heads"),
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -104,7 +112,8 @@ error: cannot read `versions/4.sql`
 note: caused by: No such file or directory (os error 2)
 hint: ls -l versions/4.sql   # a symbolic link whose target is gone?
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -112,7 +121,9 @@ fn a_link_to_a_file_is_followed() {
     let project = empty();
     project.write("elsewhere/one", GOOD);
     symlink("../elsewhere/one", project.path().join("versions/1.sql")).unwrap();
-    same(session(&project, "heads -v"), str![[r#"
+    same(
+        session(&project, "heads -v"),
+        str![[r#"
 $ aludel heads -v
 exit code: 0
 ----- stdout
@@ -121,7 +132,8 @@ Parent: <base>
 Path: versions/1.sql
 
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -133,19 +145,24 @@ fn what_editors_leave_is_passed_over() {
         project.write(&format!("versions/{name}"), "\0 no revision");
     }
     project.write("versions/old/2.sql", "\0 no revision");
-    same(session(&project, "history"), str![[r#"
+    same(
+        session(&project, "history"),
+        str![[r#"
 $ aludel history
 exit code: 0
 ----- stdout
 <base> -> 1 (head)
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn names_that_differ_in_case() {
     let project = with([("a.sql", GOOD), ("A.sql", "-- revision: 2\n\n-- migrate:upgrade\n")]);
-    same(session(&project, "heads"), str![[r#"
+    same(
+        session(&project, "heads"),
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -153,14 +170,17 @@ error: `A.sql` and `a.sql` in `versions` differ only in case
 note: a file system that does not tell them apart would lose one of them
 hint: rename one of the two files
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn version_locations_that_are_none() {
     let project = empty();
     project.write("migrate.ini", format!("{INI}version_locations =\n    versions\n    missing/one\n    migrate.ini\n"));
-    same(session(&project, "heads\nrevision -m a"), str![[r#"
+    same(
+        session(&project, "heads\nrevision -m a"),
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -181,7 +201,8 @@ hint: mkdir -p missing/one
 error: version location `migrate.ini` is not a directory
 note: it is named by `version_locations` in the ini
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -192,11 +213,14 @@ fn a_directory_reached_twice_is_read_once() {
         format!("{INI}recursive_version_locations = yes\nversion_locations =\n    versions\n    ./versions\n"),
     );
     symlink(".", project.path().join("versions/again")).unwrap();
-    same(session(&project, "heads"), str![[r#"
+    same(
+        session(&project, "heads"),
+        str![[r#"
 $ aludel heads
 exit code: 0
 ----- stdout
 1 (head)
 
-"#]]);
+"#]],
+    );
 }

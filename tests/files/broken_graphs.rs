@@ -23,7 +23,9 @@ fn refused(graph: &str, expected: Inline) {
 
 #[test]
 fn an_unknown_parent() {
-    refused("a1: \n b2: a2", str![[r#"
+    refused(
+        "a1: \n b2: a2",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -35,8 +37,11 @@ error: revision b2 has a parent that no file defines: `a2`
   |
   = hint: add the missing file, or name another parent
 
-"#]]);
-    refused("a1: \n b2: [a1, zzzzzz]", str![[r#"
+"#]],
+    );
+    refused(
+        "a1: \n b2: [a1, zzzzzz]",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -48,12 +53,15 @@ error: revision b2 has a parent that no file defines: `zzzzzz`
   |
   = hint: add the missing file, or name another parent
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn a_label_is_no_parent() {
-    refused("a1: ; labels: shop \n b2: shop", str![[r#"
+    refused(
+        "a1: ; labels: shop \n b2: shop",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -65,12 +73,15 @@ error: revision b2 has a parent that no file defines: `shop`
   |
   = hint: add the missing file, or name another parent
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn an_unknown_dependency() {
-    refused("a1: ; labels: billing \n b2: a1; depends_on: biling", str![[r#"
+    refused(
+        "a1: ; labels: billing \n b2: a1; depends_on: biling",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -82,8 +93,11 @@ error: revision b2 depends on something that no file defines: `biling`
   |
   = hint: write an id or a label that a file defines
 
-"#]]);
-    refused("a1: ; depends_on: [zzzzzz]", str![[r#"
+"#]],
+    );
+    refused(
+        "a1: ; depends_on: [zzzzzz]",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -95,12 +109,15 @@ error: revision a1 depends on something that no file defines: `zzzzzz`
   |
   = hint: write an id or a label that a file defines
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn an_id_twice() {
-    refused("a1: \n b2: a1 \n b2: a1", str![[r#"
+    refused(
+        "a1: \n b2: a1 \n b2: a1",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -117,12 +134,15 @@ error: 2 files have the id `b2`
   |
   = hint: give one of them another id; if they came from two branches, keep the one that is applied
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn ids_that_differ_in_case() {
-    refused("a1: \n A1: ", str![[r#"
+    refused(
+        "a1: \n A1: ",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -139,12 +159,15 @@ error: ids that differ only in case: `a1`, `A1`
   |
   = hint: give all but one of them another id
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn a_label_twice() {
-    refused("a1: ; labels: shop \n b2: ; labels: [x, shop]", str![[r#"
+    refused(
+        "a1: ; labels: shop \n b2: ; labels: [x, shop]",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -161,8 +184,11 @@ error: the label `shop` is given more than once
   |
   = hint: a label names one branch: keep it on that branch's first revision
 
-"#]]);
-    refused("a1: ; labels: [shop, shop]", str![[r#"
+"#]],
+    );
+    refused(
+        "a1: ; labels: [shop, shop]",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -179,12 +205,15 @@ error: the label `shop` is given more than once
   |
   = hint: a label names one branch: keep it on that branch's first revision
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn a_label_that_is_an_id() {
-    refused("a1: ; labels: b2 \n b2: a1", str![[r#"
+    refused(
+        "a1: ; labels: b2 \n b2: a1",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -201,30 +230,31 @@ error: `b2` is the label of one revision and the id of another
   |
   = hint: give the label another name
 
-"#]]);
-    refused("a1: ; labels: a1", str![[r#"
+"#]],
+    );
+    refused(
+        "a1: ; labels: a1",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
-error: `a1` is the label of one revision and the id of another
+error: `a1` is the id of a revision and its label as well
  --> versions/1.sql:3:12
   |
 3 | -- labels: a1
   |            ^^
   |
- ::: versions/1.sql:1:14
-  |
-1 | -- revision: a1
-  |              ^^
-  |
-  = hint: give the label another name
+  = hint: take the label out: the id alone does all that it would
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn a_revision_that_needs_itself() {
-    refused("a1: \n b2: b2", str![[r#"
+    refused(
+        "a1: \n b2: b2",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -233,9 +263,14 @@ error: revision b2 is its own parent
   |
 2 | -- parents: b2
   |             ^^
+  |
+  = hint: name the revision before it; nothing for a base
 
-"#]]);
-    refused("a1: \n b2: a1; depends_on: b2", str![[r#"
+"#]],
+    );
+    refused(
+        "a1: \n b2: a1; depends_on: b2",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -244,21 +279,34 @@ error: revision b2 depends on itself
   |
 3 | -- depends_on: b2
   |                ^^
+  |
+  = hint: take it out of `depends_on`
 
-"#]]);
-    refused("a1: \n b2: a1; labels: x; depends_on: x", str![[r#"
+"#]],
+    );
+    refused(
+        "a1: \n b2: a1; labels: x; depends_on: x",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
 error: revision b2 depends on itself
-note: in versions/2.sql
+ --> versions/2.sql:4:16
+  |
+4 | -- depends_on: x
+  |                ^
+  |
+  = hint: take it out of `depends_on`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn circles() {
-    refused("a1: b2 \n b2: a1", str![[r#"
+    refused(
+        "a1: b2 \n b2: a1",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -275,8 +323,11 @@ error: revisions need each other in a circle: a1 -> b2 -> a1
   |
   = hint: one of them names a wrong parent or dependency
 
-"#]]);
-    refused("a1: \n b2: a1; depends_on: c3 \n c3: b2", str![[r#"
+"#]],
+    );
+    refused(
+        "a1: \n b2: a1; depends_on: c3 \n c3: b2",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -293,12 +344,15 @@ error: revisions need each other in a circle: b2 -> c3 -> b2
   |
   = hint: one of them names a wrong parent or dependency
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn a_circle_with_an_entry_and_an_exit() {
-    refused("a1: \n b2: [a1, d4] \n c3: b2 \n d4: c3 \n e5: d4", str![[r#"
+    refused(
+        "a1: \n b2: [a1, d4] \n c3: b2 \n d4: c3 \n e5: d4",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -320,30 +374,40 @@ error: revisions need each other in a circle: b2 -> d4 -> c3 -> b2
   |
   = hint: one of them names a wrong parent or dependency
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn a_circle_by_a_label() {
-    refused("a1: ; depends_on: x \n b2: a1; labels: x", str![[r#"
+    refused(
+        "a1: ; depends_on: x \n b2: a1; labels: x",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
 error: revisions need each other in a circle: a1 -> b2 -> a1
- --> versions/2.sql:2:13
+ --> versions/1.sql:3:16
+  |
+3 | -- depends_on: x
+  |                ^
+  |
+ ::: versions/2.sql:2:13
   |
 2 | -- parents: a1
   |             ^^
   |
-  = note: in versions/1.sql
   = hint: one of them names a wrong parent or dependency
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn a_circle_in_a_circle() {
-    refused("a1: [b2, c3] \n b2: a1 \n c3: a1", str![[r#"
+    refused(
+        "a1: [b2, c3] \n b2: a1 \n c3: a1",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -358,15 +422,18 @@ error: revisions need each other in a circle: a1 -> b2 -> a1
 2 | -- parents: a1
   |             ^^
   |
-  = note: 1 revision more are part of it
+  = note: another revision is part of it
   = hint: one of them names a wrong parent or dependency
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn several_faults_at_once() {
-    refused("a1: zz \n b2: b2 \n c3: ; depends_on: yy \n c3: ", str![[r#"
+    refused(
+        "a1: zz \n b2: b2 \n c3: ; depends_on: yy \n c3: ",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -396,6 +463,8 @@ error: revision b2 is its own parent
   |
 2 | -- parents: b2
   |             ^^
+  |
+  = hint: name the revision before it; nothing for a base
 
 error: revision c3 depends on something that no file defines: `yy`
  --> versions/3.sql:3:16
@@ -405,13 +474,16 @@ error: revision c3 depends on something that no file defines: `yy`
   |
   = hint: write an id or a label that a file defines
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn of_very_many_the_first_ten() {
     let graph: String = (0..25).map(|number| format!("a{number}: zzzzzz\n")).collect();
-    refused(&graph, str![[r#"
+    refused(
+        &graph,
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -497,5 +569,6 @@ error: revision a17 has a parent that no file defines: `zzzzzz`
 
 and 15 more errors
 
-"#]]);
+"#]],
+    );
 }

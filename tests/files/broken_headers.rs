@@ -12,7 +12,9 @@ fn refused(text: &str, expected: Inline) {
 
 #[test]
 fn an_unknown_key() {
-    refused("-- revision: 1\n-- parent: 0\n", str![[r#"
+    refused(
+        "-- revision: 1\n-- parent: 0\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -24,8 +26,11 @@ error: unknown key `parent` in the header
   |
   = hint: did you mean `parents`?
 
-"#]]);
-    refused("-- revision: 1\n-- zebra: 0\n", str![[r#"
+"#]],
+    );
+    refused(
+        "-- revision: 1\n-- zebra: 0\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -38,8 +43,11 @@ error: unknown key `zebra` in the header
   = note: the keys are `revision`, `parents`, `message`, `created`, `depends_on`, `labels`, `transaction`, `template`, `lock_timeout`, `statement_timeout`
   = hint: if it is a comment, leave a blank line between the header and it
 
-"#]]);
-    refused("-- revision: 1\n-- down_revision: 0\n", str![[r#"
+"#]],
+    );
+    refused(
+        "-- revision: 1\n-- down_revision: 0\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -51,12 +59,15 @@ error: unknown key `down_revision` in the header
   |
   = hint: did you mean `parents`?
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn a_key_twice() {
-    refused("-- revision: 1\n-- message: a\n-- message: b\n", str![[r#"
+    refused(
+        "-- revision: 1\n-- message: a\n-- message: b\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -71,12 +82,15 @@ error: `message` is given twice
 2 | -- message: a
   |    ^^^^^^^ first given here
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn no_id() {
-    refused("-- message: a\n\n-- migrate:upgrade\n", str![[r#"
+    refused(
+        "-- message: a\n\n-- migrate:upgrade\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -88,8 +102,11 @@ error: the header does not say `revision`
   |
   = hint: add a line `-- revision: <id>`
 
-"#]]);
-    refused("-- revision:\n", str![[r#"
+"#]],
+    );
+    refused(
+        "-- revision:\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -99,13 +116,16 @@ error: `revision` must be one id
 1 | -- revision:
   |    ^^^^^^^^ not one id
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn ids_that_are_none() {
     for (text, expected) in [
-        ("-- revision: a-b\n", str![[r#"
+        (
+            "-- revision: a-b\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -117,8 +137,11 @@ error: `-` cannot stand in the id of a revision
   |
   = note: ids and labels are letters, digits and `_`
 
-"#]]),
-        ("-- revision: head\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: head\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -130,8 +153,11 @@ error: `head` cannot be the id of a revision
   |
   = note: `head`, `heads`, `base`, `current` have a meaning of their own
 
-"#]]),
-        ("-- revision: [1, 2]\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: [1, 2]\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -141,8 +167,11 @@ error: `revision` must be one id
 1 | -- revision: [1, 2]
   |               ^^^^ not one id
 
-"#]]),
-        ("-- revision: 1\n-- parents: 2, 3\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: 1\n-- parents: 2, 3\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -155,8 +184,11 @@ error: `,` cannot stand in the id of a revision
   = note: ids and labels are letters, digits and `_`
   = hint: several are written `-- parents: [a, b]`
 
-"#]]),
-        ("-- revision: 1\n-- labels: \"\"\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: 1\n-- labels: \"\"\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -166,8 +198,11 @@ error: an empty label under `labels`
 2 | -- labels: ""
   |            ^^
 
-"#]]),
-        ("-- revision: 1\n-- labels: current\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: 1\n-- labels: current\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -179,7 +214,8 @@ error: `current` cannot be the label of a revision
   |
   = note: `head`, `heads`, `base`, `current` have a meaning of their own
 
-"#]]),
+"#]],
+        ),
     ] {
         refused(text, expected);
     }
@@ -188,7 +224,9 @@ error: `current` cannot be the label of a revision
 #[test]
 fn wrong_types() {
     for (text, expected) in [
-        ("-- revision: 1\n-- message: [a, b]\n", str![[r#"
+        (
+            "-- revision: 1\n-- message: [a, b]\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -198,8 +236,11 @@ error: `message` must be one line of text without control characters
 2 | -- message: [a, b]
   |              ^^^^ not one line of text without control characters
 
-"#]]),
-        ("-- revision: 1\n-- created: yesterday\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: 1\n-- created: yesterday\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -209,8 +250,11 @@ error: `created` must be a time such as `2025-11-20T09:30:00Z`
 2 | -- created: yesterday
   |             ^^^^^^^^^ not a time such as `2025-11-20T09:30:00Z`
 
-"#]]),
-        ("-- revision: 1\n-- transaction: no\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: 1\n-- transaction: no\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -220,8 +264,11 @@ error: `transaction` must be `true` or `false`
 2 | -- transaction: no
   |                 ^^ not `true` or `false`
 
-"#]]),
-        ("-- revision: 1\n-- template: 1\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: 1\n-- template: 1\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -231,8 +278,11 @@ error: `template` must be `true` or `false`
 2 | -- template: 1
   |              ^ not `true` or `false`
 
-"#]]),
-        ("-- revision: 1\n-- lock_timeout: 2 seconds\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: 1\n-- lock_timeout: 2 seconds\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -242,8 +292,11 @@ error: `lock_timeout` must be a whole number with `ms`, `s`, `min`, `h` or `d` (
 2 | -- lock_timeout: 2 seconds
   |                  ^^^^^^^^^ not a whole number with `ms`, `s`, `min`, `h` or `d` (`2s`), or `0`
 
-"#]]),
-        ("-- revision: 1\n-- statement_timeout:\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: 1\n-- statement_timeout:\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -253,8 +306,11 @@ error: `statement_timeout` must be a whole number with `ms`, `s`, `min`, `h` or 
 2 | -- statement_timeout:
   |    ^^^^^^^^^^^^^^^^^ not a whole number with `ms`, `s`, `min`, `h` or `d` (`2s`), or `0`
 
-"#]]),
-        ("-- revision: 1\n-- parents: {a: b}\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- revision: 1\n-- parents: {a: b}\n",
+            str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -264,7 +320,8 @@ error: `parents` must be an id, a list of ids, or nothing
 2 | -- parents: {a: b}
   |             ^ not an id, a list of ids, or nothing
 
-"#]]),
+"#]],
+        ),
     ] {
         refused(text, expected);
     }
@@ -272,7 +329,9 @@ error: `parents` must be an id, a list of ids, or nothing
 
 #[test]
 fn not_yaml() {
-    refused("-- revision: 1\n-- message: fix: login\n", str![[r#"
+    refused(
+        "-- revision: 1\n-- message: fix: login\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -284,8 +343,11 @@ error: the header is not YAML: mapping values are not allowed in this context
   |
   = hint: put quotes around a value that holds `: `, ` #`, or begins with a sign: `message: "fix: login"`
 
-"#]]);
-    refused("-- revision: 1\n-- message: \"open\n", str![[r#"
+"#]],
+    );
+    refused(
+        "-- revision: 1\n-- message: \"open\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -297,8 +359,11 @@ error: the header is not YAML: invalid indentation in multiline quoted scalar
   |
   = hint: put quotes around a value that holds `: `, ` #`, or begins with a sign: `message: "fix: login"`
 
-"#]]);
-    refused("-- revision: 1\n-- message: *a\n", str![[r#"
+"#]],
+    );
+    refused(
+        "-- revision: 1\n-- message: *a\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -310,12 +375,15 @@ error: a header has no use for YAML's anchors, aliases and tags
   |
   = hint: put quotes around a value that begins with `&`, `*` or `!`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn prose() {
-    refused("-- Adds the users, who were missing.\n-- revision: 1\n", str![[r#"
+    refused(
+        "-- Adds the users, who were missing.\n-- revision: 1\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -334,8 +402,11 @@ error: a line of the header is not `key: value`
           -- migrate:upgrade
   = hint: leave a blank line between the header and a comment
 
-"#]]);
-    refused("-- revision: 1\n-- by Ann\n", str![[r#"
+"#]],
+    );
+    refused(
+        "-- revision: 1\n-- by Ann\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -354,12 +425,15 @@ error: a line of the header is not `key: value`
           -- migrate:upgrade
   = hint: leave a blank line between the header and a comment
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn cut_off() {
-    refused("-- revision: 1\n\n-- parents: 0\n\n-- migrate:upgrade\n", str![[r#"
+    refused(
+        "-- revision: 1\n\n-- parents: 0\n\n-- migrate:upgrade\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -372,12 +446,15 @@ error: `parents` stands outside the header
   = note: the header ends at the first line that does not begin with `--`
   = hint: move the line up into the header, or reword the comment
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn none_at_all() {
-    refused("", str![[r#"
+    refused(
+        "",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -395,8 +472,11 @@ error: the file has no header
           
           -- migrate:upgrade
 
-"#]]);
-    refused("CREATE TABLE a ();\n", str![[r#"
+"#]],
+    );
+    refused(
+        "CREATE TABLE a ();\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -414,8 +494,11 @@ error: the file has no header
           
           -- migrate:upgrade
 
-"#]]);
-    refused("--\n-- just a comment\n", str![[r#"
+"#]],
+    );
+    refused(
+        "--\n-- just a comment\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -434,8 +517,11 @@ error: a line of the header is not `key: value`
           -- migrate:upgrade
   = hint: leave a blank line between the header and a comment
 
-"#]]);
-    refused("/* revision: 1 */\n", str![[r#"
+"#]],
+    );
+    refused(
+        "/* revision: 1 */\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -453,8 +539,11 @@ error: the file has no header
           
           -- migrate:upgrade
 
-"#]]);
-    refused("\n\n-- migrate:upgrade\nCREATE TABLE a ();\n", str![[r#"
+"#]],
+    );
+    refused(
+        "\n\n-- migrate:upgrade\nCREATE TABLE a ();\n",
+        str![[r#"
 $ aludel heads
 exit code: 1
 ----- stderr
@@ -472,7 +561,8 @@ error: the file has no header
           
           -- migrate:upgrade
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -482,7 +572,9 @@ fn faults_of_several_files_are_all_told() {
         ("2.sql", "-- revision: 2\n"),
         ("3.sql", "CREATE TABLE a ();\n"),
     ]);
-    same(session(&project, "history"), str![[r#"
+    same(
+        session(&project, "history"),
+        str![[r#"
 $ aludel history
 exit code: 1
 ----- stderr
@@ -508,5 +600,6 @@ error: the file has no header
           
           -- migrate:upgrade
 
-"#]]);
+"#]],
+    );
 }

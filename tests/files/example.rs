@@ -13,13 +13,18 @@ fn it_has_one_head_and_a_history_worth_looking_at() {
         command.current_dir(env!("CARGO_MANIFEST_DIR"));
         project.run(command)
     };
-    did(&example(&["heads"]), str![[r#"
+    did(
+        &example(&["heads"]),
+        str![[r#"
 exit code: 0
 ----- stdout
 007 (analogies, billing) (head) (mergepoint)
 
-"#]]);
-    did(&example(&["history"]), str![[r#"
+"#]],
+    );
+    did(
+        &example(&["history"]),
+        str![[r#"
 exit code: 0
 ----- stdout
 003, 006 -> 007 (analogies, billing) (head) (mergepoint), merge analogies and billing
@@ -30,8 +35,11 @@ exit code: 0
 001 -> 002 (branchpoint), v2.1 features
 <base> -> 001, initial schema
 
-"#]]);
-    did(&example(&["history", "--graph"]), str![[r#"
+"#]],
+    );
+    did(
+        &example(&["history", "--graph"]),
+        str![[r#"
 exit code: 0
 ----- stdout
 ◆    007 (analogies, billing) (head) (mergepoint), merge analogies and billing
@@ -44,17 +52,22 @@ exit code: 0
 ○  002 (branchpoint), v2.1 features
 ○  001, initial schema
 
-"#]]);
-    did(&example(&["branches"]), str![[r#"
+"#]],
+    );
+    did(
+        &example(&["branches"]),
+        str![[r#"
 exit code: 0
 ----- stdout
 002 (branchpoint)
     -> 003 (analogies)
     -> 004 (billing)
 
-
-"#]]);
-    did(&example(&["plan", "upgrade", "head", "--from", "base"]), str![[r#"
+"#]],
+    );
+    did(
+        &example(&["plan", "upgrade", "head", "--from", "base"]),
+        str![[r#"
 exit code: 0
 ----- stdout
 upgrade <base> -> 001, initial schema
@@ -67,8 +80,11 @@ upgrade 003, 006 -> 007, merge analogies and billing
 ----- stderr
 7 revisions, from base to 007
 
-"#]]);
-    did(&example(&["plan", "downgrade", "base", "--from", "head"]), str![[r#"
+"#]],
+    );
+    did(
+        &example(&["plan", "downgrade", "base", "--from", "head"]),
+        str![[r#"
 exit code: 0
 ----- stdout
 downgrade 007 -> 003, 006, merge analogies and billing
@@ -81,5 +97,6 @@ downgrade 001 -> <base>, initial schema
 ----- stderr
 7 revisions, from 007 to base
 
-"#]]);
+"#]],
+    );
 }

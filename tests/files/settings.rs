@@ -16,7 +16,9 @@ fn refused(ini: &str, expected: Inline) {
 #[test]
 fn none() {
     let project = Project::empty();
-    same(session(&project, "heads\nheads -c elsewhere/migrate.ini\nheads -c ."), str![[r#"
+    same(
+        session(&project, "heads\nheads -c elsewhere/migrate.ini\nheads -c ."),
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -37,12 +39,15 @@ exit code: 2
 error: `.` cannot be read
 note: caused by: Is a directory (os error 21)
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn unknown_keys() {
-    refused("[migrate]\nversion_location = versions\n", str![[r#"
+    refused(
+        "[migrate]\nversion_location = versions\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -54,8 +59,11 @@ error: unknown setting `version_location`
   |
   = hint: call it `version_locations`
 
-"#]]);
-    refused("[migrate]\nsqlalchemy.url = postgres://u:hunter2@h/d\n", str![[r#"
+"#]],
+    );
+    refused(
+        "[migrate]\nsqlalchemy.url = postgres://u:hunter2@h/d\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -67,8 +75,11 @@ error: unknown setting `sqlalchemy.url`
   |
   = hint: call it `url`
 
-"#]]);
-    refused("[migrate]\nscript_location = alembic\n", str![[r#"
+"#]],
+    );
+    refused(
+        "[migrate]\nscript_location = alembic\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -80,8 +91,11 @@ error: unknown setting `script_location`
   |
   = hint: name the directory of the revisions: `version_locations = versions`
 
-"#]]);
-    refused("[migrate]\nzebra = 1\n", str![[r#"
+"#]],
+    );
+    refused(
+        "[migrate]\nzebra = 1\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -93,12 +107,15 @@ error: unknown setting `zebra`
   |
   = hint: values for revisions belong in `[variables]`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn unknown_sections() {
-    refused("[migarte]\nversion_locations = versions\n", str![[r#"
+    refused(
+        "[migarte]\nversion_locations = versions\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -110,8 +127,11 @@ error: section `[migarte]` has no meaning here
   |
   = hint: call it `[migrate]`
 
-"#]]);
-    refused("[alembic]\nversion_locations = versions\n", str![[r#"
+"#]],
+    );
+    refused(
+        "[alembic]\nversion_locations = versions\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -123,8 +143,11 @@ error: section `[alembic]` has no meaning here
   |
   = hint: call it `[migrate]`
 
-"#]]);
-    refused("[migrate]\n[loggers]\nkeys = root\n", str![[r#"
+"#]],
+    );
+    refused(
+        "[migrate]\n[loggers]\nkeys = root\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -136,8 +159,11 @@ error: section `[loggers]` has no meaning here
   |
   = hint: remove it: it is for Python's logging
 
-"#]]);
-    refused("version_locations = versions\n", str![[r#"
+"#]],
+    );
+    refused(
+        "version_locations = versions\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -149,20 +175,26 @@ error: a key before the first section
   |
   = hint: write `[migrate]` above it
 
-"#]]);
-    refused("", str![[r#"
+"#]],
+    );
+    refused(
+        "",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
 error: `migrate.ini` has no section `[migrate]`
 hint: write `[migrate]` above the settings, or type `aludel init` for a new file
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn given_twice() {
-    refused("[migrate]\ntimezone = UTC\ntimezone = local\n", str![[r#"
+    refused(
+        "[migrate]\ntimezone = UTC\ntimezone = local\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -177,8 +209,11 @@ error: `timezone` is given twice in `[migrate]`
 2 | timezone = ***
   | ^^^^^^^^ first given here
 
-"#]]);
-    refused("[migrate]\n[migrate]\n", str![[r#"
+"#]],
+    );
+    refused(
+        "[migrate]\n[migrate]\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -193,12 +228,15 @@ error: section `[migrate]` is given twice
 1 | [migrate]
   |  ^^^^^^^ first given here
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn python_is_not_spoken() {
-    refused("[migrate]\nversion_locations = %(here)s/versions\n", str![[r#"
+    refused(
+        "[migrate]\nversion_locations = %(here)s/versions\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -210,8 +248,11 @@ error: `%(here)s` is not replaced in this file
   |
   = hint: write `{{ here }}`
 
-"#]]);
-    refused("[migrate]\nurl = postgres://%(user)s@h/d\n", str![[r#"
+"#]],
+    );
+    refused(
+        "[migrate]\nurl = postgres://%(user)s@h/d\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -223,13 +264,16 @@ error: `%(user)s` is not replaced in this file
   |
   = hint: write `{{ env.user }}` for an environment variable, `{{ x.user }}` for `-x user=...`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn values_that_are_none() {
     for (line, expected) in [
-        ("revision_id = sequnce", str![[r#"
+        (
+            "revision_id = sequnce",
+            str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -241,8 +285,11 @@ error: `revision_id` is none of `uuid`, `sequence`, `timestamp`
   |
   = hint: write `sequence`
 
-"#]]),
-        ("timezone = Europe/Paris", str![[r#"
+"#]],
+        ),
+        (
+            "timezone = Europe/Paris",
+            str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -254,8 +301,11 @@ error: `timezone` is no offset from UTC
   |
   = hint: write `UTC`, `local` or an offset such as `+02:00`
 
-"#]]),
-        ("recursive_version_locations = maybe", str![[r#"
+"#]],
+        ),
+        (
+            "recursive_version_locations = maybe",
+            str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -267,8 +317,11 @@ error: `recursive_version_locations` is neither `yes` nor `no`
   |
   = hint: write `yes` or `no`
 
-"#]]),
-        ("truncate_slug_length = 0", str![[r#"
+"#]],
+        ),
+        (
+            "truncate_slug_length = 0",
+            str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -278,8 +331,11 @@ error: `truncate_slug_length` is no whole number from 1 to 200
 2 | truncate_slug_length = 0
   |                        ^
 
-"#]]),
-        ("lock_wait = 5 fortnights", str![[r#"
+"#]],
+        ),
+        (
+            "lock_wait = 5 fortnights",
+            str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -291,16 +347,22 @@ error: `lock_wait` is no duration
   |
   = hint: write `[TIME]`, `2s`, `5min`, `1h` or `0`
 
-"#]]),
-        ("version_table = a.b", str![[r#"
+"#]],
+        ),
+        (
+            "version_table = a.b",
+            str![[r#"
 $ aludel heads
 exit code: 0
 ----- stdout
 004 (shop, store) (effective head)
 005 (billing) (head)
 
-"#]]),
-        ("transaction = always", str![[r#"
+"#]],
+        ),
+        (
+            "transaction = always",
+            str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -310,8 +372,11 @@ error: `transaction` is none of `revision`, `run`
 2 | transaction = always
   |               ^^^^^^
 
-"#]]),
-        ("post_write_hooks = sh 'open", str![[r#"
+"#]],
+        ),
+        (
+            "post_write_hooks = sh 'open",
+            str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -321,23 +386,30 @@ error: `post_write_hooks` has a quote that is not closed
 2 | post_write_hooks = sh 'open
   |                    ^^^^^^^^
 
-"#]]),
-        ("file_template = x", str![[r#"
+"#]],
+        ),
+        (
+            "file_template = x",
+            str![[r#"
 $ aludel heads
 exit code: 0
 ----- stdout
 004 (shop, store) (effective head)
 005 (billing) (head)
 
-"#]]),
-        ("url = {{ env.NOTHING_OF_THAT_NAME | nofilter }}", str![[r#"
+"#]],
+        ),
+        (
+            "url = {{ env.NOTHING_OF_THAT_NAME | nofilter }}",
+            str![[r#"
 $ aludel heads
 exit code: 0
 ----- stdout
 004 (shop, store) (effective head)
 005 (billing) (head)
 
-"#]]),
+"#]],
+        ),
     ] {
         refused(&format!("[migrate]\n{line}\n"), expected);
     }
@@ -345,7 +417,9 @@ exit code: 0
 
 #[test]
 fn broken_lines() {
-    refused("[migrate\n", str![[r#"
+    refused(
+        "[migrate\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -357,8 +431,11 @@ error: a section's line ends with `]`
   |
   = hint: write the section as `[name]`, a comment on a line of its own
 
-"#]]);
-    refused("[migrate]\njust words\n", str![[r#"
+"#]],
+    );
+    refused(
+        "[migrate]\njust words\n",
+        str![[r#"
 $ aludel heads
 exit code: 2
 ----- stderr
@@ -370,15 +447,19 @@ error: a line that is neither `key = value`, a `[section]` nor a comment
   |
   = hint: indent the further lines of a value
 
-"#]]);
-    refused("[migrate]\nurl = postgres://u:hunter2@h/d\n  second = line\n", str![[r#"
+"#]],
+    );
+    refused(
+        "[migrate]\nurl = postgres://u:hunter2@h/d\n  second = line\n",
+        str![[r#"
 $ aludel heads
 exit code: 0
 ----- stdout
 004 (shop, store) (effective head)
 005 (billing) (head)
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -437,13 +518,16 @@ note: it has `[production]`, `[staging]`
     );
     let mut command = project.command(["heads"]);
     command.env("ALUDEL_ENV", "test");
-    did(&project.run(command), str![[r#"
+    did(
+        &project.run(command),
+        str![[r#"
 exit code: 2
 ----- stderr
 error: `migrate.ini` has no section `[test]`, which `ALUDEL_ENV` asks for
 note: it has `[production]`, `[staging]`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -451,7 +535,9 @@ fn another_file() {
     let project = shop();
     std::fs::rename(project.path().join("versions"), project.path().join("db")).unwrap();
     project.write("conf/other.ini", "[migrate]\nversion_locations = ../db\nurl =\n");
-    same(session(&project, "-c conf/other.ini show 001"), str![[r#"
+    same(
+        session(&project, "-c conf/other.ini show 001"),
+        str![[r#"
 $ aludel -c conf/other.ini show 001
 exit code: 0
 ----- stdout
@@ -463,17 +549,23 @@ Created: 2025-11-20T09:30:00+00:00
     first tables
 
 
-"#]]);
+"#]],
+    );
     let mut command = project.command(["heads"]);
     command.env("ALUDEL_CONFIG", "conf/other.ini");
-    did(&project.run(command), str![[r#"
+    did(
+        &project.run(command),
+        str![[r#"
 exit code: 0
 ----- stdout
 004 (shop, store) (effective head)
 005 (billing) (head)
 
-"#]]);
-    same(session(&project, "-c conf/other.ini current"), str![[r#"
+"#]],
+    );
+    same(
+        session(&project, "-c conf/other.ini current"),
+        str![[r#"
 $ aludel -c conf/other.ini current
 exit code: 2
 ----- stderr
@@ -486,14 +578,17 @@ error: no database is named
   = hint: name one: `--url postgres://user@host/database`, or `url` in the settings
   = hint: `--url local` starts a private PostgreSQL for development and tests
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn here() {
     let project = shop();
     project.write("migrate.ini", "[migrate]\nversion_locations = {{ here }}/versions\n");
-    same(session(&project, "show 001"), str![[r#"
+    same(
+        session(&project, "show 001"),
+        str![[r#"
 $ aludel show 001
 exit code: 0
 ----- stdout
@@ -505,14 +600,17 @@ Created: 2025-11-20T09:30:00+00:00
     first tables
 
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn variables() {
     let project = empty();
     project.write("migrate.ini", "[migrate]\nurl = {{ x.dbUrl or \"local\" }}\n");
-    same(session(&project, "heads -x dburl=a\nheads -x dbUrl=a\nheads -x other=b"), str![[r#"
+    same(
+        session(&project, "heads -x dburl=a\nheads -x dbUrl=a\nheads -x other=b"),
+        str![[r#"
 $ aludel heads -x dburl=a
 exit code: 2
 ----- stderr
@@ -521,9 +619,16 @@ hint: type `-x dbUrl=...`
 
 $ aludel heads -x dbUrl=a
 exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
 $ aludel heads -x other=b
 exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
-"#]]);
+"#]],
+    );
 }

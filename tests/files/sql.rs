@@ -28,7 +28,9 @@ fn refused_by(arguments: &[&str], body: impl AsRef<[u8]>, expected: Inline) {
 #[test]
 fn transaction_control() {
     for (statement, expected) in [
-        ("BEGIN;", str![[r#"
+        (
+            "BEGIN;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `BEGIN` in a section that is a transaction already
@@ -39,10 +41,13 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
-        ("begin isolation level serializable;", str![[r#"
+"#]],
+        ),
+        (
+            "begin isolation level serializable;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `BEGIN` in a section that is a transaction already
@@ -53,10 +58,13 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
-        ("START TRANSACTION;", str![[r#"
+"#]],
+        ),
+        (
+            "START TRANSACTION;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `START TRANSACTION` in a section that is a transaction already
@@ -67,10 +75,13 @@ error: `START TRANSACTION` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
-        ("COMMIT;", str![[r#"
+"#]],
+        ),
+        (
+            "COMMIT;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `COMMIT` in a section that is a transaction already
@@ -81,10 +92,13 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
-        ("COMMIT AND CHAIN;", str![[r#"
+"#]],
+        ),
+        (
+            "COMMIT AND CHAIN;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `COMMIT` in a section that is a transaction already
@@ -95,10 +109,13 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
-        ("END;", str![[r#"
+"#]],
+        ),
+        (
+            "END;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `END` in a section that is a transaction already
@@ -109,10 +126,13 @@ error: `END` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
-        ("ROLLBACK;", str![[r#"
+"#]],
+        ),
+        (
+            "ROLLBACK;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `ROLLBACK` in a section that is a transaction already
@@ -123,10 +143,13 @@ error: `ROLLBACK` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
-        ("ABORT;", str![[r#"
+"#]],
+        ),
+        (
+            "ABORT;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `ABORT` in a section that is a transaction already
@@ -137,10 +160,13 @@ error: `ABORT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
-        ("PREPARE TRANSACTION 'x';", str![[r#"
+"#]],
+        ),
+        (
+            "PREPARE TRANSACTION 'x';",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `PREPARE TRANSACTION` in a section that is a transaction already
@@ -151,10 +177,13 @@ error: `PREPARE TRANSACTION` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
-        ("COMMIT PREPARED 'x';", str![[r#"
+"#]],
+        ),
+        (
+            "COMMIT PREPARED 'x';",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `COMMIT PREPARED` in a section that is a transaction already
@@ -165,10 +194,13 @@ error: `COMMIT PREPARED` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
-        ("ROLLBACK PREPARED 'x';", str![[r#"
+"#]],
+        ),
+        (
+            "ROLLBACK PREPARED 'x';",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `ROLLBACK PREPARED` in a section that is a transaction already
@@ -179,9 +211,10 @@ error: `ROLLBACK PREPARED` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]),
+"#]],
+        ),
     ] {
         refused(format!("-- migrate:upgrade\nCREATE TABLE t ();  {statement}\n"), expected);
     }
@@ -190,7 +223,9 @@ error: `ROLLBACK PREPARED` in a section that is a transaction already
 #[test]
 fn what_cannot_run_in_a_transaction() {
     for (statement, expected) in [
-        ("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a);", str![[r#"
+        (
+            "CREATE UNIQUE INDEX CONCURRENTLY i ON t (a);",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: CREATE INDEX CONCURRENTLY cannot run inside a transaction
@@ -200,10 +235,13 @@ error: CREATE INDEX CONCURRENTLY cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
-"#]]),
-        ("DROP INDEX CONCURRENTLY i;", str![[r#"
+"#]],
+        ),
+        (
+            "DROP INDEX CONCURRENTLY i;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: DROP INDEX CONCURRENTLY cannot run inside a transaction
@@ -213,10 +251,13 @@ error: DROP INDEX CONCURRENTLY cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
-"#]]),
-        ("REINDEX INDEX CONCURRENTLY i;", str![[r#"
+"#]],
+        ),
+        (
+            "REINDEX INDEX CONCURRENTLY i;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: REINDEX CONCURRENTLY cannot run inside a transaction
@@ -226,10 +267,13 @@ error: REINDEX CONCURRENTLY cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
-"#]]),
-        ("VACUUM t;", str![[r#"
+"#]],
+        ),
+        (
+            "VACUUM t;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: VACUUM cannot run inside a transaction
@@ -239,10 +283,13 @@ error: VACUUM cannot run inside a transaction
   | ^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
-"#]]),
-        ("CREATE DATABASE d;", str![[r#"
+"#]],
+        ),
+        (
+            "CREATE DATABASE d;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: CREATE DATABASE cannot run inside a transaction
@@ -252,10 +299,13 @@ error: CREATE DATABASE cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
-"#]]),
-        ("DROP DATABASE d;", str![[r#"
+"#]],
+        ),
+        (
+            "DROP DATABASE d;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: DROP DATABASE cannot run inside a transaction
@@ -265,10 +315,13 @@ error: DROP DATABASE cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
-"#]]),
-        ("CREATE TABLESPACE s LOCATION '/x';", str![[r#"
+"#]],
+        ),
+        (
+            "CREATE TABLESPACE s LOCATION '/x';",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: CREATE TABLESPACE cannot run inside a transaction
@@ -278,10 +331,13 @@ error: CREATE TABLESPACE cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
-"#]]),
-        ("ALTER SYSTEM SET work_mem = '1MB';", str![[r#"
+"#]],
+        ),
+        (
+            "ALTER SYSTEM SET work_mem = '1MB';",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: ALTER SYSTEM cannot run inside a transaction
@@ -291,10 +347,13 @@ error: ALTER SYSTEM cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
-"#]]),
-        ("ALTER TABLE t DETACH PARTITION p CONCURRENTLY;", str![[r#"
+"#]],
+        ),
+        (
+            "ALTER TABLE t DETACH PARTITION p CONCURRENTLY;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: ALTER TABLE ... DETACH PARTITION CONCURRENTLY cannot run inside a transaction
@@ -304,9 +363,10 @@ error: ALTER TABLE ... DETACH PARTITION CONCURRENTLY cannot run inside a transac
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
-"#]]),
+"#]],
+        ),
     ] {
         refused(format!("-- migrate:upgrade\n{statement}\n"), expected);
     }
@@ -320,7 +380,9 @@ error: ALTER TABLE ... DETACH PARTITION CONCURRENTLY cannot run inside a transac
 #[test]
 fn commands_of_psql() {
     for (command, expected) in [
-        ("\\i other.sql", str![[r#"
+        (
+            "\\i other.sql",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `\i` is a command of psql's, not SQL
@@ -332,8 +394,11 @@ error: `\i` is a command of psql's, not SQL
   = note: nothing was run
   = hint: put the included file's text here
 
-"#]]),
-        ("\\connect other", str![[r#"
+"#]],
+        ),
+        (
+            "\\connect other",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `\connect` is a command of psql's, not SQL
@@ -345,8 +410,11 @@ error: `\connect` is a command of psql's, not SQL
   = note: nothing was run
   = hint: a revision runs in one database: leave it out
 
-"#]]),
-        ("\\set a 1", str![[r#"
+"#]],
+        ),
+        (
+            "\\set a 1",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `\set` is a command of psql's, not SQL
@@ -358,8 +426,11 @@ error: `\set` is a command of psql's, not SQL
   = note: nothing was run
   = hint: `template: true` in the header gives a revision variables
 
-"#]]),
-        ("\\copy t from 'file'", str![[r#"
+"#]],
+        ),
+        (
+            "\\copy t from 'file'",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `\copy` is a command of psql's, not SQL
@@ -371,8 +442,11 @@ error: `\copy` is a command of psql's, not SQL
   = note: nothing was run
   = hint: `COPY ... FROM STDIN;` with the data on the lines below it, and `\.` at their end
 
-"#]]),
-        ("SELECT 'DROP TABLE t' \\gexec", str![[r#"
+"#]],
+        ),
+        (
+            "SELECT 'DROP TABLE t' \\gexec",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `\gexec` is a command of psql's, not SQL
@@ -384,8 +458,11 @@ error: `\gexec` is a command of psql's, not SQL
   = note: nothing was run
   = hint: a DO block with EXECUTE runs statements that a query makes
 
-"#]]),
-        ("\\.", str![[r#"
+"#]],
+        ),
+        (
+            "\\.",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `\.` is a command of psql's, not SQL
@@ -397,8 +474,11 @@ error: `\.` is a command of psql's, not SQL
   = note: nothing was run
   = hint: it ends the data of a `COPY ... FROM STDIN;`, and there is none before it
 
-"#]]),
-        ("\\d t", str![[r#"
+"#]],
+        ),
+        (
+            "\\d t",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `\d` is a command of psql's, not SQL
@@ -410,7 +490,8 @@ error: `\d` is a command of psql's, not SQL
   = note: nothing was run
   = hint: leave it out
 
-"#]]),
+"#]],
+        ),
     ] {
         refused(format!("-- migrate:upgrade\n{command}\n"), expected);
     }
@@ -419,7 +500,9 @@ error: `\d` is a command of psql's, not SQL
 #[test]
 fn what_is_never_closed() {
     for (text, expected) in [
-        ("SELECT 'open;\n-- migrate:downgrade\n", str![[r#"
+        (
+            "SELECT 'open;\n-- migrate:downgrade\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a quoted text is opened here and never closed
@@ -430,8 +513,11 @@ error: a quoted text is opened here and never closed
   |
   = note: nothing was run
 
-"#]]),
-        ("SELECT \"open;\n", str![[r#"
+"#]],
+        ),
+        (
+            "SELECT \"open;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a quoted name is opened here and never closed
@@ -442,8 +528,11 @@ error: a quoted name is opened here and never closed
   |
   = note: nothing was run
 
-"#]]),
-        ("DO $a$ BEGIN END $b$;\n", str![[r#"
+"#]],
+        ),
+        (
+            "DO $a$ BEGIN END $b$;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a dollar quote is opened here and never closed
@@ -454,8 +543,11 @@ error: a dollar quote is opened here and never closed
   |
   = note: nothing was run
 
-"#]]),
-        ("SELECT 1; /* open /* nested */\n", str![[r#"
+"#]],
+        ),
+        (
+            "SELECT 1; /* open /* nested */\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a comment is opened here and never closed
@@ -466,8 +558,11 @@ error: a comment is opened here and never closed
   |
   = note: nothing was run
 
-"#]]),
-        ("SELECT (1;\n", str![[r#"
+"#]],
+        ),
+        (
+            "SELECT (1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a parenthesis is opened here and never closed
@@ -478,8 +573,11 @@ error: a parenthesis is opened here and never closed
   |
   = note: nothing was run
 
-"#]]),
-        ("CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1;\n", str![[r#"
+"#]],
+        ),
+        (
+            "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a function body (BEGIN ATOMIC) is opened here and never closed
@@ -490,19 +588,24 @@ error: a function body (BEGIN ATOMIC) is opened here and never closed
   |
   = note: nothing was run
 
-"#]]),
-        ("COPY t FROM STDIN;\n1\n2\n", str![[r#"
+"#]],
+        ),
+        (
+            "COPY t FROM STDIN;\n1\n2\n",
+            str![[r#"
 exit code: 1
 ----- stderr
-error: the data of a COPY (they end with `\.` on a line) is opened here and never closed
+error: the data of this COPY do not end
  --> versions/2_bad.sql:5:1
   |
 5 | COPY t FROM STDIN;
   | ^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
+  = hint: write `\.` on a line of its own behind them
 
-"#]]),
+"#]],
+        ),
     ] {
         refused(format!("-- migrate:upgrade\n{text}"), expected);
     }
@@ -510,7 +613,9 @@ error: the data of a COPY (they end with `\.` on a line) is opened here and neve
 
 #[test]
 fn bytes() {
-    refused(b"-- migrate:upgrade\nSELECT 'a\0b';\n", str![[r#"
+    refused(
+        b"-- migrate:upgrade\nSELECT 'a\0b';\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: a NUL byte cannot be sent to PostgreSQL
@@ -522,8 +627,11 @@ error: a NUL byte cannot be sent to PostgreSQL
   = note: nothing was run
   = hint: take it out of the file
 
-"#]]);
-    refused(b"-- migrate:upgrade\nSELECT 'caf\xE9';\n", str![[r#"
+"#]],
+    );
+    refused(
+        b"-- migrate:upgrade\nSELECT 'caf\xE9';\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: the byte 0xE9 is not UTF-8
@@ -535,8 +643,11 @@ error: the byte 0xE9 is not UTF-8
   = note: nothing was run
   = hint: save the file as UTF-8
 
-"#]]);
-    refused("-- migrate:upgrade\nSELECT\u{a0}1;\n", str![[r#"
+"#]],
+    );
+    refused(
+        "-- migrate:upgrade\nSELECT\u{a0}1;\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: the character U+00A0 cannot stand in SQL outside quotes
@@ -548,8 +659,11 @@ error: the character U+00A0 cannot stand in SQL outside quotes
   = note: nothing was run
   = hint: it looks like a blank, or like nothing; put a plain space there
 
-"#]]);
-    refused("-- migrate:upgrade\n-- a comment\rDROP TABLE t;\n", str![[r#"
+"#]],
+    );
+    refused(
+        "-- migrate:upgrade\n-- a comment\rDROP TABLE t;\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: a carriage return inside a `--` comment ends it for PostgreSQL, so the rest would run
@@ -561,13 +675,16 @@ error: a carriage return inside a `--` comment ends it for PostgreSQL, so the re
   = note: nothing was run
   = hint: end lines with LF or CRLF
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn markers() {
     for (text, expected) in [
-        ("-- migrate:upgarde\nSELECT 1;\n", str![[r#"
+        (
+            "-- migrate:upgarde\nSELECT 1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: there is no section `upgarde`
@@ -579,8 +696,11 @@ error: there is no section `upgarde`
   = note: nothing was run
   = hint: did you mean `-- migrate:upgrade`?
 
-"#]]),
-        ("-- migrate:up\nSELECT 1;\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- migrate:up\nSELECT 1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: there is no section `up`
@@ -592,8 +712,11 @@ error: there is no section `up`
   = note: nothing was run
   = hint: did you mean `-- migrate:upgrade`?
 
-"#]]),
-        ("--migrate:upgrade\nSELECT 1;\n", str![[r#"
+"#]],
+        ),
+        (
+            "--migrate:upgrade\nSELECT 1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a section marker is written exactly `-- migrate:upgrade` or `-- migrate:downgrade`
@@ -604,8 +727,11 @@ error: a section marker is written exactly `-- migrate:upgrade` or `-- migrate:d
   |
   = note: nothing was run
 
-"#]]),
-        ("-- migrate: upgrade\nSELECT 1;\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- migrate: upgrade\nSELECT 1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a section marker without the section's kind
@@ -615,10 +741,13 @@ error: a section marker without the section's kind
   |            ^
   |
   = note: nothing was run
-  = hint: the sections are `upgrade` and `downgrade`
+  = hint: write `-- migrate:upgrade` or `-- migrate:downgrade`, without a blank
 
-"#]]),
-        ("-- MIGRATE:upgrade\nSELECT 1;\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- MIGRATE:upgrade\nSELECT 1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a section marker is written exactly `-- migrate:upgrade` or `-- migrate:downgrade`
@@ -629,8 +758,11 @@ error: a section marker is written exactly `-- migrate:upgrade` or `-- migrate:d
   |
   = note: nothing was run
 
-"#]]),
-        ("-- migrate:upgrade transaction=false\nSELECT 1;\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- migrate:upgrade transaction=false\nSELECT 1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a section has no option `transaction=false`
@@ -642,8 +774,11 @@ error: a section has no option `transaction=false`
   = note: nothing was run
   = hint: did you mean `transaction:false`?
 
-"#]]),
-        ("-- migrate:upgrade transaction:false transaction:true\nSELECT 1;\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- migrate:upgrade transaction:false transaction:true\nSELECT 1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `transaction` is said twice
@@ -654,8 +789,11 @@ error: `transaction` is said twice
   |
   = note: nothing was run
 
-"#]]),
-        ("-- migrate:upgrade lock:false\nSELECT 1;\n", str![[r#"
+"#]],
+        ),
+        (
+            "-- migrate:upgrade lock:false\nSELECT 1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a section has no option `lock:false`
@@ -667,8 +805,11 @@ error: a section has no option `lock:false`
   = note: nothing was run
   = hint: the only one is `transaction:false`
 
-"#]]),
-        ("SELECT 1;\n-- migrate:upgrade\n", str![[r#"
+"#]],
+        ),
+        (
+            "SELECT 1;\n-- migrate:upgrade\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a statement stands before the first section
@@ -680,8 +821,11 @@ error: a statement stands before the first section
   = note: nothing was run
   = hint: write `-- migrate:upgrade` on a line before it
 
-"#]]),
-        ("SELECT 1;\n", str![[r#"
+"#]],
+        ),
+        (
+            "SELECT 1;\n",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: a statement stands before the first section
@@ -693,7 +837,8 @@ error: a statement stands before the first section
   = note: nothing was run
   = hint: write `-- migrate:upgrade` on a line before it
 
-"#]]),
+"#]],
+        ),
     ] {
         refused(text, expected);
     }
@@ -702,7 +847,9 @@ error: a statement stands before the first section
 #[test]
 fn other_refusals() {
     for (statement, expected) in [
-        ("COPY t TO STDOUT;", str![[r#"
+        (
+            "COPY t TO STDOUT;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `COPY ... TO STDOUT` sends data to nobody here
@@ -714,8 +861,11 @@ error: `COPY ... TO STDOUT` sends data to nobody here
   = note: nothing was run
   = hint: leave it out
 
-"#]]),
-        ("COPY (SELECT 1) TO STDOUT WITH (FORMAT csv);", str![[r#"
+"#]],
+        ),
+        (
+            "COPY (SELECT 1) TO STDOUT WITH (FORMAT csv);",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `COPY ... TO STDOUT` sends data to nobody here
@@ -727,8 +877,11 @@ error: `COPY ... TO STDOUT` sends data to nobody here
   = note: nothing was run
   = hint: leave it out
 
-"#]]),
-        ("SET standard_conforming_strings = off;", str![[r#"
+"#]],
+        ),
+        (
+            "SET standard_conforming_strings = off;",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `standard_conforming_strings` would change how the rest of the file is read
@@ -740,8 +893,11 @@ error: `standard_conforming_strings` would change how the rest of the file is re
   = note: nothing was run
   = hint: leave it out: files are UTF-8 with standard strings
 
-"#]]),
-        ("SET client_encoding = 'LATIN1';", str![[r#"
+"#]],
+        ),
+        (
+            "SET client_encoding = 'LATIN1';",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: `client_encoding` would change how the rest of the file is read
@@ -753,8 +909,11 @@ error: `client_encoding` would change how the rest of the file is read
   = note: nothing was run
   = hint: leave it out: files are UTF-8 with standard strings
 
-"#]]),
-        ("COPY t FROM STDIN; 1", str![[r#"
+"#]],
+        ),
+        (
+            "COPY t FROM STDIN; 1",
+            str![[r#"
 exit code: 1
 ----- stderr
 error: text behind `COPY ... FROM STDIN;` on its line
@@ -766,13 +925,16 @@ error: text behind `COPY ... FROM STDIN;` on its line
   = note: nothing was run
   = hint: the data begin on the next line
 
-error: the data of a COPY (they end with `\.` on a line) is opened here and never closed
+error: the data of this COPY do not end
  --> versions/2_bad.sql:5:1
   |
 5 | COPY t FROM STDIN; 1
   | ^^^^^^^^^^^^^^^^^^
+  |
+  = hint: write `\.` on a line of its own behind them
 
-"#]]),
+"#]],
+        ),
     ] {
         refused(format!("-- migrate:upgrade\n{statement}\n"), expected);
     }
@@ -780,7 +942,9 @@ error: the data of a COPY (they end with `\.` on a line) is opened here and neve
 
 #[test]
 fn the_place_counts_characters() {
-    refused("-- migrate:upgrade\nSELECT 'été 🎉'; COMMIT;\n", str![[r#"
+    refused(
+        "-- migrate:upgrade\nSELECT 'été 🎉'; COMMIT;\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: `COMMIT` in a section that is a transaction already
@@ -791,10 +955,13 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]);
-    refused("-- migrate:upgrade\n\tSELECT 1;\tCOMMIT;\n", str![[r#"
+"#]],
+    );
+    refused(
+        "-- migrate:upgrade\n\tSELECT 1;\tCOMMIT;\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: `COMMIT` in a section that is a transaction already
@@ -805,14 +972,17 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn all_faults_of_a_file_are_told() {
-    refused("-- migrate:upgrade\nBEGIN;\nVACUUM;\n\\d\nCOMMIT;\n-- migrate:downgrade\nBEGIN;\n", str![[r#"
+    refused(
+        "-- migrate:upgrade\nBEGIN;\nVACUUM;\n\\d\nCOMMIT;\n-- migrate:downgrade\nBEGIN;\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: `BEGIN` in a section that is a transaction already
@@ -823,7 +993,7 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 error: VACUUM cannot run inside a transaction
  --> versions/2_bad.sql:6:1
@@ -831,7 +1001,7 @@ error: VACUUM cannot run inside a transaction
 6 | VACUUM;
   | ^^^^^^^
   |
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 error: `\d` is a command of psql's, not SQL
  --> versions/2_bad.sql:7:1
@@ -848,7 +1018,7 @@ error: `COMMIT` in a section that is a transaction already
   | ^^^^^^^
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 error: `BEGIN` in a section that is a transaction already
   --> versions/2_bad.sql:10:1
@@ -857,14 +1027,17 @@ error: `BEGIN` in a section that is a transaction already
    | ^^^^^^
    |
    = note: the transaction also holds the record that the revision ran; ending it here would part the two
-   = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+   = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn the_other_section_is_checked_too() {
-    refused("-- migrate:upgrade\nSELECT 1;\n-- migrate:downgrade\nBEGIN;\n", str![[r#"
+    refused(
+        "-- migrate:upgrade\nSELECT 1;\n-- migrate:downgrade\nBEGIN;\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: `BEGIN` in a section that is a transaction already
@@ -875,14 +1048,18 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn no_way_down() {
-    refused_by(&["downgrade", "2:1", "--sql"], "-- migrate:upgrade\nSELECT 1;\n", str![[r#"
+    refused_by(
+        &["downgrade", "2:1", "--sql"],
+        "-- migrate:upgrade\nSELECT 1;\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: revision 2 has no section `-- migrate:downgrade`
@@ -890,8 +1067,12 @@ note: in versions/2_bad.sql
 note: nothing was run
 hint: write one, which may be empty, or go no further down than this revision
 
-"#]]);
-    refused_by(&["downgrade", "2:base", "--sql"], "-- migrate:upgrade\nSELECT 1;\n", str![[r#"
+"#]],
+    );
+    refused_by(
+        &["downgrade", "2:base", "--sql"],
+        "-- migrate:upgrade\nSELECT 1;\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: revision 2 has no section `-- migrate:downgrade`
@@ -899,8 +1080,12 @@ note: in versions/2_bad.sql
 note: nothing was run
 hint: write one, which may be empty, or go no further down than this revision
 
-"#]]);
-    refused_by(&["plan", "downgrade", "2:1"], "-- migrate:upgrade\nSELECT 1;\n", str![[r#"
+"#]],
+    );
+    refused_by(
+        &["plan", "downgrade", "2:1"],
+        "-- migrate:upgrade\nSELECT 1;\n",
+        str![[r#"
 exit code: 1
 ----- stderr
 error: revision 2 has no section `-- migrate:downgrade`
@@ -908,13 +1093,16 @@ note: in versions/2_bad.sql
 note: nothing was run
 hint: write one, which may be empty, or go no further down than this revision
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn a_broken_header_above() {
     let project = with([("1.sql", "-- revision: 1\n-- parnets: 0\n\n-- migrate:upgrade\n")]);
-    same(session(&project, "upgrade head --sql"), str![[r#"
+    same(
+        session(&project, "upgrade head --sql"),
+        str![[r#"
 $ aludel upgrade head --sql
 exit code: 1
 ----- stderr
@@ -926,7 +1114,8 @@ error: unknown key `parnets` in the header
   |
   = hint: did you mean `parents`?
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -969,12 +1158,14 @@ hint: name the revision to go to
 $ aludel upgrade head --sql --from 005,001
 exit code: 1
 ----- stderr
-error: the version table holds 005 and also 001, which 005 already implies
-hint: aludel stamp 005
+error: 005 already implies 001
+hint: name 005 alone
 
 "#]],
     );
-    same(session(&crate::world::shop(), "upgrade head --sql"), str![[r#"
+    same(
+        session(&crate::world::shop(), "upgrade head --sql"),
+        str![[r#"
 $ aludel upgrade head --sql
 exit code: 1
 ----- stderr
@@ -982,12 +1173,15 @@ error: there are 2 heads: 004, 005
 hint: name one of them, or `LABEL@head`, or `heads` for all
 hint: or join them: aludel merge heads -m "..."
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn nothing_to_do() {
-    same(session(&merged(), "upgrade 006:006 --sql\ndowngrade base:base --sql"), str![[r#"
+    same(
+        session(&merged(), "upgrade 006:006 --sql\ndowngrade base:base --sql"),
+        str![[r#"
 $ aludel upgrade 006:006 --sql
 exit code: 0
 ----- stdout
@@ -1000,7 +1194,8 @@ exit code: 0
 -- aludel 0.1.0: downgrade from base to base
 -- Nothing to do.
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -1011,7 +1206,9 @@ fn templates_need_their_values() {
     )]);
     let ran = project.aludel(["upgrade", "head", "--sql"]);
     assert_eq!(ran.stdout, "");
-    same(ran.transcript(), str![[r#"
+    same(
+        ran.transcript(),
+        str![[r#"
 exit code: 1
 ----- stderr
 error: cannot render the revision's template: unknown variable `role`
@@ -1023,7 +1220,8 @@ error: cannot render the revision's template: unknown variable `role`
   = note: nothing was run
   = hint: give it with `-x name=value`, or in the ini's section `[variables]`
 
-"#]]);
+"#]],
+    );
     let ran = project.aludel(["upgrade", "head", "--sql", "-x", "role=Mc\"Donald"]).succeeded();
     assert!(ran.stdout.contains("\nGRANT SELECT ON t TO \"Mc\"\"Donald\";\n"), "{}", ran.stdout);
 }
@@ -1238,7 +1436,9 @@ hint: give one of them
 
 "#]],
     );
-    same(session(&merged(), "upgrade 005 --sql --from 003,004"), str![[r#"
+    same(
+        session(&merged(), "upgrade 005 --sql --from 003,004"),
+        str![[r#"
 $ aludel upgrade 005 --sql --from 003,004
 exit code: 0
 ----- stdout
@@ -1331,12 +1531,15 @@ END
 $aludel$;
 COMMIT;
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
 fn the_tools_tables_alone() {
-    same(session(&empty(), "ensure-version --sql"), str![[r#"
+    same(
+        session(&empty(), "ensure-version --sql"),
+        str![[r#"
 $ aludel ensure-version --sql
 exit code: 0
 ----- stdout
@@ -1363,7 +1566,8 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
     CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
 );
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]

@@ -7,7 +7,9 @@ use crate::world::{same, session, shop};
 
 #[test]
 fn no_command() {
-    same(session(&Project::empty(), "-q\nupgade head\n--zebra heads\nheads --zebra\nheads extra"), str![[r#"
+    same(
+        session(&Project::empty(), "-q\nupgade head\n--zebra heads\nheads --zebra\nheads extra"),
+        str![[r#"
 $ aludel -q
 exit code: 2
 ----- stderr
@@ -56,7 +58,8 @@ Usage: aludel heads [OPTIONS]
 
 For more information, try '--help'.
 
-"#]]);
+"#]],
+    );
 }
 
 #[test]
@@ -155,7 +158,7 @@ For more information, try '--help'.
 $ aludel upgrade head --lock-wait soon
 exit code: 2
 ----- stderr
-error: invalid value 'soon' for '--lock-wait <TIME>': is no duration; write `[TIME]`, `2s`, `5min`, `1h` or `0`
+error: invalid value 'soon' for '--lock-wait <TIME>': it is no duration; write `[TIME]`, `2s`, `5min`, `1h` or `0`
 
 For more information, try '--help'.
 
@@ -244,7 +247,9 @@ hint: give one of them
 
 #[test]
 fn abbreviations_are_none() {
-    same(session(&shop(), "hist\nheads --js"), str![[r#"
+    same(
+        session(&shop(), "hist\nheads --js"),
+        str![[r#"
 $ aludel hist
 exit code: 2
 ----- stderr
@@ -267,5 +272,6 @@ Usage: aludel heads --json
 
 For more information, try '--help'.
 
-"#]]);
+"#]],
+    );
 }
