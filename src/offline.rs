@@ -1,16 +1,32 @@
 //! The executor on paper: prints a program as SQL for psql.
 //!
-//! It prints the very operations that a connection would run, with the statements as they stand in the files, and a
-//! comment before each revision. It connects to nothing.
+//! It prints the very operations that a connection would run, with the statements as they stand in the files, and comments
+//! for the person who reviews it. It connects to nothing.
 
 use std::io::Read;
 
 use crate::database::execute::Bodies;
 use crate::error::Result;
-use crate::model::bookkeeping::Scope;
-use crate::model::program::{Operation, Program};
-use crate::model::sql::body::{Batch, Body};
+use crate::model::bookkeeping::{Action, Expected, Scope, spoken};
+use crate::model::program::{Operation, Program, ProgramStep};
+use crate::model::sql::body::{Batch, BatchKind, Body};
+use crate::model::sql::psql;
 use crate::ui::Ui;
+
+/// What a printed file stands on, whatever psql was set to before. A session whose transactions begin by themselves, or
+/// that goes on in them behind an error, would get past the checks.
+const PSQL: &str = "\\set ON_ERROR_STOP on
+\\set ON_ERROR_ROLLBACK off
+\\set AUTOCOMMIT on
+\\set QUIET on
+";
+
+/// How the text of the files is to be read.
+const TEXT: &str = "SET client_encoding = 'UTF8';
+SET standard_conforming_strings = on;
+";
+
+const RULE: &str = "-- ==========================================================================\n";
 
 /// Prints `program` to standard output; `heading` says in a comment what it is.
 ///
@@ -18,44 +34,105 @@ use crate::ui::Ui;
 /// A file cannot be read, or changed since the plan was made.
 pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> Result<()> {
     ui.raw(&format!("-- {}: {}\n", program.author.tool, one_line(heading)));
-    if program.steps.is_empty() {
+    let Some(first) = program.steps.first() else {
         ui.raw("-- Nothing to do.\n");
         return Ok(());
-    }
-    ui.raw(
-        "-- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,\n\
-         -- so running this twice, or out of turn, changes nothing.\n\n\
-         \\set ON_ERROR_STOP on\n\
-         SET client_encoding = 'UTF8';\n\
-         SET standard_conforming_strings = on;\n\
-         SET client_min_messages = warning;\n\n",
-    );
-    ui.raw(&program.tables.create());
-    ui.raw("\nRESET client_min_messages;\n");
+    };
+    ui.raw(&format!(
+        "--\n\
+         -- To be run with psql: psql -X -d DATABASE -f FILE\n\
+         -- Each step first checks that the database stands where it expects, so a script that is run twice, out of\n\
+         -- turn, or on the wrong database stops there and changes nothing.\n\
+         -- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.\n\n\
+         {PSQL}\n{TEXT}\n"
+    ));
+    ui.raw(&preamble(program, first));
     let mut reader = None;
     for operation in &program.operations {
+        let step = |index: usize| &program.steps[index];
         match operation {
-            Operation::Announce(step) => {
-                let step = &program.steps[*step];
-                ui.raw(&format!("\n\n-- {}: {}\n\n", step.record.action.verb(), one_line(&step.title)));
-            }
+            Operation::Announce(index) => ui.raw(&announcement(step(*index))),
             Operation::Body { step, section } | Operation::Bare { step, section } => {
                 sections(*step, *section, bodies, &mut reader, ui)?;
             }
-            Operation::Guard(_, scope) => {
-                ui.raw(&program.sql(operation));
-                ui.raw(if matches!(scope, Scope::LaterTransaction) { "" } else { "\n" });
+            Operation::Guard(index, scope) => {
+                ui.raw(&format!("{}{}\n", before_guard(step(*index), *scope), program.sql(operation)));
             }
-            Operation::Reset => ui.raw("RESET SESSION AUTHORIZATION;\nRESET ALL;\nSET client_encoding = 'UTF8';\nSET standard_conforming_strings = on;\n\n"),
-            Operation::Begin | Operation::Record(_) | Operation::Commit => ui.raw(&program.sql(operation)),
+            Operation::Reset => ui.raw(&format!(
+                "-- What the step before has set in this session ends here.\n{}{TEXT}\n",
+                program.sql(operation)
+            )),
+            Operation::Record(index) => {
+                ui.raw(&format!("{}{}\n", before_record(step(*index)), program.sql(operation)));
+            }
+            Operation::Begin => ui.raw(&format!("{}\n", program.sql(operation))),
+            Operation::Commit => ui.raw(&format!("{}\n", program.sql(operation))),
         }
     }
     Ok(())
 }
 
+/// Makes the tables where they may be missing. A database that is to stand at a revision has the version table:
+/// without it this is the wrong database, and nothing is made in it.
+fn preamble(program: &Program, first: &ProgramStep) -> String {
+    let tables = &program.tables;
+    match &first.expected {
+        Expected::Rows(rows) if !rows.is_empty() => format!(
+            "-- A database at {} has the version table: one without it is the wrong one.\n\
+             BEGIN;\n{}\n\
+             SET LOCAL client_min_messages = warning;\n{}\
+             COMMIT;\n\n",
+            spoken(rows),
+            tables.lock(),
+            tables.create_history()
+        ),
+        _ => format!(
+            "-- Where the database stands, and what has been run in it.\n\
+             SET client_min_messages = warning;\n\n{}\nRESET client_min_messages;\n\n",
+            tables.create()
+        ),
+    }
+}
+
+/// A heading for the reader of the file, and a line for whoever watches it run.
+fn announcement(step: &ProgramStep) -> String {
+    let title = format!("{} {}", step.record.action.verb(), one_line(&step.title));
+    format!("\n{RULE}-- {title}\n{RULE}\n\\echo {}\n\n", psql::argument(&title))
+}
+
+/// What a guard is for, in a comment.
+fn before_guard(step: &ProgramStep, scope: Scope) -> String {
+    let Expected::Rows(rows) = &step.expected else {
+        return "-- Nobody else changes the version table until this is done.\n".to_owned();
+    };
+    let rows = spoken(rows);
+    match scope {
+        Scope::Transaction | Scope::FirstTransaction => {
+            format!("-- Only where the database is at {rows}; nobody else moves it meanwhile.\n")
+        }
+        Scope::FirstBare => {
+            format!("-- Only where the database is at {rows}. What follows cannot be in a transaction.\n")
+        }
+        Scope::LaterTransaction => format!("-- Only where the database is still at {rows}.\n"),
+        Scope::LaterBare => {
+            format!("-- Only where the database is still at {rows}. What follows cannot be in a transaction.\n")
+        }
+    }
+}
+
+/// What a record is for, in a comment.
+fn before_record(step: &ProgramStep) -> String {
+    let revision = &step.record.revision;
+    match step.record.action {
+        Action::Upgrade => format!("-- {revision} is applied: the version table and the history say so.\n"),
+        Action::Downgrade => format!("-- {revision} is undone: the version table and the history say so.\n"),
+        Action::Stamp => format!("-- The database is taken to be at {revision} from now on; nothing else is run.\n"),
+    }
+}
+
 type Open = (usize, Body<Box<dyn Read>>, Option<Batch>);
 
-/// Prints a section's text as it stands in the file.
+/// Prints a section's text as it stands in the file, as far as psql reads it as the server does.
 fn sections(step: usize, section: usize, bodies: &dyn Bodies, open: &mut Option<Open>, ui: &Ui) -> Result<()> {
     if open.as_ref().is_none_or(|(of, ..)| *of != step) {
         *open = Some((step, bodies.open(step)?, None));
@@ -76,16 +153,27 @@ fn sections(step: usize, section: usize, bodies: &dyn Bodies, open: &mut Option<
             *kept = Some(batch);
             break;
         }
-        ui.raw(&batch.text);
-        if !batch.text.ends_with('\n') {
-            ui.raw("\n");
-        }
-        if !is_terminated(&batch) {
-            ui.raw(";\n");
-        }
+        print(&batch, ui);
     }
     ui.raw("\n");
     Ok(())
+}
+
+fn print(batch: &Batch, ui: &Ui) {
+    if let BatchKind::CopyData { last } = batch.kind {
+        ui.raw(&batch.text);
+        if last {
+            ui.raw("\\.\n");
+        }
+        return;
+    }
+    ui.raw(&psql::without_variables(&batch.text));
+    if !batch.text.ends_with('\n') {
+        ui.raw("\n");
+    }
+    if !is_terminated(batch) {
+        ui.raw(";\n");
+    }
 }
 
 /// Whether the text ends its last statement: psql would take the bookkeeping for more of it.

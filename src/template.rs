@@ -214,7 +214,7 @@ fn literal(value: &Value) -> Rendered<Value> {
     })
 }
 
-/// The filter `identifier`: a quoted name; a list as its names with commas.
+/// The filter `identifier`: a name, quoted where it needs it; a list as its names with commas.
 fn identifier(value: &Value) -> Rendered<Value> {
     each(value, &|value| {
         let name = text_of(value)?;
@@ -310,7 +310,7 @@ mod tests {
         case("{{ v | raw }}", "x; y", Ok("x; y"));
         case("{{ n | int + 1 }} {{ n == '5' }} {{ 1.5 }}", "", Ok("6 true 1.5"));
         case("IN ({{ v | split(',') | literal }})", "a,b", Ok("IN ('a', 'b')"));
-        case("({{ v | split(',') | identifier }})", "a,b", Ok("(\"a\", \"b\")"));
+        case("({{ v | split(',') | identifier }})", "a,b", Ok("(a, b)"));
         case("{{ none | literal }} {{ true | literal }} {{ 3 | literal }}", "", Ok("NULL true 3"));
         case("{% if v %}a{% endif %}", "x", Ok("a"));
         case("{% macro m(x) %}f({{ x | literal }}){% endmacro %}{{ m(v) | raw }}", "it's", Ok("f('it''s')"));

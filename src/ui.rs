@@ -77,7 +77,7 @@ impl Ui {
         self.out.borrow_mut().write(|stream| writeln!(stream, "{text}"));
     }
 
-    /// Writes a part of the result as it is.
+    /// Writes a part of the result as it is, escape characters and all.
     pub fn raw(&self, text: &str) {
         self.out.borrow_mut().write(|stream| stream.write_all(text.as_bytes()));
     }
@@ -272,13 +272,14 @@ pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{plural}")
 }
 
-/// A duration as a person reads it: `3 ms`, `1.24 s`, `2 min 5 s`.
+/// A duration as a person reads it: `3 ms`, `1.24 s`, `5 min`, `2 min 5 s`.
 #[must_use]
 pub fn duration(time: Duration) -> String {
     let milliseconds = time.as_millis();
     match milliseconds {
         0..1_000 => format!("{milliseconds} ms"),
         1_000..60_000 => format!("{:.2} s", time.as_secs_f64()),
+        _ if (milliseconds / 1_000).is_multiple_of(60) => format!("{} min", milliseconds / 60_000),
         _ => format!("{} min {} s", milliseconds / 60_000, milliseconds / 1_000 % 60),
     }
 }

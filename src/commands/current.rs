@@ -36,15 +36,16 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let current = plan::current(&workspace.graph, &applied);
     let missing = plan::missing_heads(&workspace.graph, &applied);
     let at_heads = missing.is_empty();
-    let view = View::new(&workspace, arguments.json.then_some(current.as_slice()));
     if arguments.json {
-        let current = view.list(current.iter().copied());
+        let current = View::new(&workspace, Some(&current)).list(current.iter().copied());
         context.ui.json(&Report { database: standing.place.clone(), at_heads, rows: &standing.rows, current });
     } else {
+        // Every line is of a current one: none is marked.
+        let view = View::new(&workspace, None);
         if context.ui.is_verbose() {
             context.ui.line(format_args!("Current revision(s) for {}:", standing.place));
         }
-        for &node in &current {
+        for node in current {
             context.ui.line(if context.ui.is_verbose() { view.block(node) } else { view.short(node) });
         }
     }

@@ -27,6 +27,8 @@ use crate::ui::{counted, duration};
 pub(super) struct Prepared<'a> {
     pub(super) program: Program,
     pub(super) bodies: Files<'a>,
+    /// What the user should know before it runs.
+    pub(super) warnings: Vec<String>,
     /// How long it took, once it has run.
     pub(super) took: Cell<Duration>,
 }
@@ -108,9 +110,10 @@ pub(super) fn plan<'a>(
     }
     let mut steps = Vec::with_capacity(files.steps.len());
     let mut errors = Vec::new();
+    let mut warnings = Vec::new();
     for plan in plans {
         for stage in plan.stages() {
-            match lower(workspace, &files, plan.direction(), &stage) {
+            match lower(workspace, &files, plan.direction(), &stage, &mut warnings) {
                 Ok(step) => steps.push(step),
                 Err(error) => errors.push(error),
             }
@@ -129,7 +132,7 @@ pub(super) fn plan<'a>(
             ))
             .hint("run up to the revision before it first, or set `transaction = revision`")
     })?;
-    Ok(Prepared { program, bodies: files, took: Cell::default() })
+    Ok(Prepared { program, bodies: files, warnings, took: Cell::default() })
 }
 
 fn kind(direction: Direction) -> SectionKind {
@@ -139,7 +142,13 @@ fn kind(direction: Direction) -> SectionKind {
     }
 }
 
-fn lower(workspace: &Workspace, files: &Files, direction: Direction, stage: &plan::Stage) -> Result<ProgramStep> {
+fn lower(
+    workspace: &Workspace,
+    files: &Files,
+    direction: Direction,
+    stage: &plan::Stage,
+    warnings: &mut Vec<String>,
+) -> Result<ProgramStep> {
     let node = stage.step.node;
     let revision = workspace.graph.revision(node);
     let path = workspace.path(node);
@@ -153,6 +162,14 @@ fn lower(workspace: &Workspace, files: &Files, direction: Direction, stage: &pla
                 error.hint("write one, which may be empty, or go no further down than this revision")
             }
         });
+    }
+    let statements = |kind| summary.of_kind(kind).map(|section| section.statements).sum::<usize>();
+    if direction == Direction::Downgrade
+        && statements(SectionKind::Downgrade) == 0
+        && statements(SectionKind::Upgrade) > 0
+    {
+        warnings
+            .push(format!("the downgrade section of {} is empty: what its upgrade did stays ({path})", revision.id));
     }
     let section = |section: &crate::model::sql::check::SectionSummary| SectionUse {
         ordinal: section.section.ordinal,
@@ -219,7 +236,7 @@ pub(super) fn stamp<'a>(
     )
     .map_err(|_| Error::failed("a stamp runs nothing, and something cannot run"))?;
     let bodies = Files { workspace, steps: Vec::new(), variables: BTreeMap::new() };
-    Ok(Prepared { program, bodies, took: Cell::default() })
+    Ok(Prepared { program, bodies, warnings: Vec::new(), took: Cell::default() })
 }
 
 /// Refuses ids that do not fit the version table's column before anything runs: Alembic's is `varchar(32)`.

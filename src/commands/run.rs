@@ -110,6 +110,7 @@ pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Resu
     warn_beside_branch(context, &workspace, &plan, target);
     let prepared = lower::plan(&workspace, context, std::slice::from_ref(&plan), author_of_a_script())?;
     let ui = context.ui;
+    prepared.warnings.iter().for_each(|warning| ui.warning(warning));
     let rows_before = workspace.ids(plan.rows_before());
     let rows_after = workspace.ids(plan.rows_after());
     if json {
@@ -206,6 +207,7 @@ fn write_sql(context: &Context, workspace: &Workspace, request: &Request) -> Res
         spoken(&workspace.ids(plan.rows_after()))
     );
     let prepared = lower::plan(workspace, context, &[plan], author_of_a_script())?;
+    prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
     offline::write(&prepared.program, &prepared.bodies, &heading, context.ui)
 }
 
@@ -310,6 +312,7 @@ impl<'a> Run<'a> {
         }
         let prepared = lower::plan(self.workspace, self.context, plans, self.author())?;
         lower::check_widths(&prepared.program, standing)?;
+        prepared.warnings.iter().for_each(|warning| ui.warning(warning));
         self.execute(standing, &prepared)?;
         ui.done("done", format_args!("{}; {}", prepared.summary(), at(&rows)));
         Ok(())
@@ -387,13 +390,15 @@ impl Observer for Narrator<'_> {
 
     fn notice(&mut self, step: usize, notice: &ServerError) {
         let revision = &self.prepared.program.steps[step].record.revision;
-        if notice.severity == Severity::Warning {
-            self.ui.warning(format_args!("{revision}: {}", notice.message));
-        } else {
-            self.ui.status(format_args!("notice: {revision}: {}", notice.message));
-        }
+        let mut text = format!("{revision}: {}", notice.message);
         for more in [&notice.detail, &notice.hint].into_iter().flatten() {
-            self.ui.status(format_args!("  {more}"));
+            text.push_str("\n  ");
+            text.push_str(more);
+        }
+        if notice.severity == Severity::Warning {
+            self.ui.warning(text);
+        } else {
+            self.ui.status(format_args!("notice: {text}"));
         }
     }
 

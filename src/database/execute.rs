@@ -12,14 +12,15 @@ use std::io::Read;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use super::failure::{Failure, Place, Reason, Where};
+use super::failure::{Failure, Invalid, Place, Reason, Where};
 use super::lock::Locked;
-use super::server_error::ServerError;
+use super::server_error::{Position, ServerError};
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
 use crate::model::program::{Operation, Program};
 use crate::model::sql::body::{Batch, BatchKind, Body};
 use crate::model::sql::problem::BodyError;
+use crate::source::Excerpt;
 
 /// Watches a program run.
 pub trait Observer {
@@ -69,7 +70,10 @@ impl Locked {
             flying_bytes: 0,
             body: None,
             finished: 0,
+            uncommitted: Vec::new(),
             committed_part_of: None,
+            in_transaction: 0,
+            invalid_before: Vec::new(),
             since: Instant::now(),
             announced: None,
         };
@@ -160,8 +164,14 @@ struct Run<'a> {
     body: Option<OpenBody>,
     /// So many steps are committed.
     finished: usize,
-    /// The step of which an earlier part is committed already, and how many bare statements of it ran.
+    /// Steps that are done in a transaction that is still open, and what each took.
+    uncommitted: Vec<(usize, Duration)>,
+    /// The step of which an earlier part is committed already, and how many of its statements that were.
     committed_part_of: Option<(usize, usize)>,
+    /// How many statements of the file are in the open transaction.
+    in_transaction: usize,
+    /// Indexes that were invalid before the section that runs without a transaction.
+    invalid_before: Vec<String>,
     /// When the step that runs now began, as far as can be seen from here.
     since: Instant,
     announced: Option<usize>,
@@ -178,6 +188,10 @@ impl Run<'_> {
                     // Only in a run of one transaction is a message still open here: its step ends where the next begins.
                     if !self.message.parts.is_empty() && *step > 0 {
                         self.send()?;
+                        self.settle_all()?;
+                    }
+                    // A redo comes back to the rows it began with: there, the guard of a later step could pass behind a failed one.
+                    if *step > 0 && program.steps[*step].record.action != program.steps[*step - 1].record.action {
                         self.settle_all()?;
                     }
                     self.message.step = *step;
@@ -199,11 +213,14 @@ impl Run<'_> {
                     self.send()?;
                     if !records {
                         self.settle_all()?;
-                        self.committed_part_of = Some((self.message.step, 0));
+                        self.count_committed(self.message.step, self.in_transaction);
                     }
                 }
                 Operation::Reset => self.own(operation, Where::Reset),
-                Operation::Begin => self.own(operation, Where::Begin),
+                Operation::Begin => {
+                    self.in_transaction = 0;
+                    self.own(operation, Where::Begin);
+                }
                 Operation::Guard(_, scope) => {
                     self.own(operation, Where::Guard);
                     if scope.is_bare() {
@@ -240,9 +257,13 @@ impl Run<'_> {
                         }
                     }
                     let statements = batch.statements.len();
+                    self.in_transaction += statements;
                     self.push(Part { text: PartText::Batch(batch), statements, place: Where::Body });
                 }
-                BatchKind::CopyFromStdin { .. } => self.copy_in(batch, step, Where::Body)?,
+                BatchKind::CopyFromStdin { .. } => {
+                    self.in_transaction += 1;
+                    self.copy_in(batch, step, Where::Body)?;
+                }
                 BatchKind::CopyData { .. } => {}
             }
         }
@@ -251,10 +272,11 @@ impl Run<'_> {
 
     /// Runs a section's statements one by one, each committing by itself.
     fn bare(&mut self, step: usize, section: usize) -> Ran {
+        self.invalid_before = self.locked.session.invalid_indexes();
         while let Some(batch) = self.next_batch(step, section)? {
             if matches!(batch.kind, BatchKind::CopyFromStdin { .. }) {
                 self.copy_in(batch, step, Where::Bare)?;
-                self.count_bare(step);
+                self.count_committed(step, 1);
                 continue;
             }
             let batch = Rc::new(batch);
@@ -263,18 +285,18 @@ impl Run<'_> {
                 self.push(Part { text, statements: 1, place: Where::Bare });
                 self.send()?;
                 self.settle_all()?;
-                self.count_bare(step);
+                self.count_committed(step, 1);
             }
         }
         Ok(())
     }
 
-    fn count_bare(&mut self, step: usize) {
+    fn count_committed(&mut self, step: usize, statements: usize) {
         let before = match self.committed_part_of {
             Some((of, count)) if of == step => count,
             _ => 0,
         };
-        self.committed_part_of = Some((step, before + 1));
+        self.committed_part_of = Some((step, before + statements));
     }
 
     /// The next batch of the section, reading on in the step's file; sections that are not wanted are passed over.
@@ -378,8 +400,10 @@ impl Run<'_> {
         }
         self.locked.session.connection.flush();
         self.flying_bytes += message.bytes;
+        // A message that cannot be read (a syntax error) opens no transaction: what is sent behind it would commit by itself.
+        let opens = !message.commits && message.parts.iter().any(|part| part.place == Where::Begin);
         self.flying.push_back(message);
-        Ok(())
+        if opens { self.settle_all() } else { Ok(()) }
     }
 
     fn settle_all(&mut self) -> Ran {
@@ -434,8 +458,14 @@ impl Run<'_> {
         self.flying_bytes -= message.bytes;
         let time = self.since.elapsed();
         let Message { parts, finishes, commits, step, answer, .. } = message;
-        if let Some(error) = answer.error {
-            let place = Place { parts, completed: answer.completed };
+        if let Some(mut error) = answer.error {
+            let place = Place { parts, completed: answer.completed, data: None };
+            // A server that does not know its text's encoding counts bytes.
+            if self.locked.session.connection.parameter("server_encoding") == Some("SQL_ASCII")
+                && let Some(Position::Sent(byte)) = error.position
+            {
+                error.position = Some(Position::Sent(place.character(byte)));
+            }
             return Err(self.failed(step, Reason::Server { error, place, time }));
         }
         // The word of the last statement is the proof: a COMMIT in a transaction that failed is answered ROLLBACK.
@@ -444,9 +474,14 @@ impl Run<'_> {
         }
         for step in finishes {
             self.since = Instant::now();
-            self.finished = self.finished.max(step + 1);
-            self.committed_part_of = None;
-            self.observer.finished(step, time);
+            self.uncommitted.push((step, time));
+        }
+        if commits {
+            for (step, time) in self.uncommitted.drain(..) {
+                self.finished = self.finished.max(step + 1);
+                self.committed_part_of = None;
+                self.observer.finished(step, time);
+            }
         }
         Ok(())
     }
@@ -460,10 +495,21 @@ impl Run<'_> {
         }))
     }
 
-    fn lost(&self, lost: Lost) -> Stop {
-        let in_doubt = self.flying.iter().any(|message| message.commits);
-        let step = self.flying.front().map_or(self.message.step, |message| message.step);
-        self.failed(step, Reason::Lost { lost, in_doubt })
+    fn lost(&mut self, lost: Lost) -> Stop {
+        let time = self.since.elapsed();
+        let doubtful = self.flying.iter().map(|message| message.finishes.len().max(message.commits.into())).sum();
+        let Some(Message { step, parts, answer, .. }) = self.flying.pop_front() else {
+            return self.failed(self.message.step, Reason::Lost { lost, doubtful });
+        };
+        let place = Place { parts, completed: answer.completed, data: None };
+        match lost.fatal {
+            // The server process itself says that it ended, and every answer before that has arrived: so it is known
+            // which statement it ended in, and that nothing behind it ran.
+            Some(error) if error.routine.is_some() && !place.is_at_commit() => {
+                self.failed(step, Reason::Ended { error, place, time })
+            }
+            _ => self.failed(step, Reason::Lost { lost, doubtful }),
+        }
     }
 
     /// The run ends because of something on this side: what is on its way is let through or rolled back.
@@ -472,43 +518,86 @@ impl Run<'_> {
             return self.stopped(*failure);
         }
         self.roll_back();
-        error.note(format!("{} before it stay done", crate::ui::counted(self.finished, "revision")))
+        let error = match self.committed_part_of {
+            Some((step, _)) => error
+                .kind_of(crate::error::Kind::Partial)
+                .note(format!("{} stopped partway: what ran of it stays", self.program.steps[step].title)),
+            None => error,
+        };
+        match self.finished {
+            0 => error,
+            finished => error.note(format!("done before it, and kept: {}", crate::ui::counted(finished, "revision"))),
+        }
     }
 
     /// Answers that are still on their way are read, the transaction is rolled back, the failure is written into
     /// the history, and all of it is told.
-    fn stopped(&mut self, failure: Failure) -> Error {
-        if matches!(failure.reason, Reason::Lost { .. }) {
-            return failure.explain(self.program, &self.locked.session.place, &[]);
+    fn stopped(&mut self, mut failure: Failure) -> Error {
+        if matches!(failure.reason, Reason::Lost { .. } | Reason::Ended { .. }) {
+            return failure.explain(self.program, &self.locked.session, &Invalid::default());
         }
         let mut after: Vec<usize> = Vec::new();
         while let Some(message) = self.flying.pop_front() {
+            let doubtful = self.flying.len() + 1;
             match self.drain() {
                 Ok(true) if message.commits => after.extend(message.finishes),
                 Ok(_) => {}
                 Err(lost) => {
                     let step = failure.step;
-                    let lost = Failure { step, reason: Reason::Lost { lost, in_doubt: true }, ..failure };
-                    return lost.explain(self.program, &self.locked.session.place, &[]);
+                    let lost = Failure { step, reason: Reason::Lost { lost, doubtful }, ..failure };
+                    return lost.explain(self.program, &self.locked.session, &Invalid::default());
                 }
             }
         }
         self.roll_back();
+        if let Some(excerpt) = self.line_of_data(&failure) {
+            failure.at_data(excerpt);
+        }
         let step = &self.program.steps[failure.step];
         let sql = self.program.tables.failure(&step.record, &self.program.author, &failure.record());
         // The failure itself matters more than its record: a read-only or full database cannot take it.
         let recorded = self.locked.session.run(&sql, "cannot record the failure");
-        let invalid = if failure.was_bare() { self.locked.session.invalid_indexes() } else { Vec::new() };
-        let error = failure.explain(self.program, &self.locked.session.place, &invalid);
+        let invalid = if failure.was_bare() {
+            Invalid::new(&self.invalid_before, self.locked.session.invalid_indexes(), &failure)
+        } else {
+            Invalid::default()
+        };
+        let error = failure.explain(self.program, &self.locked.session, &invalid);
         let error = match recorded {
             Ok(_) => error,
-            Err(why) => error.note(format!("the failure could not be written into the history: {why}")),
+            Err(why) => {
+                let why = why.notes().into_iter().next().unwrap_or_else(|| why.to_string());
+                error.note(format!("the failure could not be written into the history: {why}"))
+            }
         };
         if after.is_empty() {
             return error;
         }
         // Cannot happen while the guard holds; if it ever does, nobody may take the outcome for known.
         error.kind_of(crate::error::Kind::Unknown).note("a later revision was committed behind the one that failed")
+    }
+
+    /// The line of a `COPY`'s data that the server refused, read again from the file: data are not kept.
+    fn line_of_data(&self, failure: &Failure) -> Option<Excerpt> {
+        let (copy, line) = failure.in_data()?;
+        let mut body = self.bodies.open(failure.step).ok()?;
+        let mut found = false;
+        while let Some(batch) = body.next_batch().ok()? {
+            if !matches!(batch.kind, BatchKind::CopyData { .. }) {
+                if found {
+                    break;
+                }
+                found = batch.start == copy.start;
+            } else if found && batch.start.line <= line {
+                let mut starts =
+                    std::iter::once(0).chain(memchr::memchr_iter(b'\n', batch.text.as_bytes()).map(|at| at + 1));
+                match starts.nth(line - batch.start.line) {
+                    Some(start) if start < batch.text.len() => return Some(batch.excerpt(start..batch.text.len())),
+                    _ => {}
+                }
+            }
+        }
+        None
     }
 
     /// Reads one message's answer; true where nothing in it failed.

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use super::execute::{Part, PartText};
 use super::server_error::{Position, ServerError};
-use super::session::describe;
+use super::session::{Session, describe};
 use super::wire::event::Lost;
 use crate::error::{Error, Kind};
 use crate::model::bookkeeping::{self, Action, MOVED};
 use crate::model::program::Program;
+use crate::model::sql::body::{Batch, BatchKind};
 use crate::source::Excerpt;
 use crate::ui::counted;
 
@@ -31,6 +32,8 @@ pub(super) struct Place {
     pub(super) parts: Vec<Part>,
     /// So many statements of the message were completed before it.
     pub(super) completed: usize,
+    /// The line of data that a `COPY` failed at, once it was looked up.
+    pub(super) data: Option<Excerpt>,
 }
 
 /// What ended the run.
@@ -39,8 +42,10 @@ pub(super) enum Reason {
     Server { error: Box<ServerError>, place: Place, time: Duration },
     /// The server answered COMMIT with another word: it rolled back.
     NotCommitted { tag: String },
-    /// The connection is gone; `in_doubt` where a COMMIT was on its way.
-    Lost { lost: Lost, in_doubt: bool },
+    /// The server ended the session in a statement of a revision that is not committed.
+    Ended { error: Box<ServerError>, place: Place, time: Duration },
+    /// The connection is gone; so many steps were on their way with their COMMIT.
+    Lost { lost: Lost, doubtful: usize },
 }
 
 /// A failed run.
@@ -49,21 +54,70 @@ pub(super) struct Failure {
     pub(super) reason: Reason,
     /// So many steps were committed before.
     pub(super) finished: usize,
-    /// An earlier part of the step itself is committed, with so many statements outside a transaction.
+    /// An earlier part of the step itself is committed, with so many statements.
     pub(super) part: Option<usize>,
 }
 
+/// Indexes that are not valid behind a statement that failed outside a transaction.
+#[derive(Default)]
+pub(super) struct Invalid {
+    /// What the statement left.
+    left: Vec<String>,
+    /// What was there before, and what the server's error is about: an earlier run may have left it.
+    older: Vec<String>,
+}
+
+impl Invalid {
+    pub(super) fn new(before: &[String], now: Vec<String>, failure: &Failure) -> Self {
+        let (older, left): (Vec<String>, Vec<String>) = now.into_iter().partition(|index| before.contains(index));
+        let Reason::Server { error, .. } = &failure.reason else { return Self { left, older: Vec::new() } };
+        let names = |index: &str| {
+            let name = index.rsplit('.').next().unwrap_or(index).trim_matches('"');
+            error.message.contains(&format!("\"{name}\""))
+        };
+        Self { left, older: older.into_iter().filter(|index| names(index)).collect() }
+    }
+}
+
 impl Place {
+    /// The character of the message, from 1, that a byte of it, from 1, belongs to.
+    pub(super) fn character(&self, byte: usize) -> usize {
+        let texts = self.parts.iter().flat_map(|part| [part.text.as_str(), part.separator()]);
+        let mut rest = byte.saturating_sub(1);
+        let mut characters = 0;
+        for text in texts {
+            let here = text.floor_char_boundary(rest.min(text.len()));
+            characters += text[..here].chars().count();
+            if rest < text.len() {
+                break;
+            }
+            rest -= text.len();
+        }
+        characters + 1
+    }
+
+    /// Whether the statements completed reach up to the COMMIT: then it may have been carried out.
+    pub(super) fn is_at_commit(&self) -> bool {
+        self.find(None).0 == Where::Commit
+    }
+
     /// The part of the message, and the place in its file where it came from one.
     ///
     /// The server's position counts characters of the whole message. Many errors have none (a division by zero, a
     /// duplicate key): then the statement is the one after those completed.
     fn find(&self, position: Option<usize>) -> (Where, Option<Excerpt>) {
+        if let (Some(data), Some(part)) = (&self.data, self.parts.first()) {
+            return (part.place, Some(data.clone()));
+        }
         if let Some(position) = position {
             let mut rest = position.saturating_sub(1);
-            for part in &self.parts {
-                let length = part.text.as_str().chars().count();
-                if rest < length {
+            for (index, part) in self.parts.iter().enumerate() {
+                // What stands behind it belongs to it, and the message's end to its last part: a statement that the text
+                // leaves unfinished fails there.
+                let text = part.text.as_str().chars().count();
+                let length = text + part.separator().chars().count();
+                if rest < length || index + 1 == self.parts.len() {
+                    let rest = rest.min(text);
                     let excerpt = match &part.text {
                         PartText::Batch(batch) => Some(batch.at_position(rest + 1)),
                         PartText::Statement(batch, index) => {
@@ -74,30 +128,81 @@ impl Place {
                     };
                     return (part.place, excerpt);
                 }
-                rest = rest.saturating_sub(length + part.separator().chars().count());
+                rest -= length;
             }
         }
+        let Some((part, index)) = self.current() else { return (Where::Commit, None) };
+        let excerpt = match &part.text {
+            PartText::Batch(batch) => Some(batch.at_statement(index)),
+            PartText::Statement(batch, index) => Some(batch.at_statement(*index)),
+            PartText::Own(_) => None,
+        };
+        (part.place, excerpt)
+    }
+
+    /// The part with the statement after those completed, and its number there.
+    fn current(&self) -> Option<(&Part, usize)> {
         let mut rest = self.completed;
         for part in &self.parts {
             if rest < part.statements {
-                let excerpt = match &part.text {
-                    PartText::Batch(batch) => Some(batch.at_statement(rest)),
-                    PartText::Statement(batch, index) => Some(batch.at_statement(*index)),
-                    PartText::Own(_) => None,
-                };
-                return (part.place, excerpt);
+                return Some((part, rest));
             }
             rest -= part.statements;
         }
-        (Where::Commit, None)
+        None
+    }
+
+    /// The line of the file for a line that the server counts in a DO block's body.
+    fn inner_line(&self, context: &str) -> Option<String> {
+        let (part, index) = self.current()?;
+        let (batch, index) = match &part.text {
+            PartText::Batch(batch) => (batch, index),
+            PartText::Statement(batch, index) => (&**batch, *index),
+            PartText::Own(_) => return None,
+        };
+        let path = batch.at_statement(index).path;
+        let line = number(context.lines().last()?.strip_prefix("PL/pgSQL function inline_code_block line ")?)?;
+        let range = batch.statements.get(index)?.clone();
+        let text = &batch.text[range.clone()];
+        let quote = text.find(['$', '\''])?;
+        let body = match text[quote..].strip_prefix('$') {
+            Some(tag) => quote + 1 + tag.find('$')? + 1,
+            None => quote + 1,
+        };
+        let first = batch.excerpt(range.start + body..range.end).place.line;
+        Some(format!("line {line} of the block is {path}:{}", first + line - 1))
     }
 }
 
+/// The digits that `text` begins with, as a line's number.
+fn number(text: &str) -> Option<usize> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    text[..end].parse().ok().filter(|line| *line > 0)
+}
+
 impl Failure {
+    /// The `COPY` that failed, and the line of the file that it failed at, where the server said one.
+    pub(super) fn in_data(&self) -> Option<(&Batch, usize)> {
+        let Reason::Server { error, place, .. } = &self.reason else { return None };
+        let [Part { text: PartText::Batch(batch), .. }] = place.parts.as_slice() else { return None };
+        let BatchKind::CopyFromStdin { data_line } = batch.kind else { return None };
+        let line = copied_line(error.context.as_deref()?)?;
+        Some((batch, data_line + line.checked_sub(1)?))
+    }
+
+    /// Says where the line of data is that [`Failure::in_data`] named.
+    pub(super) fn at_data(&mut self, excerpt: Excerpt) {
+        if let Reason::Server { place, .. } = &mut self.reason {
+            place.data = Some(excerpt);
+        }
+    }
+
     /// What the history keeps of it.
     pub(super) fn record(&self) -> bookkeeping::Failure {
         let (sqlstate, message, time) = match &self.reason {
-            Reason::Server { error, time, .. } => (Some(error.code.clone()), error.message.clone(), *time),
+            Reason::Server { error, time, .. } | Reason::Ended { error, time, .. } => {
+                (Some(error.code.clone()), error.message.clone(), *time)
+            }
             Reason::NotCommitted { tag } => (None, format!("the server answered {tag} to COMMIT"), Duration::ZERO),
             Reason::Lost { .. } => (None, "the connection was lost".to_owned(), Duration::ZERO),
         };
@@ -113,33 +218,58 @@ impl Failure {
     }
 
     /// The error for the user. `invalid` names indexes that are not valid now.
-    pub(super) fn explain(&self, program: &Program, place: &str, invalid: &[String]) -> Error {
+    pub(super) fn explain(&self, program: &Program, session: &Session, invalid: &Invalid) -> Error {
         let title = &program.steps[self.step].title;
         match &self.reason {
+            Reason::Ended { error, place, .. } => {
+                let (part, excerpt) = place.find(None);
+                let explained =
+                    self.server(error, place, part, excerpt, program, session).note("the server ended the session");
+                self.kept(explained, program, part, invalid)
+            }
             Reason::Server { error, place, .. } => {
                 let (part, excerpt) = place.find(position(error));
-                let explained = self.server(error, part, excerpt, title);
+                let explained = self.server(error, place, part, excerpt, program, session);
                 self.kept(explained, program, part, invalid)
             }
             Reason::NotCommitted { tag } => {
                 let explained = Error::failed(format!("the server answered {tag} to the COMMIT of {title}"));
                 self.kept(explained, program, Where::Commit, invalid)
             }
-            Reason::Lost { lost, in_doubt } => {
-                let explained = Error::failed(lost.to_string()).note(format!("on {place}"));
-                if *in_doubt {
-                    explained
-                        .kind_of(Kind::Unknown)
-                        .note(format!("{title} was being committed: whether it was cannot be known from here"))
-                        .hint("`aludel current` shows where the database stands; then run the same command again")
-                } else {
-                    self.kept(explained, program, Where::Body, invalid)
-                }
+            Reason::Lost { lost, doubtful } => {
+                let explained = Error::failed(lost.to_string()).note(format!("on {}", session.place));
+                let explained = match doubtful {
+                    0 => return self.kept(explained, program, Where::Body, invalid),
+                    1 => explained.note(format!("{title} was being committed: whether it was cannot be known from here")),
+                    more => explained.note(format!(
+                        "{title} was on its way, and {} behind it: which of them were committed cannot be known from here",
+                        counted(more - 1, "revision")
+                    )),
+                };
+                explained
+                    .kind_of(Kind::Unknown)
+                    .hint("`aludel current` shows where the database stands; then run the same command again")
             }
         }
     }
 
-    fn server(&self, error: &ServerError, part: Where, excerpt: Option<Excerpt>, title: &str) -> Error {
+    fn server(
+        &self,
+        error: &ServerError,
+        place: &Place,
+        part: Where,
+        excerpt: Option<Excerpt>,
+        program: &Program,
+        session: &Session,
+    ) -> Error {
+        let title = &program.steps[self.step].title;
+        if error.code == MOVED && part == Where::Record {
+            // Nobody else can have done it: the table is locked from the guard on.
+            let revision = &program.steps[self.step].record.revision;
+            return Error::failed(error.message.clone())
+                .note(format!("the script of {revision} changes the tool's own table"))
+                .hint("take that statement out of the script; `aludel stamp` sets rows");
+        }
         if error.code == MOVED {
             return Error::failed(error.message.clone())
                 .note("somebody else moved the database since the plan was made")
@@ -151,7 +281,21 @@ impl Failure {
             (None, _) => format!("{title}: {}", error.message),
         };
         let explained = Error::failed(heading).code(error.code.clone());
-        let explained = describe(excerpt.into_iter().fold(explained, Error::at), error);
+        let inner = excerpt.as_ref().and_then(|_| place.inner_line(error.context.as_deref()?));
+        let explained = if excerpt.is_some() {
+            describe(excerpt.into_iter().fold(explained, Error::at), error)
+        } else {
+            // Where in the tool's own SQL it arose helps nobody.
+            describe(explained, &ServerError { context: None, ..error.clone() })
+        };
+        let explained = inner.into_iter().fold(explained, Error::note);
+        if error.code == "42501" && matches!(part, Where::Guard | Where::Record) {
+            let (version, history, role) = (program.tables.version(), program.tables.history(), &session.role);
+            return explained
+                .note("the tool's own tables are written by the role that logged in")
+                .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {version} TO {role};"))
+                .hint(format!("GRANT INSERT ON {history} TO {role};"));
+        }
         if error.code == "25001" && part == Where::Body {
             return explained
                 .hint("a statement that cannot run in a transaction goes into a section `-- migrate:upgrade transaction:false`");
@@ -160,37 +304,69 @@ impl Failure {
     }
 
     /// Says what of the run stays.
-    fn kept(&self, error: Error, program: &Program, part: Where, invalid: &[String]) -> Error {
+    fn kept(&self, error: Error, program: &Program, part: Where, invalid: &Invalid) -> Error {
         let step = &program.steps[self.step];
         let revision = &step.record.revision;
-        let (done, stays) = match step.record.action {
+        let (done, recorded) = match step.record.action {
             Action::Upgrade => ("applied", "it is not recorded as applied"),
             Action::Downgrade => ("undone", "it is still recorded as applied"),
             Action::Stamp => ("stamped", "it is not recorded"),
         };
         let mut error = match self.part {
-            Some(statements) => error.kind_of(Kind::Partial).note(format!(
-                "revision {revision} stopped partway: {} outside a transaction ran and stay; {stays}",
-                counted(statements, "statement")
-            )),
-            None if part == Where::Bare && !invalid.is_empty() => {
-                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway; {stays}"))
+            Some(statements) => {
+                let ran = match statements {
+                    1 => "its first statement ran and stays".to_owned(),
+                    _ => format!("its first {statements} statements ran and stay"),
+                };
+                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway: {ran}; {recorded}"))
+            }
+            None if part == Where::Bare && !invalid.left.is_empty() => {
+                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway; {recorded}"))
+            }
+            None if step.record.action == Action::Downgrade => {
+                error.note(format!("nothing of the downgrade was kept: revision {revision} is still applied"))
             }
             None => error.note(format!("nothing of revision {revision} was kept")),
         };
+        if self.step > self.finished {
+            let with: Vec<&str> = revisions(program, self.finished..self.step);
+            error = error.note(format!("`transaction = run`: {} went back with it", short(&with)));
+        }
         if self.finished > 0 {
-            let before: Vec<&str> =
-                program.steps[..self.finished].iter().map(|step| step.record.revision.as_str()).collect();
-            let before = match before.as_slice() {
-                [.., last] if before.len() > 8 => format!("{} revisions up to {last}", before.len()),
-                _ => before.join(", "),
-            };
+            let before = short(&revisions(program, 0..self.finished));
             error = error.note(format!("{done} before it, and kept: {before}"));
         }
-        for index in invalid {
+        for index in invalid.left.iter().chain(&invalid.older) {
             error = error.note(format!("index {index} is not valid")).hint(format!("DROP INDEX CONCURRENTLY {index};"));
         }
+        if self.part.is_some_and(|statements| statements > 0) {
+            error = error.hint("undo by hand what ran before you run it again: it begins with its first statement");
+        }
         error
+    }
+}
+
+/// The 7 of `COPY pets, line 7, column age: "x"`, in whatever language the server says it; the outermost of the context's
+/// lines is the last one.
+fn copied_line(context: &str) -> Option<usize> {
+    let copy = context.lines().rev().find_map(|line| line.strip_prefix("COPY "))?;
+    copy.match_indices(", ").find_map(|(at, comma)| {
+        let (word, rest) = copy[at + comma.len()..].split_once(' ')?;
+        let digits = rest.len() - rest.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+        let ends = matches!(rest[digits..].chars().next(), None | Some(',' | ':'));
+        if ends && word.chars().all(char::is_alphabetic) { rest[..digits].parse().ok() } else { None }
+    })
+}
+
+fn revisions(program: &Program, steps: std::ops::Range<usize>) -> Vec<&str> {
+    program.steps[steps].iter().map(|step| step.record.revision.as_str()).collect()
+}
+
+/// The revisions by name, or, where they are many, how many and the last.
+fn short(revisions: &[&str]) -> String {
+    match revisions {
+        [.., last] if revisions.len() > 8 => format!("{} revisions up to {last}", revisions.len()),
+        _ => revisions.join(", "),
     }
 }
 
@@ -198,5 +374,25 @@ fn position(error: &ServerError) -> Option<usize> {
     match error.position {
         Some(Position::Sent(position)) => Some(position),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::copied_line;
+
+    #[test]
+    fn the_line_of_a_copy_is_read_from_its_context() {
+        for (context, line) in [
+            ("COPY t, line 7", Some(7)),
+            ("COPY t, line 12, column n: \"a, line 3\"", Some(12)),
+            ("COPY a, b, line 3: \"1\\t2\"", Some(3)),
+            ("PL/pgSQL function f() line 3 at RAISE\nCOPY t, line 5: \"x\"", Some(5)),
+            ("COPY t, Zeile 4, Spalte n: \"x\"", Some(4)),
+            ("PL/pgSQL function f() line 3 at RAISE", None),
+            ("COPY t", None),
+        ] {
+            assert_eq!(copied_line(context), line, "{context}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::session::{Session, Standing, explain};
 use crate::error::{Error, Result};
-use crate::model::sql::quote::literal;
+use crate::model::sql::quote::{identifier, literal};
 use crate::ui;
 
 /// A session that holds the lock.
@@ -146,23 +146,39 @@ impl Locked {
             return Ok(());
         }
         let tables = &self.session.tables;
-        let create = match (standing.version_table, standing.history_table) {
+        // A role may be let into a schema that it could not have made: CREATE SCHEMA IF NOT EXISTS asks for that right all the same.
+        let create = match (standing.schema, standing.version_table) {
             (false, _) => tables.create(),
-            (true, _) => tables.create_history(),
+            (true, false) => tables.create_version() + &tables.create_history(),
+            (true, true) => tables.create_history(),
         };
         let sql = format!(
             "BEGIN;\nSET LOCAL client_min_messages = warning;\nSELECT pg_catalog.pg_advisory_xact_lock({});\n{create}COMMIT;\n",
             tables.lock_key().wrapping_add(1)
         );
-        let schema = tables.schema.clone();
+        let (schema, role) = (identifier(&tables.schema), self.session.role.clone());
         let answers = self.session.ask(&[&sql])?;
         let Some(error) = answers.first().and_then(|answer| answer.error.as_ref()) else { return Ok(()) };
         let _ = self.session.run("ROLLBACK", "cannot roll back");
         let explained = explain(error, "cannot create the tables of versions and history").note("nothing was changed");
         Err(match error.code.as_str() {
-            "42501" => explained.hint(format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO the role used here")),
+            "42501" if !standing.schema => {
+                explained.hint(format!("have it made by a role that may: CREATE SCHEMA {schema} AUTHORIZATION {role};"))
+            }
+            "42501" => explained.hint(format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};")),
             _ => explained,
         })
+    }
+}
+
+impl Drop for Locked {
+    /// Gives the lock back at once: the server may take a moment to notice that nobody is there any more, and the next run
+    /// would find the lock taken.
+    fn drop(&mut self) {
+        let sql = format!("SELECT pg_catalog.pg_advisory_unlock({})", self.session.tables.lock_key());
+        let soon = Instant::now() + Duration::from_secs(1);
+        // Where it cannot be asked for (a lost connection, a statement that still runs), the end of the session does it.
+        let _ = self.session.connection.query(&sql, Some(soon));
     }
 }
 

@@ -30,6 +30,8 @@ pub struct ServerError {
     pub column: Option<String>,
     /// The constraint it is about.
     pub constraint: Option<String>,
+    /// The server's own function that raised it; a pooler that speaks in the server's place names none.
+    pub routine: Option<String>,
 }
 
 /// How bad it is: never translated, whatever `lc_messages` says.
@@ -97,6 +99,7 @@ impl ServerError {
                 b't' => error.table = Some(value),
                 b'c' => error.column = Some(value),
                 b'n' => error.constraint = Some(value),
+                b'R' => error.routine = Some(value),
                 _ => {}
             }
         }

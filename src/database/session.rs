@@ -8,7 +8,7 @@ use super::wire::connect::ConnectOptions;
 use super::wire::event::Row;
 use crate::error::{Error, Result};
 use crate::model::bookkeeping::{COLUMN, Tables};
-use crate::model::sql::quote::literal;
+use crate::model::sql::quote::{identifier, literal};
 
 /// Where a database stands, as read at one moment.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct Standing {
     pub place: String,
     /// The rows of the version table; none where there is no table.
     pub rows: Vec<String>,
+    /// Whether the schema of the tool's tables is there.
+    pub schema: bool,
     /// Whether the version table is there.
     pub version_table: bool,
     /// Whether the history table is there.
@@ -30,6 +32,8 @@ pub struct Session {
     pub(super) connection: Connection,
     pub(super) tables: Tables,
     pub(super) place: String,
+    /// The role that logged in, quoted, for hints.
+    pub(super) role: String,
 }
 
 impl Session {
@@ -40,7 +44,7 @@ impl Session {
     pub fn connect(conninfo: &Conninfo, tables: Tables, application_name: String) -> Result<Self> {
         let options = ConnectOptions { application_name, wake: None };
         let connection = Connection::connect(conninfo, &options)?;
-        Ok(Self { connection, tables, place: conninfo.to_string() })
+        Ok(Self { connection, tables, place: conninfo.to_string(), role: identifier(&conninfo.user) })
     }
 
     /// Reads where the database stands: one round trip.
@@ -61,8 +65,10 @@ impl Session {
             "SELECT {version} IS NOT NULL, {} IS NOT NULL, \
              (SELECT a.atttypmod OPERATOR(pg_catalog.-) 4 FROM pg_catalog.pg_attribute a \
              WHERE a.attrelid OPERATOR(pg_catalog.=) {version}::pg_catalog.oid \
-             AND a.attname OPERATOR(pg_catalog.=) '{COLUMN}'::pg_catalog.name AND a.atttypmod OPERATOR(pg_catalog.>) 4)",
+             AND a.attname OPERATOR(pg_catalog.=) '{COLUMN}'::pg_catalog.name AND a.atttypmod OPERATOR(pg_catalog.>) 4), \
+             pg_catalog.to_regnamespace({}) IS NOT NULL",
             regclass(self.tables.history()),
+            literal(&identifier(&self.tables.schema)),
         );
         let rows = format!("SELECT {COLUMN} FROM {} ORDER BY {COLUMN} COLLATE pg_catalog.\"C\"", self.tables.version());
         [about, rows]
@@ -72,7 +78,14 @@ impl Session {
     pub(super) fn read_standing(&self, answers: &[Answer]) -> Result<Standing> {
         let [about, rows] = answers else { return Err(Error::failed("the server left a question unanswered")) };
         if let Some(error) = &about.error {
-            return Err(explain(error, "cannot look for the version table"));
+            let explained = explain(error, "cannot look for the version table");
+            return Err(match error.code.as_str() {
+                "42501" => {
+                    let (schema, role) = (identifier(&self.tables.schema), &self.role);
+                    explained.hint(format!("GRANT USAGE ON SCHEMA {schema} TO {role};"))
+                }
+                _ => explained,
+            });
         }
         let fact = |column: usize| about.rows.first().and_then(|row| row.get(column));
         let version_table = fact(0) == Some("t");
@@ -81,9 +94,7 @@ impl Session {
             let table = self.tables.version();
             let explained = explain(error, &format!("cannot read the version table {table}"));
             return Err(match error.code.as_str() {
-                "42501" => {
-                    explained.hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO the role used here"))
-                }
+                "42501" => explained.hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {};", self.role)),
                 _ => explained,
             });
         }
@@ -91,6 +102,7 @@ impl Session {
             place: self.place.clone(),
             rows: rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect(),
             version_table,
+            schema: fact(3) == Some("t"),
             history_table: fact(1) == Some("t"),
             width: fact(2).and_then(|width| width.parse().ok()),
         })

@@ -183,34 +183,43 @@ impl Tables {
     /// The guard: raises [`MOVED`] unless the rows are the `expected` ones, then remembers the transaction and the time.
     ///
     /// `scope` says how long they are remembered: until the transaction's end, or, for a revision in several parts, until the
-    /// session's settings are reset.
+    /// session's settings are reset. The time is kept as a number, which means the same under any `DateStyle`.
     #[must_use]
     pub fn guard(&self, what: &str, expected: &Expected, scope: Scope) -> String {
-        let mut sql = String::from("\nDECLARE\n    found pg_catalog.text;\nBEGIN\n");
+        let mut sql = String::from("\n");
+        let mut remembered = String::new();
+        if !scope.is_bare() {
+            remembered.push_str(
+                "    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);\n",
+            );
+        }
+        if let Some(local) = scope.remembers_time() {
+            remembered.push_str(&format!(
+                "    PERFORM pg_catalog.set_config('aludel.started',\n        \
+                 EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, {local});\n"
+            ));
+        }
         if let Expected::Rows(rows) = expected {
-            let expected = listed(rows);
-            let shown = if expected.is_empty() { "base" } else { &expected };
+            let expected = spoken(rows);
             sql.push_str(&format!(
-                "    SELECT COALESCE(pg_catalog.string_agg({COLUMN}, ',' ORDER BY {COLUMN} COLLATE pg_catalog.\"C\"), '')
-        INTO found FROM {table};
-    IF found OPERATOR(pg_catalog.<>) {expected} THEN
-        RAISE EXCEPTION USING ERRCODE = '{MOVED}',
-            MESSAGE = pg_catalog.concat({before}, COALESCE(NULLIF(found, ''), 'base'));
+                "DECLARE
+    here pg_catalog.text := COALESCE((
+        SELECT pg_catalog.string_agg({COLUMN}, ',' ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
+        FROM {table}), '{BASE}');
+BEGIN
+    IF here OPERATOR(pg_catalog.<>) {expected} THEN
+        RAISE EXCEPTION {message}, here USING ERRCODE = '{MOVED}';
     END IF;
 ",
                 table = self.version(),
+                message =
+                    literal(&format!("{}%", format(&format!("{what} expects the database at {expected}; it is at ")))),
                 expected = literal(&expected),
-                before = literal(&format!("{what} expects the database at {shown}; it is at ")),
             ));
+        } else {
+            sql.push_str("BEGIN\n");
         }
-        if !scope.is_bare() {
-            sql.push_str("    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);\n");
-        }
-        if let Some(local) = scope.remembers_time() {
-            sql.push_str(&format!(
-                "    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, {local});\n"
-            ));
-        }
+        sql.push_str(&remembered);
         sql.push_str("END\n");
         format!("DO {};\n", dollar(&sql))
     }
@@ -224,12 +233,18 @@ impl Tables {
         let table = self.version();
         let mut sql = format!(
             "
+DECLARE
+    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = '{ESCAPED}', MESSAGE = {};
+    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
+        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
+        RAISE EXCEPTION {} USING ERRCODE = '{ESCAPED}';
     END IF;
 ",
-            literal(&format!("the script of {} ended its transaction on its own", record.revision)),
+            literal(&format(&format!(
+                "the script of {} ended its transaction on its own, or reset all settings",
+                record.revision
+            ))),
         );
         if record.purge {
             sql.push_str(&format!("    DELETE FROM {table};\n"));
@@ -240,11 +255,11 @@ BEGIN
             sql.push_str(&format!(
                 "    {change} WHERE {COLUMN} OPERATOR(pg_catalog.=) {};
     IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = '{MOVED}', MESSAGE = {};
+        RAISE EXCEPTION {} USING ERRCODE = '{MOVED}';
     END IF;
 ",
                 literal(row),
-                literal(&format!("row {row} is no longer in {table}")),
+                literal(&format(&format!("row {row} is no longer in {table}"))),
             ));
         };
         if let ([old, more_old @ ..], [new, more_new @ ..]) = (delete, insert) {
@@ -258,8 +273,7 @@ BEGIN
             sql.push_str(&format!("    INSERT INTO {table} ({COLUMN}) VALUES ({});\n", literal(row)));
         }
         let outcome = if record.action == Action::Stamp { "stamped" } else { "done" };
-        sql.push_str("    ");
-        sql.push_str(&self.history_row(record, author, outcome, None));
+        sql.push_str(&self.history_row(record, author, outcome, None, "    "));
         sql.push_str("END\n");
         format!("DO {};\n", dollar(&sql))
     }
@@ -267,16 +281,26 @@ BEGIN
     /// A row of history for a step that failed: run on its own after the rollback.
     #[must_use]
     pub fn failure(&self, record: &Record, author: &Author, failure: &Failure) -> String {
-        self.history_row(record, author, "failed", Some(failure))
+        self.history_row(record, author, "failed", Some(failure), "")
     }
 
-    fn history_row(&self, record: &Record, author: &Author, outcome: &str, failure: Option<&Failure>) -> String {
+    /// A row of history, with the columns that have a value. Where it is not for a failure it uses the record's `started`.
+    fn history_row(
+        &self,
+        record: &Record,
+        author: &Author,
+        outcome: &str,
+        failure: Option<&Failure>,
+        indent: &str,
+    ) -> String {
         // A failed step's own memory of its start went with its transaction.
         let started = failure.map_or_else(
             || {
-                "COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, \
-                 pg_catalog.transaction_timestamp())"
-                    .to_owned()
+                format!(
+                    "CASE WHEN started OPERATOR(pg_catalog.<>) ''\n{indent}        \
+                     THEN pg_catalog.to_timestamp(started::pg_catalog.float8)\n{indent}        \
+                     ELSE pg_catalog.transaction_timestamp() END"
+                )
             },
             |failure| {
                 format!(
@@ -285,23 +309,31 @@ BEGIN
                 )
             },
         );
-        let optional = |value: Option<&str>| value.map_or_else(|| "NULL".to_owned(), literal);
+        let texts = [
+            ("run", Some(author.run.as_str())),
+            ("direction", Some(record.action.verb())),
+            ("revision", Some(&record.revision)),
+            ("checksum", record.checksum.as_deref()),
+            ("outcome", Some(outcome)),
+            ("sqlstate", failure.and_then(|failure| failure.sqlstate.as_deref())),
+            ("message", failure.map(|failure| failure.message.as_str())),
+            ("tool", Some(&author.tool)),
+            ("client_user", author.user.as_deref()),
+            ("client_host", author.host.as_deref()),
+        ];
+        let texts: Vec<(&str, &str)> = texts.iter().filter_map(|(name, value)| Some((*name, (*value)?))).collect();
+        let names: Vec<&str> = texts.iter().map(|(name, _)| *name).collect();
+        let values: Vec<String> = texts.iter().map(|(_, value)| literal(value)).collect();
         format!(
-            "INSERT INTO {} (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ({}, {}, {}, {}, {}, {}, {},
-        {started},
-        pg_catalog.clock_timestamp(), SESSION_USER, {}, {}, {});\n",
+            "{indent}INSERT INTO {}\n\
+             {indent}    ({}, role, started_at, finished_at)\n\
+             {indent}VALUES\n\
+             {indent}    ({}, SESSION_USER,\n\
+             {indent}    {started},\n\
+             {indent}    pg_catalog.clock_timestamp());\n",
             self.history(),
-            literal(&author.run),
-            literal(record.action.verb()),
-            literal(&record.revision),
-            optional(record.checksum.as_deref()),
-            literal(outcome),
-            optional(failure.and_then(|failure| failure.sqlstate.as_deref())),
-            optional(failure.map(|failure| failure.message.as_str())),
-            optional(author.user.as_deref()),
-            optional(author.host.as_deref()),
-            literal(&author.tool),
+            names.join(", "),
+            values.join(", "),
         )
     }
 }
@@ -338,12 +370,21 @@ impl Scope {
     }
 }
 
-/// Rows as the guard compares them: sorted by bytes, as `COLLATE "C"` does, joined by commas.
+/// Rows as the guard compares them: sorted by bytes, as `COLLATE "C"` does, joined by commas; none are `base`, which no
+/// revision is called.
 #[must_use]
-pub fn listed(rows: &[String]) -> String {
+pub fn spoken(rows: &[String]) -> String {
     let mut rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     rows.sort_unstable();
-    rows.join(",")
+    if rows.is_empty() { BASE.to_owned() } else { rows.join(",") }
+}
+
+/// How no rows are spoken of.
+const BASE: &str = "base";
+
+/// `text` as it stands in the format of a `RAISE`, where `%` is the place of a value.
+fn format(text: &str) -> String {
+    text.replace('%', "%%")
 }
 
 /// Alembic's name for a table's primary key: the table's with `_pkc`, cut so that PostgreSQL need not cut it (63 bytes).
@@ -367,7 +408,8 @@ mod tests {
 
     #[test]
     fn rows_are_listed_as_the_server_orders_them() {
-        assert_eq!(listed(&["b".into(), "B".into(), "é".into(), "10".into()]), "10,B,b,é");
+        assert_eq!(spoken(&["b".into(), "B".into(), "é".into(), "10".into()]), "10,B,b,é");
+        assert_eq!(spoken(&[]), "base");
     }
 
     #[test]

@@ -144,7 +144,9 @@ impl Program {
             Operation::Reset => RESET.to_owned(),
             Operation::Begin => "BEGIN;\n".to_owned(),
             Operation::Guard(step, scope) => self.guard(*step, *scope),
-            Operation::Record(step) => self.tables.record(&self.steps[*step].record, &self.author),
+            Operation::Record(step) => {
+                format!("{OWN_ROLE}{}", self.tables.record(&self.steps[*step].record, &self.author))
+            }
             Operation::Commit => "COMMIT;\n".to_owned(),
         }
     }
@@ -154,7 +156,8 @@ impl Program {
     pub fn statements(&self, operation: &Operation) -> usize {
         match operation {
             Operation::Announce(_) | Operation::Body { .. } | Operation::Bare { .. } => 0,
-            Operation::Begin | Operation::Record(_) | Operation::Commit => 1,
+            Operation::Begin | Operation::Commit => 1,
+            Operation::Record(_) => OWN_ROLE.lines().count() + 1,
             Operation::Reset => RESET.lines().count(),
             Operation::Guard(step, scope) => {
                 let step = &self.steps[*step];
@@ -171,7 +174,7 @@ impl Program {
         let set = if bare { "SET" } else { "SET LOCAL" };
         for (name, value) in [("lock_timeout", step.lock_timeout), ("statement_timeout", step.statement_timeout)] {
             if let Some(milliseconds) = value {
-                sql.push_str(&format!("{set} {name} = {};\n", literal(&milliseconds.to_string())));
+                sql.push_str(&format!("{set} {name} = {};\n", literal(&time(milliseconds))));
             }
         }
         if !bare {
@@ -183,13 +186,30 @@ impl Program {
     }
 }
 
+/// Milliseconds as a setting takes them, and a person reads them.
+fn time(milliseconds: u64) -> String {
+    match milliseconds {
+        0 => "0".to_owned(),
+        whole if whole % 60_000 == 0 => format!("{}min", whole / 60_000),
+        whole if whole % 1_000 == 0 => format!("{}s", whole / 1_000),
+        _ => format!("{milliseconds}ms"),
+    }
+}
+
 /// Puts back what a script may have left in the session, but for the advisory lock, which `DISCARD ALL` would drop.
+/// RESET ROLE comes back to the role that the session was given for its start (`ALTER ROLE … SET role`).
 pub const RESET: &str = "RESET SESSION AUTHORIZATION;
+RESET ROLE;
 RESET ALL;
 DEALLOCATE ALL;
 CLOSE ALL;
 UNLISTEN *;
 DISCARD TEMP;
+";
+
+/// A script may work as another role (`SET ROLE owner`) that may not write the tool's tables.
+const OWN_ROLE: &str = "RESET SESSION AUTHORIZATION;
+RESET ROLE;
 ";
 
 /// A revision whose sections all run in a transaction is one transaction. Otherwise each run of sections with a

@@ -3,7 +3,7 @@
 //! - [`split`]: cuts text into pieces, by psql's rules; [`marker`]: section markers
 //! - [`classify`]: what a statement does: [`keywords`] for refusals, a parser for effects
 //! - [`check`]: one pass that finds everything to refuse; [`problem`]: what that can be; [`checksum`]
-//! - [`body`]: a file's statements as batches to be sent
+//! - [`body`]: a file's statements as batches to be sent; [`psql`]: as psql must be given them
 
 pub mod body;
 pub mod check;
@@ -13,6 +13,7 @@ pub mod keywords;
 mod lex;
 pub mod marker;
 pub mod problem;
+pub mod psql;
 pub mod quote;
 mod reader;
 pub mod split;

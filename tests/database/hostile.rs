@@ -1,0 +1,394 @@
+//! Roles that may not, schemas in the way, names that are odd.
+
+use snapbox::{assert_data_eq, str};
+
+use crate::Case;
+use crate::support::{Database, Ran};
+
+/// A role of this test alone, which goes with it.
+struct Role<'a> {
+    name: String,
+    database: &'a Database<'static>,
+}
+
+impl<'a> Role<'a> {
+    fn new(case: &'a Case) -> Self {
+        let name = format!("role_{}", case.database.name);
+        case.ask(&format!("CREATE ROLE {name} LOGIN"));
+        Self { name, database: &case.database }
+    }
+
+    /// Runs a command as this role.
+    fn run(&self, case: &Case, arguments: &str) -> Ran {
+        let mut command = case.command(arguments);
+        command.arg("--url").arg(case.database.url().replace("user=postgres", &format!("user={}", self.name)));
+        case.project.run(command)
+    }
+}
+
+impl Drop for Role<'_> {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            self.database.psql(&format!("DROP OWNED BY {0} CASCADE; DROP ROLE {0};", self.name));
+        }
+    }
+}
+
+#[test]
+fn no_right_to_read_the_version_table() {
+    let case = Case::new();
+    case.chain(2);
+    case.succeeds("upgrade 0001");
+    let role = Role::new(&case);
+    assert_data_eq!(
+        role.run(&case, "current").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42501]: cannot read the version table "public"."aludel_version"
+note: permission denied for table aludel_version
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."aludel_version" TO "role_[DATABASE]";
+
+"#]]
+    );
+    assert_data_eq!(
+        role.run(&case, "upgrade head").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42501]: cannot read the version table "public"."aludel_version"
+note: permission denied for table aludel_version
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."aludel_version" TO "role_[DATABASE]";
+
+"#]]
+    );
+    // It may read, and no more.
+    case.ask(&format!("GRANT SELECT ON aludel_version TO {}", role.name));
+    assert_data_eq!(
+        role.run(&case, "current").transcript(),
+        str![[r#"
+exit code: 0
+----- stdout
+0001
+
+"#]]
+    );
+    case.ask(&format!("GRANT CREATE ON SCHEMA public TO {}", role.name));
+    assert_data_eq!(
+        role.run(&case, "upgrade head").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42501]: 0002 step 0002 (versions/0002.sql): permission denied for table aludel_version
+note: the tool's own tables are written by the role that logged in
+note: nothing of revision 0002 was kept
+note: the failure could not be written into the history: permission denied for table aludel_history
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."aludel_version" TO "role_[DATABASE]";
+hint: GRANT INSERT ON "public"."aludel_history" TO "role_[DATABASE]";
+
+"#]]
+    );
+    case.ask(&format!("GRANT INSERT, UPDATE, DELETE ON aludel_version TO {}", role.name));
+    assert_data_eq!(
+        role.run(&case, "upgrade head").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42501]: 0002 step 0002 (versions/0002.sql): permission denied for table aludel_history
+note: the tool's own tables are written by the role that logged in
+note: nothing of revision 0002 was kept
+note: the failure could not be written into the history: permission denied for table aludel_history
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."aludel_version" TO "role_[DATABASE]";
+hint: GRANT INSERT ON "public"."aludel_history" TO "role_[DATABASE]";
+
+"#]]
+    );
+    assert_eq!(case.rows(), "0001");
+    case.ask(&format!("GRANT INSERT ON aludel_history TO {}", role.name));
+    assert_eq!(role.run(&case, "upgrade head").code, 0);
+    assert_eq!(case.rows(), "0002");
+}
+
+#[test]
+fn no_right_to_make_the_tables() {
+    let case = Case::new();
+    case.chain(1);
+    let role = Role::new(&case);
+    assert_data_eq!(
+        role.run(&case, "upgrade head").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42501]: cannot create the tables of versions and history
+note: permission denied for schema public
+note: nothing was changed
+hint: GRANT USAGE, CREATE ON SCHEMA "public" TO "role_[DATABASE]";
+
+"#]]
+    );
+    assert_data_eq!(
+        role.run(&case, "ensure-version").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42501]: cannot create the tables of versions and history
+note: permission denied for schema public
+note: nothing was changed
+hint: GRANT USAGE, CREATE ON SCHEMA "public" TO "role_[DATABASE]";
+
+"#]]
+    );
+    case.ask(&format!("GRANT USAGE, CREATE ON SCHEMA public TO {}", role.name));
+    assert_eq!(role.run(&case, "upgrade head").code, 0);
+}
+
+#[test]
+fn no_right_to_see_the_schema() {
+    let case = Case::with("version_table_schema = ops\n");
+    case.chain(1);
+    case.ask("CREATE SCHEMA ops");
+    let role = Role::new(&case);
+    assert_data_eq!(
+        role.run(&case, "current").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42501]: cannot look for the version table
+note: permission denied for schema ops
+hint: GRANT USAGE ON SCHEMA "ops" TO "role_[DATABASE]";
+
+"#]]
+    );
+    // It may not create schemas, but this one is there.
+    case.ask(&format!("GRANT USAGE, CREATE ON SCHEMA ops, public TO {}", role.name));
+    assert_data_eq!(
+        role.run(&case, "upgrade head").transcript(),
+        str![[r#"
+exit code: 0
+----- stderr
+upgraded 0001 step 0001 ([TIME])
+done 1 revision in [TIME]; at 0001
+
+"#]]
+    );
+}
+
+#[test]
+fn a_schema_that_may_not_be_made() {
+    let case = Case::with("version_table_schema = ops\n");
+    case.chain(1);
+    let role = Role::new(&case);
+    assert_data_eq!(
+        role.run(&case, "upgrade head").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42501]: cannot create the tables of versions and history
+note: permission denied for database [DATABASE]
+note: nothing was changed
+hint: have it made by a role that may: CREATE SCHEMA "ops" AUTHORIZATION "role_[DATABASE]";
+
+"#]]
+    );
+}
+
+#[test]
+fn a_session_that_may_only_read() {
+    let case = Case::new();
+    case.chain(2);
+    case.succeeds("upgrade 0001");
+    let role = Role::new(&case);
+    case.ask(&format!(
+        "GRANT ALL ON aludel_version, aludel_history TO {0}; ALTER ROLE {0} SET default_transaction_read_only = on",
+        role.name
+    ));
+    assert_data_eq!(
+        role.run(&case, "current").transcript(),
+        str![[r#"
+exit code: 0
+----- stdout
+0001
+
+"#]]
+    );
+    assert_data_eq!(
+        role.run(&case, "upgrade head").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[25006]: cannot execute CREATE TABLE in a read-only transaction
+ --> versions/0002.sql:6:1
+  |
+6 | CREATE TABLE t0002 ();
+  | ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: nothing of revision 0002 was kept
+  = note: the failure could not be written into the history: cannot execute INSERT in a read-only transaction
+
+"#]]
+    );
+    assert_eq!(case.rows(), "0001");
+}
+
+/// A schema that comes first in the search_path has functions, operators and tables by the names that the tool uses. Each
+/// of them raises; the tool's own SQL never meets them.
+#[test]
+fn a_search_path_that_is_an_attack() {
+    let case = Case::new();
+    case.ask(
+        "CREATE SCHEMA evil;
+         CREATE FUNCTION evil.boom() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil was called'; END $$;
+         DO $do$
+         DECLARE f record;
+         BEGIN
+             -- Every function that the tool might call, with its own arguments: an exact match would win.
+             FOR f IN SELECT p.proname, pg_get_function_identity_arguments(p.oid) AS arguments, p.prorettype::regtype AS result, p.proretset
+                 FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f'
+                 AND 2276 <> ALL (p.proargtypes::oid[]) AND p.proname IN
+                 ('set_config', 'current_setting', 'txid_current', 'clock_timestamp', 'transaction_timestamp', 'concat',
+                  'pg_try_advisory_lock', 'pg_advisory_unlock', 'pg_advisory_xact_lock', 'to_regclass', 'host', 'current_database',
+                  'texteq', 'textne', 'text_lt', 'format', 'now')
+             LOOP
+                 EXECUTE format('CREATE FUNCTION evil.%I(%s) RETURNS %s LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION ''evil function %s''; END $f$',
+                     f.proname, f.arguments, f.result, f.proname);
+             END LOOP;
+             EXECUTE 'CREATE FUNCTION evil.eq(text, text) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION ''evil operator''; END $f$';
+         END $do$;
+         CREATE FUNCTION evil.concat(text, text) RETURNS text LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION 'evil function concat'; END $f$;
+         CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq);
+         CREATE OPERATOR evil.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq);
+         CREATE OPERATOR evil.< (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq);
+         CREATE TABLE evil.aludel_version (version_num text); INSERT INTO evil.aludel_version VALUES ('evil');
+         CREATE TABLE evil.aludel_history (nothing text);
+         CREATE VIEW evil.pg_class AS SELECT evil.boom(); CREATE VIEW evil.pg_locks AS SELECT evil.boom();
+         CREATE VIEW evil.pg_stat_activity AS SELECT evil.boom(); CREATE VIEW evil.pg_index AS SELECT evil.boom();
+         CREATE DOMAIN evil.text AS pg_catalog.text CHECK (evil.boom() IS NULL);
+         CREATE DOMAIN evil.timestamptz AS pg_catalog.timestamptz CHECK (evil.boom() IS NULL);",
+    );
+    case.ask(&format!("ALTER DATABASE {} SET search_path = evil, pg_catalog, public", case.database.name));
+    case.revision("001", "", "CREATE TABLE public.a (id int);", "DROP TABLE public.a;");
+    case.file(
+        "002",
+        "001",
+        "-- migrate:upgrade transaction:false\nCREATE INDEX CONCURRENTLY a_id_idx ON public.a (id);\n-- migrate:downgrade\nDROP INDEX public.a_id_idx;\n",
+    );
+    case.revision("003", "002", "SELECT 1 / 0;", "");
+    case.succeeds("ensure-version");
+    case.succeeds("upgrade 002");
+    case.succeeds("redo");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[22012]: division by zero
+ --> versions/003.sql:6:1
+  |
+6 | SELECT 1 / 0;
+  | ^^^^^^^^^^^^^
+  |
+  = note: nothing of revision 003 was kept
+
+"#]]
+    );
+    assert_eq!(case.run("current --check-heads").code, 3);
+    case.succeeds("status");
+    case.succeeds("downgrade base");
+    case.succeeds("stamp 001");
+    case.succeeds("stamp --purge base");
+    assert_eq!(case.ask("SELECT version_num::pg_catalog.text FROM evil.aludel_version"), "evil\n");
+    assert_eq!(
+        case.ask("SELECT pg_catalog.count(*) FROM public.aludel_history WHERE outcome OPERATOR(pg_catalog.=) 'done'"),
+        "6\n"
+    );
+}
+
+#[test]
+fn odd_names() {
+    let longest = "ü".repeat(31) + "x";
+    for (schema, version, history) in [
+        ("od'd \"Schema", "it's \"the\" Version", "$$ history; --"),
+        (&*longest, &*longest, "h"),
+        ("select", "user", "table"),
+    ] {
+        let case = Case::with(&format!(
+            "version_table_schema = {schema}\nversion_table = {version}\nhistory_table = {history}\n"
+        ));
+        case.chain(2);
+        case.succeeds("upgrade head");
+        case.succeeds("downgrade -1");
+        assert_eq!(case.succeeds("current").stdout, "0001\n");
+        let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+        let table = |name: &str| format!("{}.{}", quoted(schema), quoted(name));
+        assert_eq!(case.ask(&format!("SELECT version_num FROM {}", table(version))), "0001\n");
+        assert_eq!(case.ask(&format!("SELECT count(*) FROM {}", table(history))), "3\n");
+        // The script on paper means the same tables.
+        let script = case.succeeds("upgrade 0001:0002 --sql").stdout;
+        case.database.psql(&script);
+        assert_eq!(case.succeeds("current").stdout, "0002 (head)\n");
+    }
+}
+
+#[test]
+fn a_name_that_is_too_long() {
+    let case = Case::with(&format!("version_table = {}\n", "x".repeat(64)));
+    case.chain(1);
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 2
+----- stderr
+error: `version_table` is 64 bytes long; PostgreSQL's names end after 63
+ --> migrate.ini:3:17
+  |
+3 | version_table = xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx
+  |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+
+"#]]
+    );
+}
+
+#[test]
+fn a_version_table_that_is_something_else() {
+    let case = Case::new();
+    case.chain(1);
+    case.ask("CREATE TABLE aludel_version (id int)");
+    assert_data_eq!(
+        case.transcript("current"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42703]: cannot read the version table "public"."aludel_version"
+note: column "version_num" does not exist
+
+"#]]
+    );
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42703]: cannot read the version table "public"."aludel_version"
+note: column "version_num" does not exist
+
+"#]]
+    );
+}
+
+/// Where the database keeps another encoding, the server still says characters, or bytes where it knows none.
+#[test]
+fn other_encodings() {
+    for encoding in ["LATIN1", "SQL_ASCII"] {
+        let case = Case::new();
+        let name = format!("{}_{}", case.database.name, encoding.to_lowercase());
+        case.ask(&format!(
+            "CREATE DATABASE {name} TEMPLATE template0 ENCODING '{encoding}' LC_COLLATE 'C' LC_CTYPE 'C'"
+        ));
+        case.revision("001", "", "CREATE TABLE a (text text);\nINSERT INTO a VALUES ('éé'), (nonsense);", "");
+        let mut command = case.command("upgrade head --url");
+        command.arg(case.database.url().replace(&case.database.name, &name));
+        let ran = case.project.run(command);
+        assert!(ran.stderr.contains("--> versions/001.sql:7:31\n"), "{encoding}: {}", ran.transcript());
+        case.ask(&format!("DROP DATABASE {name}"));
+    }
+}

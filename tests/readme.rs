@@ -1,0 +1,165 @@
+//! Runs every command of the README and of docs/ that stands in a `console` block, and compares what it prints.
+//!
+//! The blocks of one page are one session, in an empty directory, with the binary on the PATH; an `sql` or `ini` block behind
+//! `<!-- file: NAME -->` writes that file first. Times and dates may differ, nothing else.
+//! `SNAPSHOTS=overwrite cargo test --test readme` writes the real output into the pages, to be read before it is kept.
+
+mod support;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// What a page does, in order.
+enum Item {
+    /// Writes a file.
+    File { name: String, text: String },
+    /// Runs a command, expecting its output; the line numbers of the output in the page.
+    Run { command: String, output: std::ops::Range<usize> },
+}
+
+fn items(lines: &[&str]) -> Vec<Item> {
+    let mut items = Vec::new();
+    let mut file = None;
+    let mut at = 0;
+    while at < lines.len() {
+        let line = lines[at];
+        if let Some(name) = line.strip_prefix("<!-- file: ").and_then(|rest| rest.strip_suffix(" -->")) {
+            file = Some(name.to_owned());
+        }
+        if let Some(language) = line.strip_prefix("```").filter(|language| !language.is_empty()) {
+            let end = at + 1 + lines[at + 1..].iter().position(|line| *line == "```").expect("a block ends");
+            if let Some(name) = file.take() {
+                items.push(Item::File { name, text: lines[at + 1..end].join("\n") + "\n" });
+            } else if language == "console" {
+                session(lines, at + 1..end, &mut items);
+            }
+            at = end;
+        }
+        at += 1;
+    }
+    items
+}
+
+fn session(lines: &[&str], block: std::ops::Range<usize>, items: &mut Vec<Item>) {
+    let mut at = block.start;
+    while at < block.end {
+        let mut command = lines[at].strip_prefix("$ ").expect("a console block begins with a command").to_owned();
+        at += 1;
+        while let Some(more) = lines[at].strip_prefix("> ").filter(|_| at < block.end) {
+            write!(command, "\n{more}").unwrap();
+            at += 1;
+        }
+        let start = at;
+        while at < block.end && !lines[at].starts_with("$ ") {
+            at += 1;
+        }
+        items.push(Item::Run { command, output: start..at });
+    }
+}
+
+/// Times, dates, checksums and this machine's own names, made equal.
+fn still(text: &str) -> String {
+    let mut still = String::new();
+    for line in support::without_times(text).lines() {
+        let line = line.trim_end();
+        let mut words: Vec<String> = Vec::new();
+        for word in line.split(' ') {
+            let date = word.len() >= 19 && word.as_bytes()[4] == b'-' && word.as_bytes()[10] == b'T';
+            // A private server's socket directory is named after the project's directory.
+            let socket = word.find("/aludel-").filter(|_| word.contains("host="));
+            words.push(match socket {
+                _ if date => "[DATE]".to_owned(),
+                Some(at) => format!("{}/aludel-[PROJECT]", &word[..at]),
+                None => word.to_owned(),
+            });
+        }
+        still.push_str(&words.join(" "));
+        still.push('\n');
+    }
+    still
+}
+
+fn check(page: &str) {
+    let source = fs::read_to_string(page).unwrap();
+    let lines: Vec<&str> = source.lines().collect();
+    let items = items(&lines);
+    let directory = tempfile::tempdir().unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let mut script = String::from("exec 2>&1\n");
+    for (index, item) in items.iter().enumerate() {
+        match item {
+            Item::File { name, text } => {
+                writeln!(script, "mkdir -p \"$(dirname {name})\"; cat > {name} <<'END_OF_FILE'\n{text}END_OF_FILE")
+                    .unwrap();
+            }
+            Item::Run { command, .. } => {
+                writeln!(script, "echo '=={index}=='\n{command}").unwrap();
+            }
+        }
+    }
+    let path = directory.path().join(".session");
+    fs::write(&path, script).unwrap();
+    let binaries = Path::new(env!("CARGO_BIN_EXE_aludel")).parent().unwrap();
+    let postgres = support::server().cluster.binaries().directory.clone();
+    let output = Command::new("bash")
+        .arg(&path)
+        .current_dir(directory.path())
+        .env_clear()
+        .env("PATH", format!("{}:{}:/usr/local/bin:/usr/bin:/bin", binaries.display(), postgres.display()))
+        .env("HOME", home.path())
+        .env("USER", "dana")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let _ = Command::new(env!("CARGO_BIN_EXE_aludel")).args(["local", "stop"]).current_dir(directory.path()).output();
+    let mut parts = std::collections::HashMap::new();
+    let mut current: Option<usize> = None;
+    for line in printed.lines() {
+        let mark = line.strip_prefix("==").and_then(|rest| rest.strip_suffix("==")).and_then(|n| n.parse().ok());
+        match (mark, current) {
+            (Some(index), _) => {
+                current = Some(index);
+                parts.insert(index, String::new());
+            }
+            (None, Some(index)) => writeln!(parts.get_mut(&index).unwrap(), "{line}").unwrap(),
+            (None, None) => panic!("printed before the first command: {line}"),
+        }
+    }
+    let mut wrong = String::new();
+    let mut new_lines: Vec<String> = Vec::new();
+    let mut copied = 0;
+    let mut commands = 0;
+    for (index, item) in items.iter().enumerate() {
+        let Item::Run { command, output } = item else { continue };
+        commands += 1;
+        let got = parts
+            .get(&index)
+            .unwrap_or_else(|| panic!("{page}: `{command}` never ran; the session printed:\n{printed}"));
+        let expected = lines[output.clone()].iter().fold(String::new(), |text, line| text + line + "\n");
+        new_lines.extend(lines[copied..output.start].iter().map(|line| (*line).to_owned()));
+        copied = output.end;
+        if still(got) == still(&expected) {
+            new_lines.extend(lines[output.clone()].iter().map(|line| (*line).to_owned()));
+        } else {
+            new_lines.extend(got.lines().map(|line| line.trim_end().to_owned()));
+            write!(wrong, "\n$ {command}\n--- in {page}\n{expected}--- printed\n{got}").unwrap();
+        }
+    }
+    new_lines.extend(lines[copied..].iter().map(|line| (*line).to_owned()));
+    assert!(commands > 0, "{page} has no console block");
+    #[expect(clippy::disallowed_methods, reason = "the variable that snapbox reads, too")]
+    let overwrite = std::env::var_os("SNAPSHOTS").is_some_and(|value| value == "overwrite");
+    if overwrite {
+        fs::write(page, new_lines.join("\n") + "\n").unwrap();
+    } else {
+        assert!(wrong.is_empty(), "{wrong}");
+    }
+}
+
+#[test]
+fn the_readme_prints_what_it_says() {
+    check("README.md");
+}
