@@ -193,7 +193,7 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
         }
         PlanError::NoStart { target } => {
             Error::failed(format!("`{target}` is relative, and there is nothing to count from"))
-                .hint("name a revision: `ID+1`, `head-1`")
+                .hint("name the revision")
         }
         PlanError::NoCurrent => Error::failed("`current` needs a database")
             .hint("name a revision, or leave out what keeps the database from being asked"),

@@ -26,6 +26,9 @@ const TEXT: &str = "SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
 ";
 
+/// What ends the data of a `COPY`. Its line end must be theirs.
+const DATA_END: &str = "\\.\n";
+
 const RULE: &str = "-- ==========================================================================\n";
 
 /// Prints `program` to standard output; `heading` says in a comment what it is.
@@ -38,11 +41,17 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
         ui.raw("-- Nothing to do.\n");
         return Ok(());
     };
+    let checks = match first.expected {
+        Expected::Rows(_) => {
+            "-- Each step first checks that the database stands where it expects, so a script that is run twice, out of\n\
+             -- turn, or on the wrong database stops there and changes nothing.\n"
+        }
+        Expected::Anything => "-- It replaces what the database says of itself, whatever that is.\n",
+    };
     ui.raw(&format!(
         "--\n\
          -- To be run with psql: psql -X -d DATABASE -f FILE\n\
-         -- Each step first checks that the database stands where it expects, so a script that is run twice, out of\n\
-         -- turn, or on the wrong database stops there and changes nothing.\n\
+         {checks}\
          -- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.\n\n\
          {PSQL}\n{TEXT}\n"
     ));
@@ -107,7 +116,7 @@ fn before_guard(step: &ProgramStep, scope: Scope) -> String {
     };
     let rows = spoken(rows);
     match scope {
-        Scope::Transaction | Scope::FirstTransaction => {
+        Scope::Transaction | Scope::SharedTransaction | Scope::FirstTransaction => {
             format!("-- Only where the database is at {rows}; nobody else moves it meanwhile.\n")
         }
         Scope::FirstBare => {
@@ -138,6 +147,7 @@ fn sections(step: usize, section: usize, bodies: &dyn Bodies, open: &mut Option<
         *open = Some((step, bodies.open(step)?, None));
     }
     let Some((_, reader, kept)) = open else { return Ok(()) };
+    let mut data_end = DATA_END;
     loop {
         let batch = match kept.take() {
             Some(batch) => batch,
@@ -153,20 +163,28 @@ fn sections(step: usize, section: usize, bodies: &dyn Bodies, open: &mut Option<
             *kept = Some(batch);
             break;
         }
-        print(&batch, ui);
+        match batch.kind {
+            BatchKind::Statements => print(&batch, ui),
+            BatchKind::CopyFromStdin { .. } => {
+                data_end = DATA_END;
+                print(&batch, ui);
+            }
+            BatchKind::CopyData { last } => {
+                ui.raw(&batch.text);
+                if batch.text.ends_with("\r\n") {
+                    data_end = "\\.\r\n";
+                }
+                if last {
+                    ui.raw(data_end);
+                }
+            }
+        }
     }
     ui.raw("\n");
     Ok(())
 }
 
 fn print(batch: &Batch, ui: &Ui) {
-    if let BatchKind::CopyData { last } = batch.kind {
-        ui.raw(&batch.text);
-        if last {
-            ui.raw("\\.\n");
-        }
-        return;
-    }
     ui.raw(&psql::without_variables(&batch.text));
     if !batch.text.ends_with('\n') {
         ui.raw("\n");

@@ -62,6 +62,9 @@ pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -
     let applied = workspace.applied(&standing.rows)?;
     let last = Target { branch: None, point: Point::Away(None, Walk::Down(count)) };
     let down = match plan::downgrade(&workspace.graph, &applied, &last) {
+        Err(PlanError::NotEnoughSteps { possible: 0, .. }) => {
+            return Err(Error::failed("there is nothing to redo: nothing is applied").hint("aludel upgrade +1"));
+        }
         // The last revision is a merge: going down to any of its parents undoes it alone.
         Err(PlanError::AmbiguousWalk { candidates, .. }) if count == 1 && applied.rows().len() == 1 => {
             let parent = Target::named(workspace.graph.id(candidates[0]).clone());
@@ -78,6 +81,10 @@ pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
     let targets: Vec<Target> = request.targets.iter().map(|route| route.to.clone()).collect();
     let purge = if request.purge { Purge::Yes } else { Purge::No };
     let explain = |error: PlanError| workspace.explain(&error);
+    // Of `stamp 001 002` Alembic keeps the one that the database was not at; which one is meant cannot be known.
+    if let Some(overlap) = plan::start(&workspace.graph, &targets).map_err(explain)?.overlap(&workspace.graph) {
+        return Err(workspace.explain(&PlanError::OverlappingTargets(overlap)).note("nothing was changed"));
+    }
     if request.sql {
         let start = start_of(&workspace, &request.from, request.targets.iter().find_map(|route| route.from.as_ref()))?;
         let rows = start.map_or_else(Vec::new, |start| workspace.ids(start.rows()));

@@ -98,6 +98,11 @@ pub struct Tables {
     pub history: String,
 }
 
+/// The setting that holds the revision while its transaction lasts.
+const MARK: &str = "aludel.revision";
+/// The setting that holds the time a revision began, where its last transaction did not begin with it.
+const STARTED: &str = "aludel.started";
+
 /// The column of the version table; Alembic's name, so that its table can be taken over.
 pub const COLUMN: &str = "version_num";
 
@@ -180,48 +185,53 @@ impl Tables {
         format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE;\n", self.version())
     }
 
-    /// The guard: raises [`MOVED`] unless the rows are the `expected` ones, then remembers the transaction and the time.
+    /// The guard: raises [`MOVED`] unless the rows are the `expected` ones, then remembers the revision and the time.
     ///
-    /// `scope` says how long they are remembered: until the transaction's end, or, for a revision in several parts, until the
-    /// session's settings are reset. The time is kept as a number, which means the same under any `DateStyle`.
+    /// The revision is remembered until the transaction's end, by which the record knows that it is still the same one.
+    /// `scope` says for how long the time is. It is kept as a number, which means the same under any `DateStyle`.
+    ///
+    /// It runs once for each revision, and what it costs is what many small ones cost: no aggregate is computed, and
+    /// nothing is asked inside PL/pgSQL that a plain statement can say (docs/benchmarks.md).
     #[must_use]
-    pub fn guard(&self, what: &str, expected: &Expected, scope: Scope) -> String {
-        let mut sql = String::from("\n");
-        let mut remembered = String::new();
+    pub fn guard(&self, record: &Record, expected: &Expected, scope: Scope) -> String {
+        let mut sql = String::new();
         if !scope.is_bare() {
-            remembered.push_str(
-                "    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);\n",
-            );
+            sql.push_str(&format!("SET LOCAL {MARK} = {};\n", literal(&record.revision)));
         }
-        if let Some(local) = scope.remembers_time() {
-            remembered.push_str(&format!(
-                "    PERFORM pg_catalog.set_config('aludel.started',\n        \
-                 EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, {local});\n"
-            ));
-        }
+        let mut check = String::from("\nBEGIN\n");
         if let Expected::Rows(rows) = expected {
-            let expected = spoken(rows);
-            sql.push_str(&format!(
-                "DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg({COLUMN}, ',' ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
-        FROM {table}), '{BASE}');
-BEGIN
-    IF here OPERATOR(pg_catalog.<>) {expected} THEN
-        RAISE EXCEPTION {message}, here USING ERRCODE = '{MOVED}';
+            let what = format!("{} of {}", record.action.verb(), record.revision);
+            check.push_str(&format!(
+                "    IF ARRAY(SELECT {COLUMN}::pg_catalog.text FROM {table} ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
+        OPERATOR(pg_catalog.<>) {expected} THEN
+        RAISE EXCEPTION {message}, COALESCE((
+            SELECT pg_catalog.string_agg({COLUMN}, ',' ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
+            FROM {table}), '{BASE}') USING ERRCODE = '{MOVED}';
     END IF;
 ",
                 table = self.version(),
-                message =
-                    literal(&format!("{}%", format(&format!("{what} expects the database at {expected}; it is at ")))),
-                expected = literal(&expected),
+                expected = array(rows),
+                message = literal(&format!(
+                    "{}%",
+                    format(&format!("{what} expects the database at {}; it is at ", spoken(rows)))
+                )),
             ));
-        } else {
-            sql.push_str("BEGIN\n");
         }
-        sql.push_str(&remembered);
-        sql.push_str("END\n");
-        format!("DO {};\n", dollar(&sql))
+        if let Some(local) = scope.remembers_time() {
+            check.push_str(&format!(
+                "    PERFORM pg_catalog.set_config('{STARTED}',\n        \
+                 EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, {local});\n"
+            ));
+        }
+        check.push_str("END\n");
+        sql.push_str(&format!("DO {};\n", dollar(&check)));
+        sql
+    }
+
+    /// How many statements [`Tables::guard`] holds.
+    #[must_use]
+    pub fn statements_of_guard(scope: Scope) -> usize {
+        if scope.is_bare() { 1 } else { 2 }
     }
 
     /// The record: compare-and-set of the rows and one row of history, in the transaction that the guard began.
@@ -233,19 +243,20 @@ BEGIN
         let table = self.version();
         let mut sql = format!(
             "
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION {} USING ERRCODE = '{ESCAPED}';
+    IF COALESCE(pg_catalog.current_setting('{MARK}', true), '') OPERATOR(pg_catalog.<>) {} THEN
+        RAISE EXCEPTION {} USING ERRCODE = '{ESCAPED}',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
 ",
+            literal(&record.revision),
             literal(&format(&format!(
                 "the script of {} ended its transaction on its own, or reset all settings",
                 record.revision
             ))),
         );
+        // The script may have gone on as somebody who may not write here.
+        sql.push_str("    RESET SESSION AUTHORIZATION;\n    RESET ROLE;\n");
         if record.purge {
             sql.push_str(&format!("    DELETE FROM {table};\n"));
         }
@@ -272,33 +283,29 @@ BEGIN
         for row in insert {
             sql.push_str(&format!("    INSERT INTO {table} ({COLUMN}) VALUES ({});\n", literal(row)));
         }
-        let outcome = if record.action == Action::Stamp { "stamped" } else { "done" };
-        sql.push_str(&self.history_row(record, author, outcome, None, "    "));
         sql.push_str("END\n");
-        format!("DO {};\n", dollar(&sql))
+        let outcome = if record.action == Action::Stamp { "stamped" } else { "done" };
+        format!("DO {};\n{}", dollar(&sql), self.history_row(record, author, outcome, None))
     }
+
+    /// How many statements [`Tables::record`] holds.
+    pub const STATEMENTS_OF_RECORD: usize = 2;
 
     /// A row of history for a step that failed: run on its own after the rollback.
     #[must_use]
     pub fn failure(&self, record: &Record, author: &Author, failure: &Failure) -> String {
-        self.history_row(record, author, "failed", Some(failure), "")
+        self.history_row(record, author, "failed", Some(failure))
     }
 
-    /// A row of history, with the columns that have a value. Where it is not for a failure it uses the record's `started`.
-    fn history_row(
-        &self,
-        record: &Record,
-        author: &Author,
-        outcome: &str,
-        failure: Option<&Failure>,
-        indent: &str,
-    ) -> String {
+    /// A row of history, with the columns that have a value.
+    fn history_row(&self, record: &Record, author: &Author, outcome: &str, failure: Option<&Failure>) -> String {
         // A failed step's own memory of its start went with its transaction.
         let started = failure.map_or_else(
             || {
+                let started = format!("pg_catalog.current_setting('{STARTED}', true)");
                 format!(
-                    "CASE WHEN started OPERATOR(pg_catalog.<>) ''\n{indent}        \
-                     THEN pg_catalog.to_timestamp(started::pg_catalog.float8)\n{indent}        \
+                    "CASE WHEN {started} OPERATOR(pg_catalog.<>) ''\n        \
+                     THEN pg_catalog.to_timestamp({started}::pg_catalog.float8)\n        \
                      ELSE pg_catalog.transaction_timestamp() END"
                 )
             },
@@ -325,12 +332,8 @@ BEGIN
         let names: Vec<&str> = texts.iter().map(|(name, _)| *name).collect();
         let values: Vec<String> = texts.iter().map(|(_, value)| literal(value)).collect();
         format!(
-            "{indent}INSERT INTO {}\n\
-             {indent}    ({}, role, started_at, finished_at)\n\
-             {indent}VALUES\n\
-             {indent}    ({}, SESSION_USER,\n\
-             {indent}    {started},\n\
-             {indent}    pg_catalog.clock_timestamp());\n",
+            "INSERT INTO {}\n    ({}, role, started_at, finished_at)\nVALUES\n    ({}, SESSION_USER,\n    \
+             {started},\n    pg_catalog.clock_timestamp());\n",
             self.history(),
             names.join(", "),
             values.join(", "),
@@ -341,8 +344,10 @@ BEGIN
 /// How long a guard's memory lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// One transaction holds the whole revision.
+    /// One transaction holds the whole revision, and nothing else: it began when the revision did.
     Transaction,
+    /// One transaction holds several revisions.
+    SharedTransaction,
     /// The first part of a revision in several: a transaction.
     FirstTransaction,
     /// The first part of a revision in several: outside a transaction.
@@ -363,9 +368,9 @@ impl Scope {
     /// Whether the time is remembered, and if so the `is_local` of `set_config`.
     fn remembers_time(self) -> Option<bool> {
         match self {
-            Self::Transaction => Some(true),
+            Self::SharedTransaction => Some(true),
             Self::FirstTransaction | Self::FirstBare => Some(false),
-            Self::LaterTransaction | Self::LaterBare => None,
+            Self::Transaction | Self::LaterTransaction | Self::LaterBare => None,
         }
     }
 }
@@ -377,6 +382,14 @@ pub fn spoken(rows: &[String]) -> String {
     let mut rows: Vec<&str> = rows.iter().map(String::as_str).collect();
     rows.sort_unstable();
     if rows.is_empty() { BASE.to_owned() } else { rows.join(",") }
+}
+
+/// Rows as SQL: an array of text, sorted as [`spoken`] sorts them.
+fn array(rows: &[String]) -> String {
+    let mut rows: Vec<&str> = rows.iter().map(String::as_str).collect();
+    rows.sort_unstable();
+    let rows: Vec<String> = rows.into_iter().map(literal).collect();
+    format!("ARRAY[{}]::pg_catalog.text[]", rows.join(", "))
 }
 
 /// How no rows are spoken of.
@@ -420,7 +433,15 @@ mod tests {
     #[test]
     fn values_are_quoted() {
         let rows = vec!["it's".to_owned()];
-        let guard = tables().guard("revision x", &Expected::Rows(rows), Scope::Transaction);
-        assert!(guard.contains("OPERATOR(pg_catalog.<>) 'it''s'"), "{guard}");
+        let record = Record {
+            action: Action::Upgrade,
+            revision: "x".into(),
+            checksum: None,
+            delete: vec![],
+            insert: vec![],
+            purge: false,
+        };
+        let guard = tables().guard(&record, &Expected::Rows(rows), Scope::Transaction);
+        assert!(guard.contains("OPERATOR(pg_catalog.<>) ARRAY['it''s']"), "{guard}");
     }
 }

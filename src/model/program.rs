@@ -122,7 +122,7 @@ impl Program {
                     if step.sections.iter().any(|section| !section.transaction) {
                         return Err(LowerError::OutsideTransaction(index));
                     }
-                    operations.push(Operation::Guard(index, Scope::Transaction));
+                    operations.push(Operation::Guard(index, Scope::SharedTransaction));
                     let body = |section: &SectionUse| Operation::Body { step: index, section: section.ordinal };
                     operations.extend(step.sections.iter().map(body));
                     operations.push(Operation::Record(index));
@@ -157,12 +157,13 @@ impl Program {
         match operation {
             Operation::Announce(_) | Operation::Body { .. } | Operation::Bare { .. } => 0,
             Operation::Begin | Operation::Commit => 1,
-            Operation::Record(_) => OWN_ROLE.lines().count() + 1,
+            Operation::Record(_) => OWN_ROLE.lines().count() + Tables::STATEMENTS_OF_RECORD,
             Operation::Reset => RESET.lines().count(),
             Operation::Guard(step, scope) => {
                 let step = &self.steps[*step];
                 let settings = [step.lock_timeout, step.statement_timeout].iter().flatten().count();
-                settings + if scope.is_bare() { 1 } else { 2 }
+                let lock = usize::from(!scope.is_bare());
+                settings + lock + Tables::statements_of_guard(*scope)
             }
         }
     }
@@ -180,8 +181,7 @@ impl Program {
         if !bare {
             sql.push_str(&self.tables.lock());
         }
-        let what = format!("{} of {}", step.record.action.verb(), step.record.revision);
-        sql.push_str(&self.tables.guard(&what, &step.expected, scope));
+        sql.push_str(&self.tables.guard(&step.record, &step.expected, scope));
         sql
     }
 }
@@ -332,7 +332,7 @@ mod tests {
     fn one_transaction_for_the_run_refuses_what_cannot_be_in_it() {
         assert_eq!(
             lowered(&[&[true], &[true]], TransactionScope::Run).unwrap(),
-            "begin #0 guard(Transaction) body0 record #1 reset guard(Transaction) body0 record commit"
+            "begin #0 guard(SharedTransaction) body0 record #1 reset guard(SharedTransaction) body0 record commit"
         );
         assert_eq!(lowered(&[&[true], &[false]], TransactionScope::Run), Err(LowerError::OutsideTransaction(1)));
         assert_eq!(lowered(&[], TransactionScope::Run).unwrap(), "");

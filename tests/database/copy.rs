@@ -52,14 +52,13 @@ fn data_the_server_does_not_take() {
 exit code: 1
 ----- stderr
 error[22P02]: invalid input syntax for type integer: "three"
- --> versions/001.sql:7:1
-  |
-7 | COPY a FROM STDIN;
-  | ^^^^^^^^^^^^^^^^^^
-  |
-  = note: in: COPY a, line 3, column id: "three"
-  = note: line 3 of the data is versions/001.sql:10
-  = note: nothing of revision 001 was kept
+  --> versions/001.sql:10:1
+   |
+10 | three
+   | ^^^^^
+   |
+   = note: in: COPY a, line 3, column id: "three"
+   = note: nothing of revision 001 was kept
 
 "#]]
     );

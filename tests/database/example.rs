@@ -531,7 +531,8 @@ hint: `aludel current` shows where the database stands
         str![[r#"
 exit code: 1
 ----- stderr
-error: `-1` goes too far: from base there are 0 steps
+error: there is nothing to redo: nothing is applied
+hint: aludel upgrade +1
 
 "#]]
     );
@@ -653,12 +654,12 @@ nothing to do: the tables are there
         str![[r#"
 exit code: 0
 ----- stdout
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
+CREATE TABLE IF NOT EXISTS public.aludel_version (
     version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
+    CONSTRAINT aludel_version_pkc PRIMARY KEY (version_num)
 );
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
+CREATE TABLE IF NOT EXISTS public.aludel_history (
     id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
     run          pg_catalog.text NOT NULL,
     direction    pg_catalog.text NOT NULL,
@@ -673,7 +674,7 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
     client_user  pg_catalog.text,
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
 
 "#]]

@@ -285,7 +285,7 @@ fn settings_that_were_reset() {
 exit code: 1
 ----- stderr
 upgraded 001 step 001 ([TIME])
-error[ALU02]: 002 step 002 (versions/002.sql): the script of 002 reset all settings, and with them the mark of its transaction
+error[ALU02]: 002 step 002 (versions/002.sql): the script of 002 ended its transaction on its own, or reset all settings
 note: nothing of revision 002 was kept
 note: applied before it, and kept: 001
 hint: leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway

@@ -45,9 +45,9 @@ fn no_right_to_read_the_version_table() {
         str![[r#"
 exit code: 1
 ----- stderr
-error[42501]: cannot read the version table "public"."aludel_version"
+error[42501]: cannot read the version table public.aludel_version
 note: permission denied for table aludel_version
-hint: GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."aludel_version" TO "role_[DATABASE]";
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
 
 "#]]
     );
@@ -56,9 +56,9 @@ hint: GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."aludel_version" TO "role
         str![[r#"
 exit code: 1
 ----- stderr
-error[42501]: cannot read the version table "public"."aludel_version"
+error[42501]: cannot read the version table public.aludel_version
 note: permission denied for table aludel_version
-hint: GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."aludel_version" TO "role_[DATABASE]";
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
 
 "#]]
     );
@@ -83,8 +83,8 @@ error[42501]: 0002 step 0002 (versions/0002.sql): permission denied for table al
 note: the tool's own tables are written by the role that logged in
 note: nothing of revision 0002 was kept
 note: the failure could not be written into the history: permission denied for table aludel_history
-hint: GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."aludel_version" TO "role_[DATABASE]";
-hint: GRANT INSERT ON "public"."aludel_history" TO "role_[DATABASE]";
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
+hint: GRANT INSERT ON public.aludel_history TO role_[DATABASE];
 
 "#]]
     );
@@ -98,8 +98,8 @@ error[42501]: 0002 step 0002 (versions/0002.sql): permission denied for table al
 note: the tool's own tables are written by the role that logged in
 note: nothing of revision 0002 was kept
 note: the failure could not be written into the history: permission denied for table aludel_history
-hint: GRANT SELECT, INSERT, UPDATE, DELETE ON "public"."aludel_version" TO "role_[DATABASE]";
-hint: GRANT INSERT ON "public"."aludel_history" TO "role_[DATABASE]";
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
+hint: GRANT INSERT ON public.aludel_history TO role_[DATABASE];
 
 "#]]
     );
@@ -122,7 +122,7 @@ exit code: 1
 error[42501]: cannot create the tables of versions and history
 note: permission denied for schema public
 note: nothing was changed
-hint: GRANT USAGE, CREATE ON SCHEMA "public" TO "role_[DATABASE]";
+hint: GRANT USAGE, CREATE ON SCHEMA public TO role_[DATABASE];
 
 "#]]
     );
@@ -134,7 +134,7 @@ exit code: 1
 error[42501]: cannot create the tables of versions and history
 note: permission denied for schema public
 note: nothing was changed
-hint: GRANT USAGE, CREATE ON SCHEMA "public" TO "role_[DATABASE]";
+hint: GRANT USAGE, CREATE ON SCHEMA public TO role_[DATABASE];
 
 "#]]
     );
@@ -155,7 +155,7 @@ exit code: 1
 ----- stderr
 error[42501]: cannot look for the version table
 note: permission denied for schema ops
-hint: GRANT USAGE ON SCHEMA "ops" TO "role_[DATABASE]";
+hint: GRANT USAGE ON SCHEMA ops TO role_[DATABASE];
 
 "#]]
     );
@@ -186,7 +186,7 @@ exit code: 1
 error[42501]: cannot create the tables of versions and history
 note: permission denied for database [DATABASE]
 note: nothing was changed
-hint: have it made by a role that may: CREATE SCHEMA "ops" AUTHORIZATION "role_[DATABASE]";
+hint: have it made by a role that may: CREATE SCHEMA ops AUTHORIZATION role_[DATABASE];
 
 "#]]
     );
@@ -358,7 +358,7 @@ fn a_version_table_that_is_something_else() {
         str![[r#"
 exit code: 1
 ----- stderr
-error[42703]: cannot read the version table "public"."aludel_version"
+error[42703]: cannot read the version table public.aludel_version
 note: column "version_num" does not exist
 
 "#]]
@@ -368,7 +368,7 @@ note: column "version_num" does not exist
         str![[r#"
 exit code: 1
 ----- stderr
-error[42703]: cannot read the version table "public"."aludel_version"
+error[42703]: cannot read the version table public.aludel_version
 note: column "version_num" does not exist
 
 "#]]

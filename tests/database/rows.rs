@@ -265,7 +265,7 @@ fn somebody_moved_the_database() {
 exit code: 1
 ----- stderr
 upgraded 001 step 001 ([TIME])
-error: row 001 is no longer in "public"."aludel_version"
+error: row 001 is no longer in public.aludel_version
 note: the script of 002 changes the tool's own table
 note: nothing of revision 002 was kept
 note: applied before it, and kept: 001
@@ -398,9 +398,9 @@ fn an_id_that_does_not_fit_into_alembics_table() {
         str![[r#"
 exit code: 1
 ----- stderr
-error: the id `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa` does not fit into "public"."alembic_version", whose column holds 32 characters
+error: the id `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa` does not fit into public.alembic_version, whose column holds 32 characters
 note: nothing was run
-hint: ALTER TABLE "public"."alembic_version" ALTER COLUMN version_num TYPE text;
+hint: ALTER TABLE public.alembic_version ALTER COLUMN version_num TYPE text;
 
 "#]]
     );

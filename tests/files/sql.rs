@@ -1226,310 +1226,65 @@ error: cannot render the revision's template: unknown variable `role`
     assert!(ran.stdout.contains("\nGRANT SELECT ON t TO \"Mc\"\"Donald\";\n"), "{}", ran.stdout);
 }
 
-/// Once, letter by letter: what a DBA is handed.
+/// What a script says of itself; the whole of one is in `sql_script.rs`.
+#[track_caller]
+fn titles(arguments: &str, expected: Inline) {
+    let ran = merged().aludel(arguments.split(' ')).succeeded();
+    assert_eq!(ran.stderr, "");
+    let title = |line: &&str| line.starts_with("-- aludel") || line.contains(" (versions/") && line.starts_with("-- ");
+    let first = ran.stdout.lines().take(1);
+    let others = ran.stdout.lines().skip(1).filter(title);
+    same(first.chain(others).map(|line| format!("{line}\n")).collect::<String>(), expected);
+}
+
 #[test]
-fn what_a_dba_is_handed() {
-    same(
-        session(&merged(), "upgrade 001:003 --sql\ndowngrade 003:002 --sql\nupgrade 003:005 --sql --from 001"),
+fn from_and_to() {
+    titles(
+        "upgrade 001:003 --sql",
         str![[r#"
-$ aludel upgrade 001:003 --sql
-exit code: 0
------ stdout
 -- aludel 0.1.0: upgrade from 001 to 003
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
-
-\set ON_ERROR_STOP on
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SET client_min_messages = warning;
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
-);
-
-RESET client_min_messages;
-
-
--- upgrade: 002 users (versions/002_users.sql)
-
-BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '001' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('upgrade of 002 expects the database at 001; it is at ', COALESCE(NULLIF(found, ''), 'base'));
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
-END
-$aludel$;
-
-CREATE TABLE users ();
-
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 002 ended its transaction on its own';
-    END IF;
-    UPDATE "public"."aludel_version" SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '001';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 001 is no longer in "public"."aludel_version"';
-    END IF;
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'upgrade', '002', '26270a8016fea73b9496b5c36bee289440c5d27c43760e3a339f20bdde509221', 'done', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
-END
-$aludel$;
-COMMIT;
-
-
--- upgrade: 003 plans (versions/003_plans.sql)
-
-RESET SESSION AUTHORIZATION;
-RESET ALL;
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-
-BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '002' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('upgrade of 003 expects the database at 002; it is at ', COALESCE(NULLIF(found, ''), 'base'));
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
-END
-$aludel$;
-
-CREATE TABLE plans ();
-
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 003 ended its transaction on its own';
-    END IF;
-    UPDATE "public"."aludel_version" SET version_num = '003' WHERE version_num OPERATOR(pg_catalog.=) '002';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 002 is no longer in "public"."aludel_version"';
-    END IF;
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'upgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
-END
-$aludel$;
-COMMIT;
-
-$ aludel downgrade 003:002 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: downgrade from 003 to 002
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
-
-\set ON_ERROR_STOP on
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SET client_min_messages = warning;
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
-);
-
-RESET client_min_messages;
-
-
--- downgrade: 003 plans (versions/003_plans.sql)
-
-BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '003' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('downgrade of 003 expects the database at 003; it is at ', COALESCE(NULLIF(found, ''), 'base'));
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
-END
-$aludel$;
-
-DROP TABLE plans;
-
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 003 ended its transaction on its own';
-    END IF;
-    UPDATE "public"."aludel_version" SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '003';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 003 is no longer in "public"."aludel_version"';
-    END IF;
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'downgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
-END
-$aludel$;
-COMMIT;
-
-$ aludel upgrade 003:005 --sql --from 001
-exit code: 2
------ stderr
-error: `003:` and --from both say where the database stands
-hint: give one of them
+-- upgrade 002 users (versions/002_users.sql)
+-- upgrade 003 plans (versions/003_plans.sql)
 
 "#]],
     );
-    same(
-        session(&merged(), "upgrade 005 --sql --from 003,004"),
+    titles(
+        "upgrade 005 --sql --from 003,004",
         str![[r#"
-$ aludel upgrade 005 --sql --from 003,004
-exit code: 0
------ stdout
 -- aludel 0.1.0: upgrade from 003, 004 to 005
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
+-- upgrade 005 (versions/005.sql)
 
-\set ON_ERROR_STOP on
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SET client_min_messages = warning;
+"#]],
+    );
+    titles(
+        "downgrade 006:002 --sql",
+        str![[r#"
+-- aludel 0.1.0: downgrade from 006 to 002
+-- downgrade 006 merge "billing" and shop (versions/006_merge.sql)
+-- downgrade 005 (versions/005.sql)
+-- downgrade 003 plans (versions/003_plans.sql)
+-- downgrade 004 carts (versions/004_carts.sql)
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
+"#]],
+    );
+    titles(
+        "stamp 003 --sql",
+        str![[r#"
+-- aludel 0.1.0: stamp 003
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
-);
+"#]],
+    );
+    titles(
+        "stamp --purge head --sql",
+        str![[r#"
+-- aludel 0.1.0: stamp 006
 
-RESET client_min_messages;
-
-
--- upgrade: 005 (versions/005.sql)
-
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '003,004' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('upgrade of 005 expects the database at 003,004; it is at ', COALESCE(NULLIF(found, ''), 'base'));
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, false);
-END
-$aludel$;
-
-CREATE INDEX CONCURRENTLY i ON plans ((1));
-
-BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '003,004' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('upgrade of 005 expects the database at 003,004; it is at ', COALESCE(NULLIF(found, ''), 'base'));
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-END
-$aludel$;
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 005 ended its transaction on its own';
-    END IF;
-    UPDATE "public"."aludel_version" SET version_num = '005' WHERE version_num OPERATOR(pg_catalog.=) '003';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 003 is no longer in "public"."aludel_version"';
-    END IF;
-    DELETE FROM "public"."aludel_version" WHERE version_num OPERATOR(pg_catalog.=) '004';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 004 is no longer in "public"."aludel_version"';
-    END IF;
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'upgrade', '005', '8fea061ec5649961615cd19c16a7bc24d549231c517c0030879835344e10ab2e', 'done', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
-END
-$aludel$;
-COMMIT;
+"#]],
+    );
+    titles(
+        "stamp 001:003 --sql",
+        str![[r#"
+-- aludel 0.1.0: stamp 003
 
 "#]],
     );
@@ -1543,12 +1298,12 @@ fn the_tools_tables_alone() {
 $ aludel ensure-version --sql
 exit code: 0
 ----- stdout
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
+CREATE TABLE IF NOT EXISTS public.aludel_version (
     version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
+    CONSTRAINT aludel_version_pkc PRIMARY KEY (version_num)
 );
 
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
+CREATE TABLE IF NOT EXISTS public.aludel_history (
     id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
     run          pg_catalog.text NOT NULL,
     direction    pg_catalog.text NOT NULL,
@@ -1563,7 +1318,7 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
     client_user  pg_catalog.text,
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
+    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
 
 "#]],
@@ -1571,300 +1326,45 @@ CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
 }
 
 #[test]
-fn stamps() {
+fn stamps_that_cannot_be() {
     same(
-        session(
-            &merged(),
-            "stamp 003 --sql\nstamp --purge head --sql\nstamp 001:003 --sql\nstamp 003 005 --sql\nstamp 999 --sql",
-        ),
+        session(&merged(), "stamp 999 --sql\nstamp 003 005 --sql\nstamp +1 --sql\nstamp 001:003 --sql --from 002"),
         str![[r#"
-$ aludel stamp 003 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: stamp 003
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
-
-\set ON_ERROR_STOP on
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SET client_min_messages = warning;
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
-);
-
-RESET client_min_messages;
-
-
--- stamp: 003
-
-BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('stamp of 003 expects the database at base; it is at ', COALESCE(NULLIF(found, ''), 'base'));
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
-END
-$aludel$;
-
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 003 ended its transaction on its own';
-    END IF;
-    INSERT INTO "public"."aludel_version" (version_num) VALUES ('003');
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'stamp', '003', NULL, 'stamped', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
-END
-$aludel$;
-COMMIT;
-
-$ aludel stamp --purge head --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: stamp 006
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
-
-\set ON_ERROR_STOP on
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SET client_min_messages = warning;
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
-);
-
-RESET client_min_messages;
-
-
--- stamp: 006
-
-BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
-END
-$aludel$;
-
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 006 ended its transaction on its own';
-    END IF;
-    DELETE FROM "public"."aludel_version";
-    INSERT INTO "public"."aludel_version" (version_num) VALUES ('006');
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'stamp', '006', NULL, 'stamped', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
-END
-$aludel$;
-COMMIT;
-
-$ aludel stamp 001:003 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: stamp 003
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
-
-\set ON_ERROR_STOP on
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SET client_min_messages = warning;
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
-);
-
-RESET client_min_messages;
-
-
--- stamp: 003
-
-BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '001' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('stamp of 003 expects the database at 001; it is at ', COALESCE(NULLIF(found, ''), 'base'));
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
-END
-$aludel$;
-
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 003 ended its transaction on its own';
-    END IF;
-    UPDATE "public"."aludel_version" SET version_num = '003' WHERE version_num OPERATOR(pg_catalog.=) '001';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01', MESSAGE = 'row 001 is no longer in "public"."aludel_version"';
-    END IF;
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'stamp', '003', NULL, 'stamped', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
-END
-$aludel$;
-COMMIT;
-
-$ aludel stamp 003 005 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: stamp 005
--- To be run with psql: psql -X -f FILE. Each revision checks first that the database stands where it expects,
--- so running this twice, or out of turn, changes nothing.
-
-\set ON_ERROR_STOP on
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-SET client_min_messages = warning;
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_version" (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_version_pkc" PRIMARY KEY (version_num)
-);
-
-CREATE TABLE IF NOT EXISTS "public"."aludel_history" (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT "aludel_history_pkc" PRIMARY KEY (id)
-);
-
-RESET client_min_messages;
-
-
--- stamp: 005
-
-BEGIN;
-LOCK TABLE "public"."aludel_version" IN SHARE ROW EXCLUSIVE MODE;
-DO $aludel$
-DECLARE
-    found pg_catalog.text;
-BEGIN
-    SELECT COALESCE(pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C"), '')
-        INTO found FROM "public"."aludel_version";
-    IF found OPERATOR(pg_catalog.<>) '' THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU01',
-            MESSAGE = pg_catalog.concat('stamp of 005 expects the database at base; it is at ', COALESCE(NULLIF(found, ''), 'base'));
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started', pg_catalog.clock_timestamp()::pg_catalog.text, true);
-END
-$aludel$;
-
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '') OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION USING ERRCODE = 'ALU02', MESSAGE = 'the script of 005 ended its transaction on its own';
-    END IF;
-    INSERT INTO "public"."aludel_version" (version_num) VALUES ('005');
-    INSERT INTO "public"."aludel_history" (run, direction, revision, checksum, outcome, sqlstate, message, started_at, finished_at, role, client_user, client_host, tool)
-    VALUES ('sql', 'stamp', '005', NULL, 'stamped', NULL, NULL,
-        COALESCE(NULLIF(pg_catalog.current_setting('aludel.started', true), '')::pg_catalog.timestamptz, pg_catalog.transaction_timestamp()),
-        pg_catalog.clock_timestamp(), SESSION_USER, NULL, NULL, 'aludel 0.1.0');
-END
-$aludel$;
-COMMIT;
-
 $ aludel stamp 999 --sql
 exit code: 1
 ----- stderr
 error: no revision or label is, or begins with, `999`
 hint: `aludel history` lists the revisions
+
+$ aludel stamp 003 005 --sql
+exit code: 1
+----- stderr
+error: 005 already implies 003
+hint: name 005 alone
+
+$ aludel stamp +1 --sql
+exit code: 1
+----- stderr
+error: `+1` is relative, and there is nothing to count from
+hint: name the revision
+
+$ aludel stamp 001:003 --sql --from 002
+exit code: 2
+----- stderr
+error: `001:` and --from both say where the database stands
+hint: give one of them
+
+"#]],
+    );
+    same(
+        session(&crate::world::shop(), "stamp head --sql"),
+        str![[r#"
+$ aludel stamp head --sql
+exit code: 1
+----- stderr
+error: there are 2 heads: 004, 005
+hint: name one of them, or `LABEL@head`, or `heads` for all
+hint: or join them: aludel merge heads -m "..."
 
 "#]],
     );

@@ -54,11 +54,15 @@ impl Server {
 
     /// A fresh, empty database.
     pub fn database(&self) -> Database<'_> {
+        self.copy_of("template0")
+    }
+
+    fn copy_of(&self, template: &str) -> Database<'_> {
         static NUMBER: AtomicU32 = AtomicU32::new(1);
         let name = format!("test_{}", NUMBER.fetch_add(1, Ordering::Relaxed));
         // Copying files takes half the time of writing them to the log; versions before 15 know nothing else.
         let strategy = if self.cluster.binaries().major >= 15 { "STRATEGY file_copy" } else { "" };
-        self.admin(&format!("CREATE DATABASE {name} TEMPLATE template0 {strategy}"));
+        self.admin(&format!("CREATE DATABASE {name} TEMPLATE {template} {strategy}"));
         Database { connection: self.cluster.connection().database(&name), name, server: self }
     }
 }
@@ -91,6 +95,11 @@ impl Database<'_> {
     /// Its URL, over the unix socket: for the tool, psql and `postgres::Client`.
     pub fn url(&self) -> String {
         self.connection.url()
+    }
+
+    /// A copy of it, to go on from; nobody may be connected to it.
+    pub fn copy(&self) -> Self {
+        self.server.copy_of(&self.name)
     }
 
     /// A connection to it.
