@@ -47,9 +47,10 @@ impl Locations {
     }
 }
 
-/// `path` seen from `here`, without a leading `./`.
+/// `path` seen from `here`, without a leading `./`; `.` where nothing is left.
 fn join(here: &Path, path: &Path) -> PathBuf {
-    here.join(path).components().filter(|part| *part != std::path::Component::CurDir).collect()
+    let plain: PathBuf = here.join(path).components().filter(|part| *part != std::path::Component::CurDir).collect();
+    if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
 }
 
 /// A revision file, without what the graph holds of it.

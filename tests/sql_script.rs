@@ -712,18 +712,15 @@ BEGIN;
 -- Only where the database is at base; nobody else moves it meanwhile.
 SET LOCAL lock_timeout = '5s';
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '001';
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) 'base' THEN
-        RAISE EXCEPTION 'upgrade of 001 expects the database at base; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY[]::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 001 expects the database at base; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
 END
 $aludel$;
 
@@ -733,27 +730,27 @@ CREATE TABLE people (
 );
 
 -- 001 is applied: the version table and the history say so.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 001 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '001' THEN
+        RAISE EXCEPTION 'the script of 001 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
     RESET SESSION AUTHORIZATION;
     RESET ROLE;
     INSERT INTO public.aludel_version (version_num) VALUES ('001');
-    INSERT INTO public.aludel_history
-        (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'upgrade', '001', '434b70db109babe01173662daa4ccdaeb8985d18a7c9f86d347710a653c9c94a', 'done', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'upgrade', '001', '434b70db109babe01173662daa4ccdaeb8985d18a7c9f86d347710a653c9c94a', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
@@ -778,13 +775,12 @@ SET standard_conforming_strings = on;
 -- Only where the database is at 001. What follows cannot be in a transaction.
 SET lock_timeout = '5s';
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) '001' THEN
-        RAISE EXCEPTION 'upgrade of 002 expects the database at 001; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 002 expects the database at 001; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
     PERFORM pg_catalog.set_config('aludel.started',
         EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, false);
@@ -798,16 +794,15 @@ BEGIN;
 -- Only where the database is still at 001.
 SET LOCAL lock_timeout = '5s';
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '002';
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) '001' THEN
-        RAISE EXCEPTION 'upgrade of 002 expects the database at 001; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 002 expects the database at 001; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
 END
 $aludel$;
 
@@ -815,13 +810,13 @@ ANALYZE people
 ;
 
 -- 002 is applied: the version table and the history say so.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '002' THEN
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
     RESET SESSION AUTHORIZATION;
     RESET ROLE;
@@ -829,16 +824,16 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO public.aludel_history
-        (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'upgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'upgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
@@ -896,31 +891,28 @@ BEGIN;
 -- Only where the database is at 002; nobody else moves it meanwhile.
 SET LOCAL lock_timeout = '5s';
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '002';
 DO $aludel$
-DECLARE
-    here pg_catalog.text := COALESCE((
-        SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-        FROM public.aludel_version), 'base');
 BEGIN
-    IF here OPERATOR(pg_catalog.<>) '002' THEN
-        RAISE EXCEPTION 'downgrade of 002 expects the database at 002; it is at %', here USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'downgrade of 002 expects the database at 002; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
 END
 $aludel$;
 
 DROP INDEX people_search;
 
 -- 002 is undone: the version table and the history say so.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '002' THEN
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
     RESET SESSION AUTHORIZATION;
     RESET ROLE;
@@ -928,16 +920,16 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 002 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
     END IF;
-    INSERT INTO public.aludel_history
-        (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'downgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'downgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
@@ -997,37 +989,35 @@ BEGIN;
 
 -- Nobody else changes the version table until this is done.
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
+SET LOCAL aludel.revision = '002';
 DO $aludel$
 BEGIN
-    PERFORM pg_catalog.set_config('aludel.transaction', pg_catalog.txid_current()::pg_catalog.text, true);
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, true);
 END
 $aludel$;
 
 -- The database is taken to be at 002 from now on; nothing else is run.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
-DECLARE
-    started pg_catalog.text := pg_catalog.current_setting('aludel.started', true);
 BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.transaction', true), '')
-        OPERATOR(pg_catalog.<>) pg_catalog.txid_current()::pg_catalog.text THEN
-        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02';
+    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '002' THEN
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
+            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
     RESET SESSION AUTHORIZATION;
     RESET ROLE;
     DELETE FROM public.aludel_version;
     INSERT INTO public.aludel_version (version_num) VALUES ('002');
-    INSERT INTO public.aludel_history
-        (run, direction, revision, outcome, tool, role, started_at, finished_at)
-    VALUES
-        ('sql', 'stamp', '002', 'stamped', 'aludel 0.1.0', SESSION_USER,
-        CASE WHEN started OPERATOR(pg_catalog.<>) ''
-            THEN pg_catalog.to_timestamp(started::pg_catalog.float8)
-            ELSE pg_catalog.transaction_timestamp() END,
-        pg_catalog.clock_timestamp());
 END
 $aludel$;
+INSERT INTO public.aludel_history
+    (run, direction, revision, outcome, tool, role, started_at, finished_at)
+VALUES
+    ('sql', 'stamp', '002', 'stamped', 'aludel 0.1.0', SESSION_USER,
+    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
+        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
+        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.clock_timestamp());
 
 COMMIT;
 
@@ -1054,7 +1044,7 @@ exit code: 3
 upgrade 001 people (versions/001_people.sql)
 ----- stderr
 ERROR:  upgrade of 001 expects the database at base; it is at 002
-CONTEXT:  PL/pgSQL function inline_code_block line 8 at RAISE
+CONTEXT:  PL/pgSQL function inline_code_block line 5 at RAISE
 
 "#]]
         .raw()

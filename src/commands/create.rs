@@ -183,7 +183,9 @@ fn directory(workspace: &Workspace, wanted: &Wanted, placement: &Placement) -> R
         // Locations may lie in one another; `file_template` adds the directories below.
         let around = locations.iter().filter(|location| file.starts_with(plain(location)));
         if let Some(location) = around.max_by_key(|location| plain(location).components().count()) {
-            return Ok((*location).clone());
+            let plain = plain(location);
+            // The directory of the settings itself is `.`, and nothing without it.
+            return Ok(if plain.as_os_str().is_empty() { (*location).clone() } else { plain });
         }
     }
     match locations.as_slice() {

@@ -626,6 +626,20 @@ Created: 2025-01-02T03:04:05+00:00
     );
 }
 
+/// A location inside another one: a file belongs to the inner.
+#[test]
+fn version_locations_in_one_another() {
+    let project = empty();
+    let ini = "version_locations =\n    versions\n    ./versions/billing\nrecursive_version_locations = yes\n";
+    project.write("migrate.ini", format!("{INI}{ini}"));
+    project.write("versions/billing/plans/1.sql", "-- revision: 1\n\n-- migrate:upgrade\n");
+    let ran = project.aludel(["-q", "revision", "--rev-id", "2", "--head", "1"]);
+    assert_eq!(ran.transcript(), "exit code: 0\n----- stdout\nversions/billing/2.sql\n");
+    project.write("migrate.ini", format!("{INI}version_locations = .\nrecursive_version_locations = yes\n"));
+    let ran = project.aludel(["-q", "revision", "--rev-id", "3"]);
+    assert_eq!(ran.transcript(), "exit code: 0\n----- stdout\n./3.sql\n");
+}
+
 #[test]
 fn hooks_run_on_the_new_file() {
     let project = empty();
