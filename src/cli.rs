@@ -52,7 +52,7 @@ pub struct Global {
     #[arg(short, long, global = true)]
     pub quiet: bool,
 
-    /// Say more
+    /// Say more, and show listed revisions in full
     #[arg(short, long, global = true)]
     pub verbose: bool,
 }
@@ -75,9 +75,18 @@ pub fn main() -> ExitCode {
         Ok(command_line) => command_line,
         Err(error) => {
             // clap prints help to standard output and mistakes to standard error, in its own words.
-            let code = if error.use_stderr() { Kind::Usage.exit_code() } else { 0 };
-            let _ = error.print();
-            return ExitCode::from(code);
+            let printed = error.print();
+            if error.use_stderr() {
+                return ExitCode::from(Kind::Usage.exit_code());
+            }
+            return match printed {
+                Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
+                    let error = Error::failed("cannot write to standard output").cause(cause);
+                    Ui::new(Volume::default()).error(&error);
+                    ExitCode::from(error.kind().exit_code())
+                }
+                _ => ExitCode::SUCCESS,
+            };
         }
     };
     let CommandLine { global, command } = command_line;

@@ -9,7 +9,7 @@ use crate::model::revision::Name;
 use crate::model::sql::marker::{MarkerProblem, Transaction};
 use crate::model::sql::problem::{BodyError, MetaPurpose, Problem};
 use crate::model::sql::split::Opener;
-use crate::model::target::{TargetSyntaxError, Walk};
+use crate::model::target::{Point, TargetSyntaxError, Walk};
 use crate::project::LoadedFile;
 use crate::ui::counted;
 
@@ -37,6 +37,17 @@ impl GraphFiles<'_> {
 
     fn path(&self, node: Node) -> String {
         self.files[node.index()].path.display().to_string()
+    }
+
+    /// `error` with the place where a file names `other`, by its id or a label of its; else the file's name.
+    fn at_needed(&self, error: Error, node: Node, keys: &[Key], other: Node) -> Error {
+        let labels = self.files[other.index()].labels();
+        let names = std::iter::once(self.id(other)).chain(&labels);
+        let mut places = names.flat_map(|name| keys.iter().map(move |key| (*key, name)));
+        match places.find_map(|(key, name)| self.files[node.index()].excerpt(key, Some(name.as_str()))) {
+            Some(excerpt) => error.at(excerpt),
+            None => error.note(format!("in {}", self.path(node))),
+        }
     }
 
     /// `error` with the place where a file says `key`; where the file cannot be read any more, its name.
@@ -94,37 +105,37 @@ impl GraphFiles<'_> {
                 self.at_each(error, revisions, Key::Labels, Some(label.as_str()))
                     .hint("a label names one branch: keep it on that branch's first revision")
             }
+            GraphError::LabelIsId { label, labelled, named } if labelled == named => {
+                let error = Error::failed(format!("`{label}` is the id of a revision and its label as well"));
+                self.at(error, *labelled, Key::Labels, Some(label.as_str()))
+                    .hint("take the label out: the id alone does all that it would")
+            }
             GraphError::LabelIsId { label, labelled, named } => {
                 let error = Error::failed(format!("`{label}` is the label of one revision and the id of another"));
                 let error = self.at(error, *labelled, Key::Labels, Some(label.as_str()));
                 self.at(error, *named, Key::Revision, None).hint("give the label another name")
             }
             GraphError::SelfLoop { revision, edge } => {
-                let (key, does) = match edge {
-                    Edge::Dependency => (Key::DependsOn, "depends on itself"),
-                    _ => (Key::Parents, "is its own parent"),
+                let (key, does, hint) = match edge {
+                    Edge::Dependency => (Key::DependsOn, "depends on itself", "take it out of `depends_on`"),
+                    _ => (Key::Parents, "is its own parent", "name the revision before it; nothing for a base"),
                 };
-                let id = self.id(*revision);
-                let error = Error::failed(format!("revision {id} {does}"));
-                self.at(error, *revision, key, Some(id.as_str()))
+                let error = Error::failed(format!("revision {} {does}", self.id(*revision)));
+                self.at_needed(error, *revision, &[key], *revision).hint(hint)
             }
             GraphError::Cycle { revisions, walk, .. } => {
                 let mut path: Vec<&str> = walk.iter().map(|node| self.id(*node).as_str()).collect();
                 path.extend(path.first().copied());
                 let error = Error::failed(format!("revisions need each other in a circle: {}", path.join(" -> ")));
                 let error = walk.iter().enumerate().fold(error, |error, (index, node)| {
-                    let next = self.id(walk[(index + 1) % walk.len()]).as_str();
-                    let key = match self.files[node.index()].excerpt(Key::Parents, Some(next)) {
-                        Some(_) => Key::Parents,
-                        None => Key::DependsOn,
-                    };
-                    self.at(error, *node, key, Some(next))
+                    let next = walk[(index + 1) % walk.len()];
+                    self.at_needed(error, *node, &[Key::Parents, Key::DependsOn], next)
                 });
                 let others = revisions.len() - walk.len();
-                let error = if others > 0 {
-                    error.note(format!("{} more are part of it", counted(others, "revision")))
-                } else {
-                    error
+                let error = match others {
+                    0 => error,
+                    1 => error.note("another revision is part of it"),
+                    _ => error.note(format!("{others} other revisions are part of it")),
                 };
                 error.hint("one of them names a wrong parent or dependency")
             }
@@ -176,9 +187,13 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
                 .hint("name one of them, or `LABEL@head`, or `heads` for all")
                 .hint("or join them: aludel merge heads -m \"...\"")
         }
+        PlanError::NoStart { target } if matches!(target.point, Point::Away(Some(_), _)) => {
+            Error::failed(format!("`{target}` counts steps, and here a revision has to be named itself"))
+                .hint(format!("`aludel show {target}` says which one it is"))
+        }
         PlanError::NoStart { target } => {
             Error::failed(format!("`{target}` is relative, and there is nothing to count from"))
-                .hint("name a revision: `ID+1`, `head-1`")
+                .hint("name the revision")
         }
         PlanError::NoCurrent => Error::failed("`current` needs a database")
             .hint("name a revision, or leave out what keeps the database from being asked"),
@@ -219,6 +234,9 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
             Error::failed(format!("{} already implies {}", id(&overlap.above), id(&overlap.below)))
                 .hint(format!("name {} alone", id(&overlap.above)))
         }
+        PlanError::NotAnAncestor { from, .. } if from.is_empty() => {
+            Error::failed("the range begins before the first revision").hint("leave out its lower end: `-r :`")
+        }
         PlanError::NotAnAncestor { from, to } => Error::failed(format!("{} is not below {}", ids(from), ids(to)))
             .hint("a range goes from the older to the newer end: OLD:NEW"),
         PlanError::InvalidDowngrade { target, applied } => {
@@ -234,8 +252,9 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
             Error::failed(format!("no revision right above {target} belongs to the branch of {}", id(branch)))
         }
         PlanError::NotAHead { revision, children } => {
-            Error::failed(format!("revision {} is no head: {} follow it", id(revision), ids(children)))
-                .hint("give --splice to start a branch there, or name a head")
+            let follow = if children.len() == 1 { "follows" } else { "follow" };
+            Error::failed(format!("revision {} is no head: {} {follow} it", id(revision), ids(children)))
+                .hint("name a head, or give --splice to start a branch there")
         }
         PlanError::DuplicateHead { revision } => Error::failed(format!("{} is named twice", id(revision))),
         PlanError::NoDependency { target } => Error::failed(format!("`{target}` is no single revision to depend on")),
@@ -291,6 +310,9 @@ pub fn body(error: &BodyError) -> Error {
             Error::failed("a carriage return inside a `--` comment ends it for PostgreSQL, so the rest would run")
                 .hint("end lines with LF or CRLF")
         }
+        Problem::Unclosed(Opener::CopyData) => {
+            Error::failed("the data of this COPY do not end").hint("write `\\.` on a line of its own behind them")
+        }
         Problem::Unclosed(opener) => Error::failed(format!("{} is opened here and never closed", opened(*opener))),
         Problem::TextAfterCopy => {
             Error::failed("text behind `COPY ... FROM STDIN;` on its line").hint("the data begin on the next line")
@@ -323,10 +345,10 @@ pub fn body(error: &BodyError) -> Error {
         Problem::TransactionControl(control, Transaction::Inside) => {
             Error::failed(format!("`{}` in a section that is a transaction already", control.keywords()))
                 .note("the transaction also holds the record that the revision ran; ending it here would part the two")
-                .hint("leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`")
+                .hint("leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`")
         }
         Problem::NeverInTransaction(what) => Error::failed(format!("{what} cannot run inside a transaction"))
-            .hint("put it into a section of its own: `-- migrate:upgrade transaction:false`"),
+            .hint("put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`"),
         Problem::Setting(setting) => {
             Error::failed(format!("`{}` would change how the rest of the file is read", setting.name()))
                 .hint("leave it out: files are UTF-8 with standard strings")
@@ -364,6 +386,9 @@ fn marker(problem: &MarkerProblem) -> Error {
             });
             match nearest {
                 Some(nearest) => error.hint(format!("did you mean `-- migrate:{nearest}`?")),
+                None if found.is_empty() => {
+                    error.hint("write `-- migrate:upgrade` or `-- migrate:downgrade`, without a blank")
+                }
                 None => error.hint("the sections are `upgrade` and `downgrade`"),
             }
         }

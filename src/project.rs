@@ -23,7 +23,7 @@ pub use self::init::{INIT_TEMPLATES, InitTemplate, Made, init};
 pub use self::new_revision::{NewRevision, TEMPLATE, Writer};
 use crate::error::{Error, Result};
 use crate::model::header::{self, Header, HeaderError, Key, Problem, Settings};
-use crate::model::revision::Revision;
+use crate::model::revision::{Name, Revision};
 use crate::source::{self, Excerpt};
 
 /// With fewer files than this, a second thread costs more than it saves.
@@ -47,9 +47,10 @@ impl Locations {
     }
 }
 
-/// `path` seen from `here`, without a leading `./`.
+/// `path` seen from `here`, without a leading `./`; `.` where nothing is left.
 fn join(here: &Path, path: &Path) -> PathBuf {
-    here.join(path).components().filter(|part| *part != std::path::Component::CurDir).collect()
+    let plain: PathBuf = here.join(path).components().filter(|part| *part != std::path::Component::CurDir).collect();
+    if plain.as_os_str().is_empty() { PathBuf::from(".") } else { plain }
 }
 
 /// A revision file, without what the graph holds of it.
@@ -111,6 +112,12 @@ impl LoadedFile {
     /// It has gone, may not be read, or is no file any more.
     pub fn open(&self) -> Result<File> {
         open(&self.path)
+    }
+
+    /// The labels that the file's header gives, for errors about the graph: read again, and none where that fails.
+    #[must_use]
+    pub fn labels(&self) -> Vec<Name> {
+        read_header(&self.path, &mut Vec::new()).map_or_else(|_| Vec::new(), |header| header.revision.labels)
     }
 
     /// The place where the file's header says `key`, or names `name` under it: for errors about the graph. The file is

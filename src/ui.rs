@@ -1,8 +1,8 @@
 //! The terminal: results to standard output, everything else to standard error.
 //!
-//! No other module prints. Quiet and verbose are decided here, so no command asks. Colour follows the streams
-//! (anstream: `NO_COLOR`, `CLICOLOR_FORCE`, pipes). A closed pipe on standard output is no error; a full disk
-//! is, and is told by [`Ui::finish`], so that it never changes what became of a database.
+//! No other module prints. Quiet and verbose are decided here, so no command asks. Colour follows standard error
+//! (anstream: `NO_COLOR`, `CLICOLOR_FORCE`, pipes); results have none, and reach standard output byte by byte. A closed
+//! pipe there is no error; a full disk is, and is told by [`Ui::finish`], so that it never changes what became of a database.
 
 use std::cell::RefCell;
 use std::fmt::Display;
@@ -39,35 +39,15 @@ pub struct Ui {
 }
 
 struct Output {
-    /// What may hold colours, which anstream takes out where nobody would see them.
     stream: BufWriter<Box<dyn Write>>,
-    /// The same standard output, for what must arrive byte for byte.
-    plain: BufWriter<Box<dyn Write>>,
     failure: Option<io::Error>,
 }
 
 impl Output {
-    /// The writer for text that may hold colours, behind everything written so far.
-    fn styled(&mut self) -> &mut impl Write {
-        if !self.plain.buffer().is_empty() {
-            let result = self.plain.flush();
-            self.keep(result);
-        }
-        &mut self.stream
-    }
-
-    /// The writer for bytes, behind everything written so far.
-    fn plain(&mut self) -> &mut impl Write {
-        if !self.stream.buffer().is_empty() {
-            let result = self.stream.flush();
-            self.keep(result);
-        }
-        &mut self.plain
-    }
-
-    fn keep(&mut self, result: io::Result<()>) {
-        if let Err(error) = result {
-            self.failure.get_or_insert(error);
+    /// Writes, unless that failed before: a full buffer would be tried again with each line.
+    fn write(&mut self, write: impl FnOnce(&mut BufWriter<Box<dyn Write>>) -> io::Result<()>) {
+        if self.failure.is_none() {
+            self.failure = write(&mut self.stream).err();
         }
     }
 }
@@ -76,10 +56,8 @@ impl Ui {
     /// A user interface on the process's own streams.
     #[must_use]
     pub fn new(volume: Volume) -> Self {
-        let buffered = |stream| BufWriter::with_capacity(64 * 1024, stream);
-        let stream = buffered(Box::new(anstream::stdout()) as Box<dyn Write>);
-        let plain = buffered(Box::new(io::stdout()));
-        Self { volume, out: RefCell::new(Output { stream, plain, failure: None }), bar: RefCell::new(None) }
+        let stream = BufWriter::with_capacity(64 * 1024, Box::new(io::stdout()) as Box<dyn Write>);
+        Self { volume, out: RefCell::new(Output { stream, failure: None }), bar: RefCell::new(None) }
     }
 
     /// Whether `-v` was given.
@@ -96,25 +74,20 @@ impl Ui {
 
     /// Writes one line of the result.
     pub fn line(&self, text: impl Display) {
-        let mut out = self.out.borrow_mut();
-        let result = writeln!(out.styled(), "{text}");
-        out.keep(result);
+        self.out.borrow_mut().write(|stream| writeln!(stream, "{text}"));
     }
 
     /// Writes a part of the result as it is, escape characters and all.
     pub fn raw(&self, text: &str) {
-        let mut out = self.out.borrow_mut();
-        let result = out.plain().write_all(text.as_bytes());
-        out.keep(result);
+        self.out.borrow_mut().write(|stream| stream.write_all(text.as_bytes()));
     }
 
     /// Writes the result as one JSON document, indented, with a final newline.
     pub fn json(&self, value: &impl Serialize) {
-        let mut out = self.out.borrow_mut();
-        let result = serde_json::to_writer_pretty(out.styled(), value).map_err(io::Error::from);
-        out.keep(result);
-        let result = out.stream.write_all(b"\n");
-        out.keep(result);
+        self.out.borrow_mut().write(|stream| {
+            serde_json::to_writer_pretty(&mut *stream, value)?;
+            stream.write_all(b"\n")
+        });
     }
 
     /// Says what is being done or was done; `-q` hides it.
@@ -149,7 +122,7 @@ impl Ui {
     /// Draws an error, and those found beside it; of many, the first few.
     pub fn error(&self, error: &Error) {
         const SHOWN: usize = 10;
-        let coloured = io::stderr().is_terminal();
+        let coloured = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
         self.say(&draw(error, coloured));
         for other in error.others().iter().take(SHOWN - 1) {
             self.say(&format!("\n{}", draw(other, coloured)));
@@ -211,11 +184,7 @@ impl Ui {
 
     /// Hands everything written so far to standard output.
     pub fn flush(&self) {
-        let mut out = self.out.borrow_mut();
-        let result = out.styled().flush();
-        out.keep(result);
-        let result = out.plain().flush();
-        out.keep(result);
+        self.out.borrow_mut().write(Write::flush);
     }
 
     /// Ends the output.

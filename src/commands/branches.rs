@@ -17,28 +17,25 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let workspace = Workspace::open(context)?;
-    let view = View::new(&workspace, &[]);
+    let view = View::new(&workspace, None);
     let points = workspace.graph.branch_points();
     if arguments.json {
         context.ui.json(&view.branches(&points));
         return Ok(());
     }
+    if points.is_empty() {
+        context.ui.status("no revision branches");
+    }
     for (point, children) in points {
-        let indent = workspace.graph.revision(point).id.as_str().chars().count();
         if context.ui.is_verbose() {
-            context.ui.line(view.block(point));
-        } else {
-            context.ui.line(view.short(point));
+            context.ui.line(view.branch_block(point, &children));
+            continue;
         }
+        let indent = workspace.graph.revision(point).id.as_str().chars().count();
+        context.ui.line(view.short(point));
         for child in children {
-            let message = if context.ui.is_verbose() {
-                format!(", {}", workspace.graph.revision(child).message)
-            } else {
-                String::new()
-            };
-            context.ui.line(format_args!("{:indent$} -> {}{message}", "", view.short(child)));
+            context.ui.line(format_args!("{:indent$} -> {}", "", view.short(child)));
         }
-        context.ui.line("");
     }
     Ok(())
 }

@@ -32,6 +32,7 @@ pub(super) fn write(context: &Context, wanted: Wanted) -> Result<()> {
 /// Writes a revision with several parents.
 pub(super) fn merge(context: &Context, wanted: Wanted) -> Result<()> {
     let workspace = Workspace::open(context)?;
+    let wanted = Wanted { heads: every_head(&workspace, wanted.heads), ..wanted };
     let placement = place(&workspace, &wanted)?;
     if placement.parents.len() < 2 {
         let what = match placement.parents.as_slice() {
@@ -53,6 +54,13 @@ fn place(workspace: &Workspace, wanted: &Wanted) -> Result<Placement> {
             _ => explained,
         }
     })
+}
+
+/// `heads` as all heads, also one that another only depends on: as long as it is a head, a new revision needs the merge.
+fn every_head(workspace: &Workspace, targets: Vec<Target>) -> Vec<Target> {
+    let graph = &workspace.graph;
+    let all = || graph.heads().into_iter().map(|head| Target::named(graph.id(head).clone())).collect();
+    targets.into_iter().flat_map(|target| if target == Target::HEADS { all() } else { vec![target] }).collect()
 }
 
 /// Two branches met, most often in git: which files they are, and the command that joins them.
@@ -112,7 +120,10 @@ fn write_at(context: &Context, workspace: &Workspace, wanted: Wanted, placement:
     let (path, hooks) = writer.write(&new)?;
     let after = match new.parents.as_slice() {
         [] => "a new base".to_owned(),
-        parents => format!("after {}", parents.iter().map(Name::as_str).collect::<Vec<_>>().join(" and ")),
+        [parents @ .., last] if !parents.is_empty() => {
+            format!("after {} and {last}", parents.iter().map(Name::as_str).collect::<Vec<_>>().join(", "))
+        }
+        [parent, ..] => format!("after {parent}"),
     };
     context.ui.line(path.display());
     context.ui.done("created", format_args!("revision {}, {after}", new.id));
@@ -122,7 +133,11 @@ fn write_at(context: &Context, workspace: &Workspace, wanted: Wanted, placement:
             context.ui.status(hook.output.trim_end());
         }
     }
-    context.ui.hint(format_args!("write its SQL into {}, then: aludel upgrade {}", path.display(), new.id));
+    if new.parents.len() > 1 {
+        context.ui.hint(format_args!("a merge needs no SQL of its own; next: aludel upgrade {}", new.id));
+    } else {
+        context.ui.hint(format_args!("write its SQL into {}, then: aludel upgrade {}", path.display(), new.id));
+    }
     Ok(())
 }
 
@@ -152,7 +167,7 @@ fn refuse_label(workspace: &Workspace, label: &Name) -> Result<()> {
     }
 }
 
-/// Where the file goes: as asked, else beside its first parent, else the only version location.
+/// The version location the file goes to: as asked, else its first parent's, else the only one.
 fn directory(workspace: &Workspace, wanted: &Wanted, placement: &Placement) -> Result<PathBuf> {
     let locations: Vec<&PathBuf> =
         workspace.config.settings.version_locations.iter().map(|location| &location.value).collect();
@@ -163,9 +178,15 @@ fn directory(workspace: &Workspace, wanted: &Wanted, placement: &Placement) -> R
                 .hint("add it to `version_locations` in the configuration")),
         };
     }
-    let beside = placement.parents.first().and_then(|parent| workspace.files[parent.index()].path.parent());
-    if let Some(directory) = beside {
-        return Ok(directory.to_owned());
+    if let Some(parent) = placement.parents.first() {
+        let file = &workspace.files[parent.index()].path;
+        // Locations may lie in one another; `file_template` adds the directories below.
+        let around = locations.iter().filter(|location| file.starts_with(plain(location)));
+        if let Some(location) = around.max_by_key(|location| plain(location).components().count()) {
+            let plain = plain(location);
+            // The directory of the settings itself is `.`, and nothing without it.
+            return Ok(if plain.as_os_str().is_empty() { (*location).clone() } else { plain });
+        }
     }
     match locations.as_slice() {
         [location] => Ok((*location).clone()),
@@ -179,8 +200,10 @@ fn directory(workspace: &Workspace, wanted: &Wanted, placement: &Placement) -> R
 }
 
 fn same_directory(one: &std::path::Path, other: &std::path::Path) -> bool {
-    let plain = |path: &std::path::Path| {
-        path.components().filter(|part| *part != std::path::Component::CurDir).collect::<PathBuf>()
-    };
     plain(one) == plain(other)
+}
+
+/// A path without its `./`, as the loader has it.
+fn plain(path: &std::path::Path) -> PathBuf {
+    path.components().filter(|part| *part != std::path::Component::CurDir).collect()
 }

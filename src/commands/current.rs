@@ -37,11 +37,11 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let missing = plan::missing_heads(&workspace.graph, &applied);
     let at_heads = missing.is_empty();
     if arguments.json {
-        let current = View::new(&workspace, &current).list(current.iter().copied());
+        let current = View::new(&workspace, Some(&current)).list(current.iter().copied());
         context.ui.json(&Report { database: standing.place.clone(), at_heads, rows: &standing.rows, current });
     } else {
         // Every line is of a current one: none is marked.
-        let view = View::new(&workspace, &[]);
+        let view = View::new(&workspace, None);
         if context.ui.is_verbose() {
             context.ui.line(format_args!("Current revision(s) for {}:", standing.place));
         }

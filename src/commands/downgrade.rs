@@ -13,8 +13,8 @@ use crate::model::range::Route;
 
 /// Undo revisions, down to a target
 ///
-/// Undoes everything that stands on the target; the target itself stays. A revision without a downgrade section
-/// cannot be undone, and a plan that would have to is refused before anything runs.
+/// Undoes everything that stands on the target; the target itself stays. A revision without a downgrade
+/// section cannot be undone, and a plan that would have to is refused before anything runs.
 ///
 ///   aludel downgrade -1               the last revision
 ///   aludel downgrade 001              everything above 001
@@ -27,7 +27,7 @@ pub struct Arguments {
     #[arg(value_parser = parse_route, allow_hyphen_values = true)]
     target: Route,
 
-    /// Print the SQL that would be run, for review or to be run with psql; nothing is connected to
+    /// Print the SQL that would be run, for review or for psql; no database is asked
     #[arg(long)]
     sql: bool,
 

@@ -9,7 +9,9 @@ use super::workspace::{Workspace, parse_target};
 use crate::error::{Error, Result};
 use crate::model::target::Target;
 
-/// Open a revision's file in your editor: VISUAL, or EDITOR, or the first of a few that is there
+/// Open a revision's file in your editor
+///
+/// The editor is VISUAL, or EDITOR, or the first of a few that is there.
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Which revision: an id, a label, head, current
@@ -20,6 +22,8 @@ pub struct Arguments {
 /// Tried in this order where neither variable is set, as Alembic does.
 const EDITORS: [&str; 5] = ["sensible-editor", "editor", "nano", "vim", "code"];
 
+const ANOTHER: &str = "set EDITOR to the one to use";
+
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let workspace = Workspace::open(context)?;
     let nodes = workspace.find(context, &arguments.target)?;
@@ -28,11 +32,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     }
     let files: Vec<_> = nodes.into_iter().map(|node| workspace.files[node.index()].path.clone()).collect();
     let command = editor(context)?;
-    let status = Command::new(&command[0])
-        .args(&command[1..])
-        .args(&files)
-        .status()
-        .map_err(|cause| Error::failed(format!("cannot start the editor `{}`", command[0])).cause(cause))?;
+    let status = Command::new(&command[0]).args(&command[1..]).args(&files).status().map_err(|cause| {
+        Error::failed(format!("cannot start the editor `{}`", command[0])).cause(cause).hint(ANOTHER)
+    })?;
     if !status.success() {
         return Err(Error::failed(format!("the editor `{}` ended with {status}", command[0])));
     }
@@ -49,6 +51,6 @@ fn editor(context: &Context) -> Result<Vec<String>> {
     let there = |name: &&&str| std::env::split_paths(path).any(|directory| directory.join(**name).is_file());
     match EDITORS.iter().find(there) {
         Some(name) => Ok(vec![(*name).to_owned()]),
-        None => Err(Error::failed("no editor was found").hint("set EDITOR to the one to use")),
+        None => Err(Error::failed("no editor was found").hint(ANOTHER)),
     }
 }

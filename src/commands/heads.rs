@@ -23,10 +23,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let workspace = Workspace::open(context)?;
     let graph = &workspace.graph;
     let heads = if arguments.resolve_dependencies { graph.real_heads() } else { graph.heads() };
-    let view = View::new(&workspace, &[]);
+    let view = View::new(&workspace, None);
     if arguments.json {
         context.ui.json(&view.list(heads));
     } else {
+        if heads.is_empty() {
+            workspace.say_empty(context);
+        }
         for head in heads {
             let text = if context.ui.is_verbose() { view.block(head) } else { view.short(head) };
             context.ui.line(text);

@@ -7,6 +7,7 @@ use super::Context;
 use super::view::View;
 use super::workspace::{Workspace, parse_range};
 use crate::error::Result;
+use crate::model::applied::Applied;
 use crate::model::graph::Node;
 use crate::model::plan;
 use crate::model::range::Range;
@@ -14,8 +15,8 @@ use crate::model::range::Range;
 /// List revisions, newest first
 ///
 ///   aludel history -r 001:003      from 001 to 003
-///   aludel history -r-3:           the last three
-///   aludel history -r current:     what the database lacks
+///   aludel history -r-3:           the head and the three below it
+///   aludel history -r current:     from where the database stands
 ///   aludel history --graph         drawn as a graph
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
@@ -54,12 +55,12 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         Some(range) => plan::history(graph, applied.as_ref(), range).map_err(|error| workspace.explain(&error))?,
         None => graph.history(),
     };
-    let current = match &applied {
-        Some(applied) if arguments.indicate_current => applied.rows(),
-        _ => &[],
-    };
-    let view = View::new(&workspace, current);
+    let marked = applied.as_ref().filter(|_| arguments.indicate_current || arguments.json);
+    let view = View::new(&workspace, marked.map(Applied::rows));
     let ui = context.ui;
+    if graph.is_empty() && !arguments.json {
+        workspace.say_empty(context);
+    }
     if arguments.json {
         ui.json(&view.list(nodes));
     } else if arguments.dot {
@@ -88,7 +89,8 @@ fn draw(workspace: &Workspace, nodes: &[Node], view: &View, context: &Context) {
             ancestors.push(Ancestor::Anonymous);
         }
         let glyph = if workspace.graph.is_head(*node) { "◆" } else { "○" };
-        let text = if context.ui.is_verbose() { view.block(*node) } else { view.graph_line(*node) };
+        // The renderer drops one line end, and the empty line that parts two blocks must stay.
+        let text = if context.ui.is_verbose() { view.block(*node) + "\n" } else { view.graph_line(*node) };
         context.ui.raw(&renderer.next_row(*node, ancestors, glyph.to_owned(), text));
     }
 }

@@ -8,12 +8,12 @@ use super::Context;
 use crate::error::Result;
 use crate::project::{self, InitTemplate, Made};
 
-/// Start a project: migrate.ini, an empty versions/ and the template for new revisions
+/// Start a project: migrate.ini, versions/, and the template for new revisions
 ///
 /// What is there already is kept.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Where
+    /// The project's directory, made where it is missing
     #[arg(default_value = ".")]
     directory: PathBuf,
 
@@ -31,7 +31,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         }
     }
     let here = arguments.directory == std::path::Path::new(".");
-    let change = if here { String::new() } else { format!("cd {} && ", arguments.directory.display()) };
+    let change = if here { String::new() } else { format!("cd {} && ", quoted(&arguments.directory)) };
     context.ui.hint(format_args!("{change}aludel revision -m \"first tables\""));
     Ok(())
+}
+
+/// A path as a shell reads it back.
+fn quoted(path: &std::path::Path) -> String {
+    let path = path.display().to_string();
+    shlex::try_quote(&path).map_or_else(|_| path.clone(), std::borrow::Cow::into_owned)
 }

@@ -16,7 +16,7 @@ use crate::model::target::Target;
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// What it does, in a line; also makes the file's name
-    #[arg(short, long, default_value = "")]
+    #[arg(short, long, default_value = "", hide_default_value = true)]
     message: String,
 
     /// Its id, instead of one made up

@@ -23,7 +23,7 @@ pub struct Arguments {
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let workspace = Workspace::open(context)?;
     let nodes = workspace.find(context, &arguments.target)?;
-    let view = View::new(&workspace, &[]);
+    let view = View::new(&workspace, None);
     if arguments.json {
         context.ui.json(&view.list(nodes));
     } else {

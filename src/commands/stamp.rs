@@ -10,12 +10,12 @@ use super::workspace::{Start, parse_route, parse_start, parse_wait};
 use crate::error::Result;
 use crate::model::range::Route;
 
-/// Say which revisions a database is at, without running them
+/// Record which revisions a database is at, without running them
 ///
-/// For a database that was built by hand, by another tool, or restored: the rows of the version table are set, and
-/// nothing else is touched. The table is made where it is missing.
+/// For a database that was built by hand, by another tool, or restored: the rows of the version table
+/// are set, and nothing else is touched. The table is made where it is missing.
 ///
-///   aludel stamp 002          it is at 002, and at what else it was that 002 neither needs nor is needed by
+///   aludel stamp 002          it is at 002; rows of other branches stay
 ///   aludel stamp 003 004      it is at both
 ///   aludel stamp --purge 002  it is at 002 and nothing else, whatever the rows say, unknown ones too
 ///   aludel stamp base         it is at nothing

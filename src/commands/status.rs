@@ -11,7 +11,7 @@ use crate::model::applied::Applied;
 use crate::model::graph::Node;
 use crate::model::plan;
 
-/// Show on one screen where the database stands: applied, pending, unknown rows, heads
+/// Show where the database stands: applied, pending, unknown rows, heads
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// Print JSON
@@ -44,7 +44,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let current = plan::current(graph, &applied);
     let at_heads = unknown.is_empty() && plan::missing_heads(graph, &applied).is_empty();
     let pending = pending(&workspace, &applied);
-    let view = View::new(&workspace, &current);
+    let view = View::new(&workspace, Some(&current));
     if arguments.json {
         let is_applied = |node: &Node| applied.contains(*node);
         context.ui.json(&Report {

@@ -28,7 +28,7 @@ pub struct Arguments {
     #[arg(value_parser = parse_route)]
     target: Route,
 
-    /// Print the SQL that would be run, for review or to be run with psql; nothing is connected to
+    /// Print the SQL that would be run, for review or for psql; no database is asked
     #[arg(long)]
     sql: bool,
 

@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::workspace::Workspace;
 use crate::model::graph::Node;
 
-/// Shows revisions of one workspace, marking those the database is at.
+/// Shows revisions of one workspace, marking those the database is at where it was asked.
 pub(super) struct View<'a> {
     workspace: &'a Workspace,
-    current: &'a [Node],
+    current: Option<&'a [Node]>,
 }
 
 /// A revision as JSON; the fields are documented in docs/json.md and only ever added to.
@@ -26,7 +26,7 @@ pub(super) struct RevisionView<'a> {
     is_head: bool,
     is_branch_point: bool,
     is_merge_point: bool,
-    is_current: bool,
+    is_current: Option<bool>,
 }
 
 /// A branch point as JSON.
@@ -38,7 +38,7 @@ pub(super) struct BranchView<'a> {
 }
 
 impl<'a> View<'a> {
-    pub(super) fn new(workspace: &'a Workspace, current: &'a [Node]) -> Self {
+    pub(super) fn new(workspace: &'a Workspace, current: Option<&'a [Node]>) -> Self {
         Self { workspace, current }
     }
 
@@ -64,7 +64,7 @@ impl<'a> View<'a> {
         } else if graph.is_head(node) {
             marks.push_str(" (effective head)");
         }
-        if self.current.contains(&node) {
+        if self.current.is_some_and(|current| current.contains(&node)) {
             marks.push_str(" (current)");
         }
         if graph.is_branch_point(node) {
@@ -106,6 +106,18 @@ impl<'a> View<'a> {
 
     /// Everything about a revision, over several lines, ending in an empty one.
     pub(super) fn block(&self, node: Node) -> String {
+        let children = self.ids(self.workspace.graph.children(node));
+        let children = (children.len() > 1).then(|| format!("Branches into: {}", children.join(", ")));
+        self.block_with(node, children)
+    }
+
+    /// The same for a branch point, with a line for each revision that it branches into.
+    pub(super) fn branch_block(&self, point: Node, children: &[Node]) -> String {
+        let children: Vec<String> = children.iter().map(|child| format!("    {}", self.graph_line(*child))).collect();
+        self.block_with(point, Some(format!("Branches into:\n{}", children.join("\n"))))
+    }
+
+    fn block_with(&self, node: Node, children: Option<String>) -> String {
         let graph = &self.workspace.graph;
         let mut lines = vec![format!("Rev: {}", self.short(node))];
         let parents = self.ids(graph.parents(node));
@@ -118,10 +130,7 @@ impl<'a> View<'a> {
         if !dependencies.is_empty() {
             lines.push(format!("Also depends on: {}", dependencies.join(", ")));
         }
-        let children = self.ids(graph.children(node));
-        if children.len() > 1 {
-            lines.push(format!("Branches into: {}", children.join(", ")));
-        }
+        lines.extend(children);
         let labels = graph.effective_labels(node);
         if !labels.is_empty() {
             let labels: Vec<&str> = labels.iter().map(|label| label.as_str()).collect();
@@ -153,7 +162,7 @@ impl<'a> View<'a> {
             is_head: graph.is_head(node),
             is_branch_point: graph.is_branch_point(node),
             is_merge_point: graph.is_merge_point(node),
-            is_current: self.current.contains(&node),
+            is_current: self.current.map(|current| current.contains(&node)),
         }
     }
 

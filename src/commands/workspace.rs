@@ -44,8 +44,8 @@ pub(super) fn parse_start(text: &str) -> std::result::Result<Start, String> {
 
 pub(super) fn parse_wait(text: &str) -> std::result::Result<Duration, String> {
     config::values::duration(text).map_err(|error| match error.hint {
-        Some(hint) => format!("{}; {hint}", error.problem),
-        None => error.problem,
+        Some(hint) => format!("it {}; {hint}", error.problem),
+        None => format!("it {}", error.problem),
     })
 }
 
@@ -77,6 +77,12 @@ impl Workspace {
         self.files[node.index()].path.to_string_lossy()
     }
 
+    /// Says that there is nothing to list, and how that changes; an empty answer alone might be a wrong directory.
+    pub(super) fn say_empty(&self, context: &Context) {
+        context.ui.status("there are no revisions yet");
+        context.ui.hint("aludel revision -m \"first tables\"");
+    }
+
     /// When a revision's file says it was made.
     pub(super) fn created(&self, node: Node) -> Option<String> {
         self.files[node.index()].settings.created.map(|time| time.to_rfc3339())
@@ -105,7 +111,7 @@ impl Workspace {
     /// The revisions that a target of `show` and `edit` means; only `current` asks the database.
     pub(super) fn find(&self, context: &Context, target: &Target) -> Result<Vec<Node>> {
         let applied = if target.is_current() { Some(self.applied(&self.standing(context)?.rows)?) } else { None };
-        let landings = plan::resolve(&self.graph, applied.as_ref(), target).map_err(|error| self.explain(&error))?;
+        let landings = plan::find(&self.graph, applied.as_ref(), target).map_err(|error| self.explain(&error))?;
         let node = |landing| match landing {
             Landing::Revision(node) => Some(node),
             Landing::Base | Landing::Beyond => None,

@@ -25,7 +25,7 @@ pub use downgrade::{beside_branch, downgrade};
 pub use error::PlanError;
 pub use history::history;
 pub use placement::{Placement, Splice, placement};
-pub use resolve::{Landing, check_branch, resolve, start, start_of_route};
+pub use resolve::{Landing, check_branch, find, resolve, start, start_of_route};
 pub use stamp::{Purge, Stamp, stamp};
 pub use upgrade::upgrade;
 

@@ -134,15 +134,15 @@ fn unlistable(path: &Path, error: std::io::Error) -> Error {
     Error::failed(format!("cannot list `{}`", path.display())).cause(error)
 }
 
-/// Refuses a new file whose name differs from one that is there only in case.
-pub(super) fn refuse_same_but_for_case(directory: &Path, name: &str) -> Result<()> {
+/// Refuses a new file whose name differs from one that is there only in case; `shown` is the directory as it was typed.
+pub(super) fn refuse_same_but_for_case(directory: &Path, shown: &Path, name: &str) -> Result<()> {
     let entries = std::fs::read_dir(directory).map_err(|error| unlistable(directory, error))?;
     let lower = name.to_lowercase();
     for entry in entries.flatten() {
         let other = entry.file_name();
         let other = other.to_string_lossy();
         if other != name && other.to_lowercase() == lower {
-            return same_but_for_case(directory, &[other.into_owned(), name.to_owned()])
+            return same_but_for_case(shown, &[other.into_owned(), name.to_owned()])
                 .into_iter()
                 .next()
                 .map_or(Ok(()), Err);

@@ -66,7 +66,8 @@ impl Writer {
         self.check_directory(new, &name)?;
         let path = new.directory.join(&name);
         let text = self.render(new)?;
-        self.check(new, &path, &text).map_err(|error| error.note("nothing was written"))?;
+        self.check(new, &path, &text, "the template lost")
+            .map_err(|error| error.note(self.maker()).note("nothing was written"))?;
         write_new(&new.directory, &name, &path, &text)?;
         let ran = hooks::run(&self.hooks, &path)?;
         if !ran.is_empty() {
@@ -110,14 +111,16 @@ impl Writer {
         template::render_file(&self.template.display().to_string(), own.as_deref().unwrap_or(TEMPLATE), values)
     }
 
-    /// Whether `text` says what `new` is.
-    fn check(&self, new: &NewRevision, path: &Path, text: &str) -> Result<()> {
+    fn maker(&self) -> String {
+        format!("the file was made by `{}`", self.template.display())
+    }
+
+    /// Whether `text` says what `new` is; `blame` begins the sentence for what it does not say.
+    fn check(&self, new: &NewRevision, path: &Path, text: &str, blame: &str) -> Result<()> {
         let shown = path.display().to_string();
-        let by = format!("the file was made by `{}`", self.template.display());
-        let header =
-            Header::parse(text).map_err(|error| explain::header_error(&shown, text, error).note(by.clone()))?;
+        let header = Header::parse(text).map_err(|error| explain::header_error(&shown, text, error))?;
         let Some((key, wanted)) = lost(new, &header) else { return Ok(()) };
-        let error = Error::failed(format!("the template lost `{key}`: the header should say `{wanted}`")).note(by);
+        let error = Error::failed(format!("{blame} `{key}`: the header should say `{wanted}`"));
         Err(match header::locate(text, key, None) {
             Some(range) => error.at(Excerpt::new(shown, text, range, 1)),
             None => error.hint(format!("add a line `-- {key}: {{{{ {key} | yaml }}}}` to the template")),
@@ -126,11 +129,11 @@ impl Writer {
 
     /// A hook may format the file as it likes, but not change what the header says.
     fn check_after_hooks(&self, new: &NewRevision, path: &Path) -> Result<()> {
-        let wrong = |error: Error| error.note("a post-write hook changed the header; the file is kept as it left it");
+        let wrong = |error: Error| error.note("the file is kept as `post_write_hooks` left it");
         let bytes = std::fs::read(path)
             .map_err(|error| wrong(Error::failed(format!("cannot read `{}` back", path.display())).cause(error)))?;
         let text = String::from_utf8_lossy(source::without_mark(&bytes));
-        self.check(new, path, &text).map_err(wrong)
+        self.check(new, path, &text, "a post-write hook changed").map_err(wrong)
     }
 }
 
@@ -156,7 +159,8 @@ fn write_new(directory: &Path, name: &str, path: &Path, text: &str) -> Result<()
     let failed = |error| Error::failed(format!("cannot write `{}`", path.display())).cause(error);
     let real = make_parent(directory, name, path)?;
     let file_name = Path::new(name).file_name().unwrap_or_default();
-    listing::refuse_same_but_for_case(&real, &file_name.to_string_lossy())?;
+    let shown = path.parent().unwrap_or(directory);
+    listing::refuse_same_but_for_case(&real, shown, &file_name.to_string_lossy())?;
     let real = real.join(file_name);
     let mut file = File::options().write(true).create_new(true).open(&real).map_err(|error| {
         if error.kind() == std::io::ErrorKind::AlreadyExists {
@@ -398,7 +402,7 @@ mod tests {
         writer.hooks = vec![command("sed -i s/002/001/ {}").unwrap()];
         let error = writer.write(&NewRevision { id: name("x"), ..new(directory.path()) }).unwrap_err();
         assert!(error.title().contains("`parents`"), "{error}");
-        assert!(error.notes().iter().any(|note| note.contains("hook changed the header")));
+        assert!(error.notes().iter().any(|note| note.contains("post_write_hooks")));
         writer.hooks = vec![command("false").unwrap()];
         let error = writer.write(&NewRevision { id: name("y"), ..new(directory.path()) }).unwrap_err();
         assert!(error.notes()[0].contains("is kept"), "{:?}", error.notes());

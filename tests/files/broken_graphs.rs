@@ -238,18 +238,13 @@ error: `b2` is the label of one revision and the id of another
 $ aludel heads
 exit code: 1
 ----- stderr
-error: `a1` is the label of one revision and the id of another
+error: `a1` is the id of a revision and its label as well
  --> versions/1.sql:3:12
   |
 3 | -- labels: a1
   |            ^^
   |
- ::: versions/1.sql:1:14
-  |
-1 | -- revision: a1
-  |              ^^
-  |
-  = hint: give the label another name
+  = hint: take the label out: the id alone does all that it would
 
 "#]],
     );
@@ -268,6 +263,8 @@ error: revision b2 is its own parent
   |
 2 | -- parents: b2
   |             ^^
+  |
+  = hint: name the revision before it; nothing for a base
 
 "#]],
     );
@@ -282,6 +279,8 @@ error: revision b2 depends on itself
   |
 3 | -- depends_on: b2
   |                ^^
+  |
+  = hint: take it out of `depends_on`
 
 "#]],
     );
@@ -292,7 +291,12 @@ $ aludel heads
 exit code: 1
 ----- stderr
 error: revision b2 depends on itself
-note: in versions/2.sql
+ --> versions/2.sql:4:16
+  |
+4 | -- depends_on: x
+  |                ^
+  |
+  = hint: take it out of `depends_on`
 
 "#]],
     );
@@ -383,12 +387,16 @@ $ aludel heads
 exit code: 1
 ----- stderr
 error: revisions need each other in a circle: a1 -> b2 -> a1
- --> versions/2.sql:2:13
+ --> versions/1.sql:3:16
+  |
+3 | -- depends_on: x
+  |                ^
+  |
+ ::: versions/2.sql:2:13
   |
 2 | -- parents: a1
   |             ^^
   |
-  = note: in versions/1.sql
   = hint: one of them names a wrong parent or dependency
 
 "#]],
@@ -414,7 +422,7 @@ error: revisions need each other in a circle: a1 -> b2 -> a1
 2 | -- parents: a1
   |             ^^
   |
-  = note: 1 revision more are part of it
+  = note: another revision is part of it
   = hint: one of them names a wrong parent or dependency
 
 "#]],
@@ -455,6 +463,8 @@ error: revision b2 is its own parent
   |
 2 | -- parents: b2
   |             ^^
+  |
+  = hint: name the revision before it; nothing for a base
 
 error: revision c3 depends on something that no file defines: `yy`
  --> versions/3.sql:3:16

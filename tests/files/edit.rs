@@ -65,6 +65,7 @@ exit code: 1
 ----- stderr
 error: cannot start the editor `no_such_editor`
 note: caused by: No such file or directory (os error 2)
+hint: set EDITOR to the one to use
 
 "#]],
     );

@@ -63,7 +63,6 @@ exit code: 0
     -> 003 (analogies)
     -> 004 (billing)
 
-
 "#]],
     );
     did(

@@ -40,15 +40,26 @@ hint: aludel revision -m "first tables"
 
 $ aludel heads
 exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
 $ aludel history
 exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
 $ aludel history --graph
 exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
 $ aludel branches
 exit code: 0
+----- stderr
+no revision branches
 
 $ aludel show head
 exit code: 0
@@ -69,7 +80,7 @@ exit code: 0
 "#]],
     );
     assert_eq!(project.list("."), ["migrate.ini", "templates", "versions"]);
-    assert_eq!(project.list("versions"), [".gitkeep", "b87c8f4cd5af_first_tables.sql"]);
+    assert_eq!(project.list("versions"), [".gitkeep", "789041c98ac3_first_tables.sql"]);
 }
 
 #[test]
@@ -122,7 +133,7 @@ created my app/db/migrate.ini
 created my app/db/versions
 created my app/db/versions/.gitkeep
 created my app/db/templates/revision.sql.j2
-hint: cd my app/db && aludel revision -m "first tables"
+hint: cd 'my app/db' && aludel revision -m "first tables"
 
 $ aludel -c 'my app/db/migrate.ini' revision -m one --rev-id 1
 exit code: 0

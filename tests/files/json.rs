@@ -1,1 +1,112 @@
+//! docs/json.md and what the commands print say the same: each field, its type, their order.
 
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::support::{Database, Project};
+use crate::world::{merged, shop};
+
+/// The fields of docs/json.md and their types, by the heading above their table.
+type Documented = BTreeMap<String, Vec<(String, String)>>;
+
+fn documented() -> Documented {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.md")).unwrap();
+    let mut tables = Documented::new();
+    let mut heading = "";
+    for line in text.lines() {
+        if line.starts_with('#') {
+            heading = line.trim_start_matches('#').trim();
+        } else if let Some(row) = line.strip_prefix("| `") {
+            let mut cells = row.split(" | ");
+            let name = cells.next().unwrap().trim_end_matches('`').to_owned();
+            tables.entry(heading.to_owned()).or_default().push((name, cells.next().unwrap().to_owned()));
+        }
+    }
+    tables
+}
+
+/// Whether `value` is an object with exactly these fields.
+#[track_caller]
+fn check(tables: &Documented, value: &Value, fields: &[(String, String)]) {
+    let object = value.as_object().unwrap_or_else(|| panic!("no object: {value}"));
+    let names: Vec<&str> = fields.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(object.keys().collect::<Vec<_>>(), names);
+    for (name, kind) in fields {
+        check_type(tables, &object[name], kind, name);
+    }
+}
+
+#[track_caller]
+fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
+    let right = match kind {
+        "string" => value.is_string(),
+        "boolean" => value.is_boolean(),
+        "string or null" => value.is_string() || value.is_null(),
+        "boolean or null" => value.is_boolean() || value.is_null(),
+        "list of strings" => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
+        "list of revisions" => each(tables, value, &tables["A revision"]) > 0,
+        "list of steps" => each(tables, value, &tables["A step"]) > 0,
+        _ => panic!("docs/json.md: the type `{kind}` is unknown to its test"),
+    };
+    assert!(right, "`{name}` is no {kind}: {value}");
+}
+
+/// Checks each of a list, and says how many there were: nothing is shown by an empty one.
+#[track_caller]
+fn each(tables: &Documented, value: &Value, fields: &[(String, String)]) -> usize {
+    let items = value.as_array().unwrap_or_else(|| panic!("no list: {value}"));
+    items.iter().for_each(|item| check(tables, item, fields));
+    items.len()
+}
+
+fn json(project: &Project, arguments: &str) -> Value {
+    let ran = project.aludel(arguments.split(' ').chain(["--json"])).succeeded();
+    serde_json::from_str(&ran.stdout).unwrap_or_else(|error| panic!("{arguments}: {error}: {}", ran.stdout))
+}
+
+#[test]
+fn the_files_alone() {
+    let tables = documented();
+    let (shop, merged) = (shop(), merged());
+    for arguments in ["heads", "history", "show 001"] {
+        assert!(each(&tables, &json(&shop, arguments), &tables["A revision"]) > 0, "{arguments}");
+    }
+    let points = json(&merged, "branches");
+    let fields = [&tables["A revision"][..], &tables["`branches`"][..]].concat();
+    assert_eq!(each(&tables, &points, &fields), 1);
+    for arguments in ["plan upgrade head --from base", "plan downgrade base --from head"] {
+        let plan = json(&merged, arguments);
+        check(&tables, &plan, &tables["`plan`"]);
+        assert_eq!(plan["steps"].as_array().map(Vec::len), Some(6), "{arguments}");
+    }
+    assert_eq!(json(&merged, "heads")[0]["is_current"], Value::Null);
+}
+
+#[test]
+fn with_a_database() {
+    let (tables, project, database) = (documented(), merged(), Database::create());
+    project.write("migrate.ini", format!("[migrate]\nurl = {}\n", database.url()));
+    let _ = project.aludel(["stamp", "003"]).succeeded();
+    let current = json(&project, "current");
+    check(&tables, &current, &tables["`current`"]);
+    assert_eq!(current["rows"], serde_json::json!(["003"]));
+    assert_eq!(current["at_heads"], false);
+    assert_eq!(current["current"][0]["is_current"], true);
+    let status = json(&project, "status");
+    check(&tables, &status, &tables["`status`"]);
+    assert_eq!(status["applied"], serde_json::json!(["001", "002", "003"]));
+    let pending: Vec<&Value> = status["pending"].as_array().unwrap().iter().map(|one| &one["revision"]).collect();
+    assert_eq!(pending, ["004", "005", "006"]);
+    let marked: Vec<Value> =
+        json(&project, "history -i").as_array().unwrap().iter().map(|one| one["is_current"].clone()).collect();
+    assert_eq!(Value::Array(marked), serde_json::json!([false, false, true, false, false, false]));
+}
+
+#[test]
+fn an_error_prints_nothing() {
+    for arguments in ["show 999", "history -r 999:", "plan upgrade 999 --from base", "current", "status"] {
+        let ran = shop().aludel(arguments.split(' ').chain(["--json"]));
+        assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{arguments}: {}", ran.stderr);
+    }
+}

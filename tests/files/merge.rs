@@ -17,33 +17,53 @@ fn heads_are_joined() {
         ),
         str![[r#"
 $ aludel merge heads -m 'join all' --branch-label release
-exit code: 1
+exit code: 0
+----- stdout
+versions/006_join_all.sql
 ----- stderr
-error: a merge joins several revisions, and there is only 005
-hint: `aludel heads` lists the heads; nothing needs to be joined where there is one
+created revision 006, after 004 and 005
+hint: a merge needs no SQL of its own; next: aludel upgrade 006
 
 $ aludel heads
 exit code: 0
 ----- stdout
-004 (shop, store) (effective head)
-005 (billing) (head)
+006 (billing, release, shop, store) (head) (mergepoint)
 
 $ aludel show head
-exit code: 1
------ stderr
-error: there are 2 heads: 004, 005
-hint: name one of them, or `LABEL@head`, or `heads` for all
-hint: or join them: aludel merge heads -m "..."
+exit code: 0
+----- stdout
+Rev: 006 (billing, release, shop, store) (head) (mergepoint)
+Merges: 004, 005
+Branch names: billing, release, shop, store
+Path: versions/006_join_all.sql
+Created: 2025-01-02T03:04:05+00:00
+
+    join all
+
 
 $ aludel merge heads
 exit code: 1
 ----- stderr
-error: a merge joins several revisions, and there is only 005
+error: a merge joins several revisions, and there is only 006
 hint: `aludel heads` lists the heads; nothing needs to be joined where there is one
 
 "#]],
     );
-    same(project.read("versions/006_join_all.sql"), str![]);
+    same(
+        project.read("versions/006_join_all.sql"),
+        str![[r#"
+-- revision: 006
+-- parents: [004, 005]
+-- message: join all
+-- created: 2025-01-02T03:04:05Z
+-- labels: release
+
+-- migrate:upgrade
+
+-- migrate:downgrade
+
+"#]],
+    );
 }
 
 #[test]
@@ -58,7 +78,7 @@ exit code: 0
 versions/joined.sql
 ----- stderr
 created revision joined, after 004 and 005
-hint: write its SQL into versions/joined.sql, then: aludel upgrade joined
+hint: a merge needs no SQL of its own; next: aludel upgrade joined
 
 $ aludel history -r joined:
 exit code: 0
@@ -110,8 +130,8 @@ error: 006 is named twice
 $ aludel merge 003 004
 exit code: 1
 ----- stderr
-error: revision 003 is no head: 005 follow it
-hint: give --splice to start a branch there, or name a head
+error: revision 003 is no head: 005 follows it
+hint: name a head, or give --splice to start a branch there
 
 $ aludel merge 003 004 --splice
 exit code: 0
@@ -119,7 +139,7 @@ exit code: 0
 versions/007.sql
 ----- stderr
 created revision 007, after 003 and 004
-hint: write its SQL into versions/007.sql, then: aludel upgrade 007
+hint: a merge needs no SQL of its own; next: aludel upgrade 007
 
 $ aludel merge 003 999
 exit code: 1
@@ -139,10 +159,20 @@ exit code: 0
 versions/008.sql
 ----- stderr
 created revision 008, after 005 and 003
-hint: write its SQL into versions/008.sql, then: aludel upgrade 008
+hint: a merge needs no SQL of its own; next: aludel upgrade 008
 
 "#]],
     );
-    assert_eq!(project.list("versions").len(), before.len() + 1);
-    same(session(&empty(), "merge heads"), str![]);
+    assert_eq!(project.list("versions").len(), before.len() + 2);
+    same(
+        session(&empty(), "merge heads"),
+        str![[r#"
+$ aludel merge heads
+exit code: 1
+----- stderr
+error: a merge joins several revisions, and there is no revision
+hint: `aludel heads` lists the heads; nothing needs to be joined where there is one
+
+"#]],
+    );
 }

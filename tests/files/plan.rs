@@ -34,8 +34,8 @@ upgrade 005, 004 -> 006, merge "billing" and shop
 $ aludel plan upgrade head --from 005,004
 exit code: 1
 ----- stderr
-error: the version table holds 005 and also 004, which 005 already implies
-hint: aludel stamp 005
+error: 005 already implies 004
+hint: name 005 alone
 
 $ aludel plan upgrade head --from 006
 exit code: 0
@@ -231,7 +231,7 @@ Options of every command:
       --url <URL>       The database, instead of the configuration's `url`: a URL, `key=value`
                         pairs, or `local`
   -q, --quiet           Say nothing but results, warnings and errors
-  -v, --verbose         Say more
+  -v, --verbose         Say more, and show listed revisions in full
 
 $ aludel plan sideways
 exit code: 2
@@ -261,8 +261,8 @@ hint: `aludel history` lists the revisions
 $ aludel plan upgrade head --from 005,003
 exit code: 1
 ----- stderr
-error: the version table holds 005 and also 003, which 005 already implies
-hint: aludel stamp 005
+error: 005 already implies 003
+hint: name 005 alone
 
 $ aludel plan upgrade head --from ''
 exit code: 2

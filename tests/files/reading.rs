@@ -81,7 +81,7 @@ exit code: 0
     "is_head": true,
     "is_branch_point": false,
     "is_merge_point": true,
-    "is_current": false
+    "is_current": null
   }
 ]
 
@@ -101,19 +101,17 @@ exit code: 0
     -> 003 (billing)
     -> 004 (shop, store) (effective head)
 
-
 $ aludel branches -v
 exit code: 0
 ----- stdout
 Rev: 002 (branchpoint)
 Parent: 001
-Branches into: 003, 004
+Branches into:
+    003 (billing), plans
+    004 (shop, store) (effective head), carts
 Path: versions/002_users.sql
 
     users
-
-    -> 003 (billing), plans
-    -> 004 (shop, store) (effective head), carts
 
 
 $ aludel branches --json
@@ -133,7 +131,7 @@ exit code: 0
     "is_head": false,
     "is_branch_point": true,
     "is_merge_point": false,
-    "is_current": false,
+    "is_current": null,
     "branches_into": [
       "003",
       "004"
@@ -148,6 +146,8 @@ exit code: 0
         str![[r#"
 $ aludel branches
 exit code: 0
+----- stderr
+no revision branches
 
 $ aludel branches --json
 exit code: 0
@@ -168,6 +168,9 @@ fn nothing_to_read() {
         str![[r#"
 $ aludel heads
 exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
 $ aludel heads --json
 exit code: 0
@@ -176,12 +179,18 @@ exit code: 0
 
 $ aludel history
 exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
 $ aludel -q history
 exit code: 0
 
 $ aludel history --graph
 exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
 $ aludel history --dot
 exit code: 0
@@ -190,6 +199,9 @@ digraph revisions {
     rankdir = BT;
     node [shape = box];
 }
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
 $ aludel show base
 exit code: 0
@@ -283,7 +295,7 @@ exit code: 0
     "is_head": true,
     "is_branch_point": false,
     "is_merge_point": true,
-    "is_current": false
+    "is_current": null
   },
   {
     "revision": "005",
@@ -302,7 +314,7 @@ exit code: 0
     "is_head": false,
     "is_branch_point": false,
     "is_merge_point": false,
-    "is_current": false
+    "is_current": null
   },
   {
     "revision": "003",
@@ -319,7 +331,7 @@ exit code: 0
     "is_head": false,
     "is_branch_point": false,
     "is_merge_point": false,
-    "is_current": false
+    "is_current": null
   },
   {
     "revision": "004",
@@ -337,7 +349,7 @@ exit code: 0
     "is_head": false,
     "is_branch_point": false,
     "is_merge_point": false,
-    "is_current": false
+    "is_current": null
   },
   {
     "revision": "002",
@@ -352,7 +364,7 @@ exit code: 0
     "is_head": false,
     "is_branch_point": true,
     "is_merge_point": false,
-    "is_current": false
+    "is_current": null
   },
   {
     "revision": "001",
@@ -365,7 +377,7 @@ exit code: 0
     "is_head": false,
     "is_branch_point": false,
     "is_merge_point": false,
-    "is_current": false
+    "is_current": null
   }
 ]
 
@@ -460,8 +472,8 @@ hint: name the revision to go to
 $ aludel history -r 006-1:
 exit code: 1
 ----- stderr
-error: `006-1` is relative, and there is nothing to count from
-hint: name a revision: `ID+1`, `head-1`
+error: `006-1` counts steps, and here a revision has to be named itself
+hint: `aludel show 006-1` says which one it is
 
 $ aludel history -r 002
 exit code: 2
@@ -469,6 +481,124 @@ exit code: 2
 error: invalid value '002' for '--rev-range <FROM:TO>': a range is FROM:TO, with one colon
 
 For more information, try '--help'.
+
+"#]],
+    );
+}
+
+/// Where nothing branches, counting works.
+#[test]
+fn ranges_that_count() {
+    let text = |id: &str, parent: &str| format!("-- revision: {id}\n-- parents: {parent}\n\n-- migrate:upgrade\n");
+    let texts = [text("1", ""), text("2", "1"), text("3", "2"), text("4", "3")];
+    let project =
+        crate::world::with(["1.sql", "2.sql", "3.sql", "4.sql"].into_iter().zip(texts.iter().map(String::as_str)));
+    same(
+        session(
+            &project,
+            "history -r-2:
+             history -r -2:
+             history -r -2:3
+             history -r -4:
+             history -r -99:
+             history -r head-1:
+             history -r 1+1:
+             history -r 1:+2
+             history -r :head-2
+             show head-1
+             show 1+1
+             show 1-1
+             show 1-2
+             show -1",
+        ),
+        str![[r#"
+$ aludel history -r-2:
+exit code: 0
+----- stdout
+3 -> 4 (head)
+2 -> 3
+1 -> 2
+
+$ aludel history -r -2:
+exit code: 0
+----- stdout
+3 -> 4 (head)
+2 -> 3
+1 -> 2
+
+$ aludel history -r -2:3
+exit code: 0
+----- stdout
+2 -> 3
+1 -> 2
+
+$ aludel history -r -4:
+exit code: 1
+----- stderr
+error: the range begins before the first revision
+hint: leave out its lower end: `-r :`
+
+$ aludel history -r -99:
+exit code: 1
+----- stderr
+error: `-99` goes too far: from 4 there are 4 steps
+
+$ aludel history -r head-1:
+exit code: 1
+----- stderr
+error: `head-1` counts steps, and here a revision has to be named itself
+hint: `aludel show head-1` says which one it is
+
+$ aludel history -r 1+1:
+exit code: 1
+----- stderr
+error: `1+1` counts steps, and here a revision has to be named itself
+hint: `aludel show 1+1` says which one it is
+
+$ aludel history -r 1:+2
+exit code: 0
+----- stdout
+2 -> 3
+1 -> 2
+<base> -> 1
+
+$ aludel history -r :head-2
+exit code: 0
+----- stdout
+1 -> 2
+<base> -> 1
+
+$ aludel show head-1
+exit code: 0
+----- stdout
+Rev: 3
+Parent: 2
+Path: versions/3.sql
+
+
+$ aludel show 1+1
+exit code: 0
+----- stdout
+Rev: 2
+Parent: 1
+Path: versions/2.sql
+
+
+$ aludel show 1-1
+exit code: 0
+
+$ aludel show 1-2
+exit code: 1
+----- stderr
+error: `-2` goes too far: from 1 there is 1 step
+
+$ aludel show -1
+exit code: 0
+----- stdout
+Rev: 3
+Parent: 2
+Path: versions/3.sql
+
 
 "#]],
     );
@@ -579,35 +709,41 @@ exit code: 0
 │ │  Path: versions/006_merge.sql
 │ │
 │ │      merge "billing" and shop
+│ │
 ○ │  Rev: 005 (billing)
 ├─╮  Parent: 003
 │ │  Also depends on: 004
 │ │  Branch names: billing
 │ │  Path: versions/005.sql
+│ │
 ○ │  Rev: 003 (billing)
 │ │  Parent: 002
 │ │  Branch names: billing
 │ │  Path: versions/003_plans.sql
 │ │
 │ │      plans
+│ │
 │ ○  Rev: 004 (shop, store)
 ├─╯  Parent: 002
 │    Branch names: shop, store
 │    Path: versions/004_carts.sql
 │
 │        carts
+│
 ○  Rev: 002 (branchpoint)
 │  Parent: 001
 │  Branches into: 003, 004
 │  Path: versions/002_users.sql
 │
 │      users
+│
 ○  Rev: 001
    Parent: <base>
    Path: versions/001_first_tables.sql
    Created: 2025-11-20T09:30:00+00:00
 
        first tables
+
 
 $ aludel history --graph -r 003:
 exit code: 0
@@ -771,14 +907,19 @@ Path: versions/006_merge.sql
 $ aludel show head-1
 exit code: 1
 ----- stderr
-error: `head-1` is relative, and there is nothing to count from
-hint: name a revision: `ID+1`, `head-1`
+error: `-1` is ambiguous: from 006 it could go to 005, 004
+hint: name the revision to go to
 
 $ aludel show 001+1
-exit code: 1
------ stderr
-error: `001+1` is relative, and there is nothing to count from
-hint: name a revision: `ID+1`, `head-1`
+exit code: 0
+----- stdout
+Rev: 002 (branchpoint)
+Parent: 001
+Branches into: 003, 004
+Path: versions/002_users.sql
+
+    users
+
 
 $ aludel show base
 exit code: 0
@@ -803,7 +944,7 @@ exit code: 0
     "is_head": false,
     "is_branch_point": false,
     "is_merge_point": false,
-    "is_current": false
+    "is_current": null
   }
 ]
 
@@ -923,14 +1064,13 @@ For more information, try '--help'.
 $ aludel show 001-5
 exit code: 1
 ----- stderr
-error: `001-5` is relative, and there is nothing to count from
-hint: name a revision: `ID+1`, `head-1`
+error: `-5` goes too far: from 001 there is 1 step
 
 $ aludel show 001+99
 exit code: 1
 ----- stderr
-error: `001+99` is relative, and there is nothing to count from
-hint: name a revision: `ID+1`, `head-1`
+error: `+99` is ambiguous: from 002 it could go to 003, 004
+hint: name the revision to go to
 
 $ aludel show heads@head
 exit code: 2

@@ -115,7 +115,7 @@ exit code: 0
 versions/006_merge_005_and_004.sql
 ----- stderr
 created revision 006, after 005 and 004
-hint: write its SQL into versions/006_merge_005_and_004.sql, then: aludel upgrade 006
+hint: a merge needs no SQL of its own; next: aludel upgrade 006
 
 $ aludel revision -m more
 exit code: 0
@@ -171,8 +171,8 @@ exit code: 0
 ----- stdout
 versions/009_d.sql
 ----- stderr
-created revision 009, after 006 and 007 and 008
-hint: write its SQL into versions/009_d.sql, then: aludel upgrade 009
+created revision 009, after 006, 007 and 008
+hint: a merge needs no SQL of its own; next: aludel upgrade 009
 
 $ aludel history --graph
 exit code: 0
@@ -211,7 +211,7 @@ $ aludel revision -m side --head 002
 exit code: 1
 ----- stderr
 error: revision 002 is no head: 003, 004 follow it
-hint: give --splice to start a branch there, or name a head
+hint: name a head, or give --splice to start a branch there
 
 $ aludel revision -m side --head 002 --splice --branch-label reports --branch-label rep
 exit code: 0
@@ -277,14 +277,91 @@ fn what_is_taken_or_cannot_be() {
              revision --branch-label heads
              revision --branch-label a-b
              revision --depends-on 999
-             revision --depends-on heads
+             revision --depends-on base
              revision --head 999
              revision --head 006 --head 006
-             revision --head billing@base
-             revision --version-path elsewhere
-             revision -m 'two\nlines'",
+             revision --head 005-1
+             revision --version-path elsewhere",
         ),
-        str![],
+        str![[r#"
+$ aludel revision --rev-id 003
+exit code: 1
+----- stderr
+error: there is a revision `003` already
+hint: choose another with `--rev-id`
+
+$ aludel revision --rev-id head
+exit code: 2
+----- stderr
+error: `head` is a word of its own and no id
+
+$ aludel revision --rev-id 'a b'
+exit code: 2
+----- stderr
+error: ' ' cannot stand in the id `a b`: letters, digits and `_` can
+
+$ aludel revision --rev-id ''
+exit code: 2
+----- stderr
+error: an empty id
+
+$ aludel revision --branch-label billing
+exit code: 1
+----- stderr
+error: the label `billing` is taken by revision 003
+note: in versions/003_plans.sql
+
+$ aludel revision --branch-label 002
+exit code: 1
+----- stderr
+error: the label `002` is taken by revision 002
+note: in versions/002_users.sql
+
+$ aludel revision --branch-label heads
+exit code: 2
+----- stderr
+error: `heads` is a word of its own and no label
+
+$ aludel revision --branch-label a-b
+exit code: 2
+----- stderr
+error: '-' cannot stand in the label `a-b`: letters, digits and `_` can
+
+$ aludel revision --depends-on 999
+exit code: 1
+----- stderr
+error: no revision or label is, or begins with, `999`
+hint: `aludel history` lists the revisions
+
+$ aludel revision --depends-on base
+exit code: 1
+----- stderr
+error: `base` is no single revision to depend on
+
+$ aludel revision --head 999
+exit code: 1
+----- stderr
+error: no revision or label is, or begins with, `999`
+hint: `aludel history` lists the revisions
+
+$ aludel revision --head 006 --head 006
+exit code: 1
+----- stderr
+error: 006 is named twice
+
+$ aludel revision --head 005-1
+exit code: 1
+----- stderr
+error: `005-1` counts steps, and here a revision has to be named itself
+hint: `aludel show 005-1` says which one it is
+
+$ aludel revision --version-path elsewhere
+exit code: 2
+----- stderr
+error: `elsewhere` is none of the version locations
+hint: add it to `version_locations` in the configuration
+
+"#]],
     );
     assert_eq!(project.list("versions"), before);
 }
@@ -332,7 +409,6 @@ fn odd_messages_stay_in_the_directory_and_read_back() {
         ["r0_x.sql", "r1.sql", "r2_party.sql", "r3_fix_login_12.sql", "r4_drop_table_a.sql", "r5.sql", &long_name]
     );
     assert_eq!(project.list(".").len(), 2);
-    same(session(&project, "revision -m \"a\nb\""), str![]);
 }
 
 #[test]
@@ -354,11 +430,11 @@ error: a message is one line, and this one holds '\n'
 #[test]
 fn ids_of_each_kind() {
     for (kind, name) in
-        [("uuid", "b87c8f4cd5af_a.sql"), ("timestamp", "20250102_030405_a.sql"), ("sequence", "001_a.sql")]
+        [("uuid", "9e6aa1b965f4_a.sql"), ("timestamp", "20250102_030405_a.sql"), ("sequence", "001_a.sql")]
     {
         let project = empty();
         project.write("migrate.ini", INI.replace("sequence", kind));
-        assert!(session(&project, "revision -m a").contains(&format!("versions/{name}\n")));
+        assert!(session(&project, "revision -m a").contains(&format!("versions/{name}\n")), "{kind}");
         assert_eq!(project.list("versions"), [name]);
     }
 }
@@ -392,17 +468,17 @@ hint: write its SQL into versions/2025/01/001_a.sql, then: aludel upgrade 001
 $ aludel revision -m b
 exit code: 0
 ----- stdout
-versions/2025/01/2025/01/002_b.sql
+versions/2025/01/002_b.sql
 ----- stderr
 created revision 002, after 001
-hint: write its SQL into versions/2025/01/2025/01/002_b.sql, then: aludel upgrade 002
+hint: write its SQL into versions/2025/01/002_b.sql, then: aludel upgrade 002
 
 $ aludel history -v
 exit code: 0
 ----- stdout
 Rev: 002 (head)
 Parent: 001
-Path: versions/2025/01/2025/01/002_b.sql
+Path: versions/2025/01/002_b.sql
 Created: 2025-01-02T05:04:05+02:00
 
     b
@@ -550,6 +626,20 @@ Created: 2025-01-02T03:04:05+00:00
     );
 }
 
+/// A location inside another one: a file belongs to the inner.
+#[test]
+fn version_locations_in_one_another() {
+    let project = empty();
+    let ini = "version_locations =\n    versions\n    ./versions/billing\nrecursive_version_locations = yes\n";
+    project.write("migrate.ini", format!("{INI}{ini}"));
+    project.write("versions/billing/plans/1.sql", "-- revision: 1\n\n-- migrate:upgrade\n");
+    let ran = project.aludel(["-q", "revision", "--rev-id", "2", "--head", "1"]);
+    assert_eq!(ran.transcript(), "exit code: 0\n----- stdout\nversions/billing/2.sql\n");
+    project.write("migrate.ini", format!("{INI}version_locations = .\nrecursive_version_locations = yes\n"));
+    let ran = project.aludel(["-q", "revision", "--rev-id", "3"]);
+    assert_eq!(ran.transcript(), "exit code: 0\n----- stdout\n./3.sql\n");
+}
+
 #[test]
 fn hooks_run_on_the_new_file() {
     let project = empty();
@@ -617,14 +707,13 @@ hint: install it, or change `post_write_hooks` in the ini
 $ aludel revision -m a
 exit code: 1
 ----- stderr
-error: the template lost `revision`: the header should say `001`
+error: a post-write hook changed `revision`: the header should say `001`
  --> versions/001_a.sql:1:14
   |
 1 | -- revision: 002
   |              ^^^
   |
-  = note: the file was made by `templates/revision.sql.j2`
-  = note: a post-write hook changed the header; the file is kept as it left it
+  = note: the file is kept as `post_write_hooks` left it
 $ aludel revision -m a
 exit code: 1
 ----- stderr
@@ -756,7 +845,7 @@ fn nothing_is_overwritten() {
 $ aludel revision -m a --head base
 exit code: 1
 ----- stderr
-error: `001_a.SQL` and `001_a.sql` in `[CWD]/versions` differ only in case
+error: `001_a.SQL` and `001_a.sql` in `versions` differ only in case
 note: a file system that does not tell them apart would lose one of them
 hint: rename one of the two files
 

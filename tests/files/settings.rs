@@ -619,9 +619,15 @@ hint: type `-x dbUrl=...`
 
 $ aludel heads -x dbUrl=a
 exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
 $ aludel heads -x other=b
 exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
 
 "#]],
     );

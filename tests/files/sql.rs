@@ -41,7 +41,7 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -58,7 +58,7 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -75,7 +75,7 @@ error: `START TRANSACTION` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -92,7 +92,7 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -109,7 +109,7 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -126,7 +126,7 @@ error: `END` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -143,7 +143,7 @@ error: `ROLLBACK` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -160,7 +160,7 @@ error: `ABORT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -177,7 +177,7 @@ error: `PREPARE TRANSACTION` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -194,7 +194,7 @@ error: `COMMIT PREPARED` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -211,7 +211,7 @@ error: `ROLLBACK PREPARED` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
         ),
@@ -235,7 +235,7 @@ error: CREATE INDEX CONCURRENTLY cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 "#]],
         ),
@@ -251,7 +251,7 @@ error: DROP INDEX CONCURRENTLY cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 "#]],
         ),
@@ -267,7 +267,7 @@ error: REINDEX CONCURRENTLY cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 "#]],
         ),
@@ -283,7 +283,7 @@ error: VACUUM cannot run inside a transaction
   | ^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 "#]],
         ),
@@ -299,7 +299,7 @@ error: CREATE DATABASE cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 "#]],
         ),
@@ -315,7 +315,7 @@ error: DROP DATABASE cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 "#]],
         ),
@@ -331,7 +331,7 @@ error: CREATE TABLESPACE cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 "#]],
         ),
@@ -347,7 +347,7 @@ error: ALTER SYSTEM cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 "#]],
         ),
@@ -363,7 +363,7 @@ error: ALTER TABLE ... DETACH PARTITION CONCURRENTLY cannot run inside a transac
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 "#]],
         ),
@@ -595,13 +595,14 @@ error: a function body (BEGIN ATOMIC) is opened here and never closed
             str![[r#"
 exit code: 1
 ----- stderr
-error: the data of a COPY (they end with `\.` on a line) is opened here and never closed
+error: the data of this COPY do not end
  --> versions/2_bad.sql:5:1
   |
 5 | COPY t FROM STDIN;
   | ^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
+  = hint: write `\.` on a line of its own behind them
 
 "#]],
         ),
@@ -740,7 +741,7 @@ error: a section marker without the section's kind
   |            ^
   |
   = note: nothing was run
-  = hint: the sections are `upgrade` and `downgrade`
+  = hint: write `-- migrate:upgrade` or `-- migrate:downgrade`, without a blank
 
 "#]],
         ),
@@ -924,11 +925,13 @@ error: text behind `COPY ... FROM STDIN;` on its line
   = note: nothing was run
   = hint: the data begin on the next line
 
-error: the data of a COPY (they end with `\.` on a line) is opened here and never closed
+error: the data of this COPY do not end
  --> versions/2_bad.sql:5:1
   |
 5 | COPY t FROM STDIN; 1
   | ^^^^^^^^^^^^^^^^^^
+  |
+  = hint: write `\.` on a line of its own behind them
 
 "#]],
         ),
@@ -952,7 +955,7 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
     );
@@ -969,7 +972,7 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
     );
@@ -990,7 +993,7 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 error: VACUUM cannot run inside a transaction
  --> versions/2_bad.sql:6:1
@@ -998,7 +1001,7 @@ error: VACUUM cannot run inside a transaction
 6 | VACUUM;
   | ^^^^^^^
   |
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
 
 error: `\d` is a command of psql's, not SQL
  --> versions/2_bad.sql:7:1
@@ -1015,7 +1018,7 @@ error: `COMMIT` in a section that is a transaction already
   | ^^^^^^^
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 error: `BEGIN` in a section that is a transaction already
   --> versions/2_bad.sql:10:1
@@ -1024,7 +1027,7 @@ error: `BEGIN` in a section that is a transaction already
    | ^^^^^^
    |
    = note: the transaction also holds the record that the revision ran; ending it here would part the two
-   = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+   = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
     );
@@ -1045,7 +1048,7 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, `-- migrate:upgrade transaction:false`
+  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
 
 "#]],
     );
@@ -1155,8 +1158,8 @@ hint: name the revision to go to
 $ aludel upgrade head --sql --from 005,001
 exit code: 1
 ----- stderr
-error: the version table holds 005 and also 001, which 005 already implies
-hint: aludel stamp 005
+error: 005 already implies 001
+hint: name 005 alone
 
 "#]],
     );
@@ -1223,392 +1226,65 @@ error: cannot render the revision's template: unknown variable `role`
     assert!(ran.stdout.contains("\nGRANT SELECT ON t TO \"Mc\"\"Donald\";\n"), "{}", ran.stdout);
 }
 
-/// Once, letter by letter: what a DBA is handed.
+/// What a script says of itself; the whole of one is in `sql_script.rs`.
+#[track_caller]
+fn titles(arguments: &str, expected: Inline) {
+    let ran = merged().aludel(arguments.split(' ')).succeeded();
+    assert_eq!(ran.stderr, "");
+    let title = |line: &&str| line.starts_with("-- aludel") || line.contains(" (versions/") && line.starts_with("-- ");
+    let first = ran.stdout.lines().take(1);
+    let others = ran.stdout.lines().skip(1).filter(title);
+    same(first.chain(others).map(|line| format!("{line}\n")).collect::<String>(), expected);
+}
+
 #[test]
-fn what_a_dba_is_handed() {
-    same(
-        session(&merged(), "upgrade 001:003 --sql\ndowngrade 003:002 --sql\nupgrade 003:005 --sql --from 001"),
+fn from_and_to() {
+    titles(
+        "upgrade 001:003 --sql",
         str![[r#"
-$ aludel upgrade 001:003 --sql
-exit code: 0
------ stdout
 -- aludel 0.1.0: upgrade from 001 to 003
---
--- To be run with psql: psql -X -d DATABASE -f FILE
--- Each step first checks that the database stands where it expects, so a script that is run twice, out of
--- turn, or on the wrong database stops there and changes nothing.
--- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
-
-\set ON_ERROR_STOP on
-\set ON_ERROR_ROLLBACK off
-\set AUTOCOMMIT on
-\set QUIET on
-
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-
--- A database at 001 has the version table: one without it is the wrong one.
-BEGIN;
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-
-SET LOCAL client_min_messages = warning;
-CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
-);
-COMMIT;
-
-
--- ==========================================================================
 -- upgrade 002 users (versions/002_users.sql)
--- ==========================================================================
-
-\echo 'upgrade 002 users (versions/002_users.sql)'
-
-BEGIN;
-
--- Only where the database is at 001; nobody else moves it meanwhile.
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-SET LOCAL aludel.revision = '002';
-DO $aludel$
-BEGIN
-    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
-        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
-        RAISE EXCEPTION 'upgrade of 002 expects the database at 001; it is at %', COALESCE((
-            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-
-CREATE TABLE users ();
-
--- 002 is applied: the version table and the history say so.
-RESET SESSION AUTHORIZATION;
-RESET ROLE;
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '002' THEN
-        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
-    END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
-    UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '001';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-INSERT INTO public.aludel_history
-    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-VALUES
-    ('sql', 'upgrade', '002', '26270a8016fea73b9496b5c36bee289440c5d27c43760e3a339f20bdde509221', 'done', 'aludel 0.1.0', SESSION_USER,
-    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
-        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
-        ELSE pg_catalog.transaction_timestamp() END,
-    pg_catalog.clock_timestamp());
-
-COMMIT;
-
-
--- ==========================================================================
 -- upgrade 003 plans (versions/003_plans.sql)
--- ==========================================================================
-
-\echo 'upgrade 003 plans (versions/003_plans.sql)'
-
--- What the step before has set in this session ends here.
-RESET SESSION AUTHORIZATION;
-RESET ROLE;
-RESET ALL;
-DEALLOCATE ALL;
-CLOSE ALL;
-UNLISTEN *;
-DISCARD TEMP;
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-
-BEGIN;
-
--- Only where the database is at 002; nobody else moves it meanwhile.
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-SET LOCAL aludel.revision = '003';
-DO $aludel$
-BEGIN
-    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
-        OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN
-        RAISE EXCEPTION 'upgrade of 003 expects the database at 002; it is at %', COALESCE((
-            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-
-CREATE TABLE plans ();
-
--- 003 is applied: the version table and the history say so.
-RESET SESSION AUTHORIZATION;
-RESET ROLE;
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
-        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
-    END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
-    UPDATE public.aludel_version SET version_num = '003' WHERE version_num OPERATOR(pg_catalog.=) '002';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 002 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-INSERT INTO public.aludel_history
-    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-VALUES
-    ('sql', 'upgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', 'aludel 0.1.0', SESSION_USER,
-    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
-        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
-        ELSE pg_catalog.transaction_timestamp() END,
-    pg_catalog.clock_timestamp());
-
-COMMIT;
-
-
-$ aludel downgrade 003:002 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: downgrade from 003 to 002
---
--- To be run with psql: psql -X -d DATABASE -f FILE
--- Each step first checks that the database stands where it expects, so a script that is run twice, out of
--- turn, or on the wrong database stops there and changes nothing.
--- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
-
-\set ON_ERROR_STOP on
-\set ON_ERROR_ROLLBACK off
-\set AUTOCOMMIT on
-\set QUIET on
-
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-
--- A database at 003 has the version table: one without it is the wrong one.
-BEGIN;
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-
-SET LOCAL client_min_messages = warning;
-CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
-);
-COMMIT;
-
-
--- ==========================================================================
--- downgrade 003 plans (versions/003_plans.sql)
--- ==========================================================================
-
-\echo 'downgrade 003 plans (versions/003_plans.sql)'
-
-BEGIN;
-
--- Only where the database is at 003; nobody else moves it meanwhile.
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-SET LOCAL aludel.revision = '003';
-DO $aludel$
-BEGIN
-    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
-        OPERATOR(pg_catalog.<>) ARRAY['003']::pg_catalog.text[] THEN
-        RAISE EXCEPTION 'downgrade of 003 expects the database at 003; it is at %', COALESCE((
-            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-
-DROP TABLE plans;
-
--- 003 is undone: the version table and the history say so.
-RESET SESSION AUTHORIZATION;
-RESET ROLE;
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
-        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
-    END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
-    UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '003';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 003 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-INSERT INTO public.aludel_history
-    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-VALUES
-    ('sql', 'downgrade', '003', 'b4e75cc4309c9f8ac5c89d7bf2d25fc3ea9ac130d2df0d9060998e3b7d728ae1', 'done', 'aludel 0.1.0', SESSION_USER,
-    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
-        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
-        ELSE pg_catalog.transaction_timestamp() END,
-    pg_catalog.clock_timestamp());
-
-COMMIT;
-
-
-$ aludel upgrade 003:005 --sql --from 001
-exit code: 2
------ stderr
-error: `003:` and --from both say where the database stands
-hint: give one of them
 
 "#]],
     );
-    same(
-        session(&merged(), "upgrade 005 --sql --from 003,004"),
+    titles(
+        "upgrade 005 --sql --from 003,004",
         str![[r#"
-$ aludel upgrade 005 --sql --from 003,004
-exit code: 0
------ stdout
 -- aludel 0.1.0: upgrade from 003, 004 to 005
---
--- To be run with psql: psql -X -d DATABASE -f FILE
--- Each step first checks that the database stands where it expects, so a script that is run twice, out of
--- turn, or on the wrong database stops there and changes nothing.
--- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
-
-\set ON_ERROR_STOP on
-\set ON_ERROR_ROLLBACK off
-\set AUTOCOMMIT on
-\set QUIET on
-
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-
--- A database at 003,004 has the version table: one without it is the wrong one.
-BEGIN;
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-
-SET LOCAL client_min_messages = warning;
-CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
-);
-COMMIT;
-
-
--- ==========================================================================
 -- upgrade 005 (versions/005.sql)
--- ==========================================================================
 
-\echo 'upgrade 005 (versions/005.sql)'
+"#]],
+    );
+    titles(
+        "downgrade 006:002 --sql",
+        str![[r#"
+-- aludel 0.1.0: downgrade from 006 to 002
+-- downgrade 006 merge "billing" and shop (versions/006_merge.sql)
+-- downgrade 005 (versions/005.sql)
+-- downgrade 003 plans (versions/003_plans.sql)
+-- downgrade 004 carts (versions/004_carts.sql)
 
--- Only where the database is at 003,004. What follows cannot be in a transaction.
-DO $aludel$
-BEGIN
-    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
-        OPERATOR(pg_catalog.<>) ARRAY['003', '004']::pg_catalog.text[] THEN
-        RAISE EXCEPTION 'upgrade of 005 expects the database at 003,004; it is at %', COALESCE((
-            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
-    END IF;
-    PERFORM pg_catalog.set_config('aludel.started',
-        EXTRACT(epoch FROM pg_catalog.clock_timestamp())::pg_catalog.text, false);
-END
-$aludel$;
+"#]],
+    );
+    titles(
+        "stamp 003 --sql",
+        str![[r#"
+-- aludel 0.1.0: stamp 003
 
-CREATE INDEX CONCURRENTLY i ON plans ((1));
+"#]],
+    );
+    titles(
+        "stamp --purge head --sql",
+        str![[r#"
+-- aludel 0.1.0: stamp 006
 
-BEGIN;
-
--- Only where the database is still at 003,004.
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-SET LOCAL aludel.revision = '005';
-DO $aludel$
-BEGIN
-    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
-        OPERATOR(pg_catalog.<>) ARRAY['003', '004']::pg_catalog.text[] THEN
-        RAISE EXCEPTION 'upgrade of 005 expects the database at 003,004; it is at %', COALESCE((
-            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-
--- 005 is applied: the version table and the history say so.
-RESET SESSION AUTHORIZATION;
-RESET ROLE;
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '005' THEN
-        RAISE EXCEPTION 'the script of 005 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
-    END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
-    UPDATE public.aludel_version SET version_num = '005' WHERE version_num OPERATOR(pg_catalog.=) '003';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 003 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
-    END IF;
-    DELETE FROM public.aludel_version WHERE version_num OPERATOR(pg_catalog.=) '004';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 004 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-INSERT INTO public.aludel_history
-    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
-VALUES
-    ('sql', 'upgrade', '005', '8fea061ec5649961615cd19c16a7bc24d549231c517c0030879835344e10ab2e', 'done', 'aludel 0.1.0', SESSION_USER,
-    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
-        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
-        ELSE pg_catalog.transaction_timestamp() END,
-    pg_catalog.clock_timestamp());
-
-COMMIT;
-
+"#]],
+    );
+    titles(
+        "stamp 001:003 --sql",
+        str![[r#"
+-- aludel 0.1.0: stamp 003
 
 "#]],
     );
@@ -1650,303 +1326,45 @@ CREATE TABLE IF NOT EXISTS public.aludel_history (
 }
 
 #[test]
-fn stamps() {
+fn stamps_that_cannot_be() {
     same(
-        session(
-            &merged(),
-            "stamp 003 --sql\nstamp --purge head --sql\nstamp 001:003 --sql\nstamp 003 005 --sql\nstamp 999 --sql",
-        ),
+        session(&merged(), "stamp 999 --sql\nstamp 003 005 --sql\nstamp +1 --sql\nstamp 001:003 --sql --from 002"),
         str![[r#"
-$ aludel stamp 003 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: stamp 003
---
--- To be run with psql: psql -X -d DATABASE -f FILE
--- Each step first checks that the database stands where it expects, so a script that is run twice, out of
--- turn, or on the wrong database stops there and changes nothing.
--- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
-
-\set ON_ERROR_STOP on
-\set ON_ERROR_ROLLBACK off
-\set AUTOCOMMIT on
-\set QUIET on
-
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-
--- Where the database stands, and what has been run in it.
-SET client_min_messages = warning;
-
-CREATE TABLE IF NOT EXISTS public.aludel_version (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT aludel_version_pkc PRIMARY KEY (version_num)
-);
-
-CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
-);
-
-RESET client_min_messages;
-
-
--- ==========================================================================
--- stamp 003
--- ==========================================================================
-
-\echo 'stamp 003'
-
-BEGIN;
-
--- Only where the database is at base; nobody else moves it meanwhile.
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-SET LOCAL aludel.revision = '003';
-DO $aludel$
-BEGIN
-    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
-        OPERATOR(pg_catalog.<>) ARRAY[]::pg_catalog.text[] THEN
-        RAISE EXCEPTION 'stamp of 003 expects the database at base; it is at %', COALESCE((
-            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-
--- The database is taken to be at 003 from now on; nothing else is run.
-RESET SESSION AUTHORIZATION;
-RESET ROLE;
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
-        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
-    END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
-    INSERT INTO public.aludel_version (version_num) VALUES ('003');
-END
-$aludel$;
-INSERT INTO public.aludel_history
-    (run, direction, revision, outcome, tool, role, started_at, finished_at)
-VALUES
-    ('sql', 'stamp', '003', 'stamped', 'aludel 0.1.0', SESSION_USER,
-    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
-        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
-        ELSE pg_catalog.transaction_timestamp() END,
-    pg_catalog.clock_timestamp());
-
-COMMIT;
-
-
-$ aludel stamp --purge head --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: stamp 006
---
--- To be run with psql: psql -X -d DATABASE -f FILE
--- It replaces what the database says of itself, whatever that is.
--- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
-
-\set ON_ERROR_STOP on
-\set ON_ERROR_ROLLBACK off
-\set AUTOCOMMIT on
-\set QUIET on
-
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-
--- Where the database stands, and what has been run in it.
-SET client_min_messages = warning;
-
-CREATE TABLE IF NOT EXISTS public.aludel_version (
-    version_num pg_catalog.text NOT NULL,
-    CONSTRAINT aludel_version_pkc PRIMARY KEY (version_num)
-);
-
-CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
-);
-
-RESET client_min_messages;
-
-
--- ==========================================================================
--- stamp 006
--- ==========================================================================
-
-\echo 'stamp 006'
-
-BEGIN;
-
--- Nobody else changes the version table until this is done.
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-SET LOCAL aludel.revision = '006';
-DO $aludel$
-BEGIN
-END
-$aludel$;
-
--- The database is taken to be at 006 from now on; nothing else is run.
-RESET SESSION AUTHORIZATION;
-RESET ROLE;
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '006' THEN
-        RAISE EXCEPTION 'the script of 006 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
-    END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
-    DELETE FROM public.aludel_version;
-    INSERT INTO public.aludel_version (version_num) VALUES ('006');
-END
-$aludel$;
-INSERT INTO public.aludel_history
-    (run, direction, revision, outcome, tool, role, started_at, finished_at)
-VALUES
-    ('sql', 'stamp', '006', 'stamped', 'aludel 0.1.0', SESSION_USER,
-    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
-        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
-        ELSE pg_catalog.transaction_timestamp() END,
-    pg_catalog.clock_timestamp());
-
-COMMIT;
-
-
-$ aludel stamp 001:003 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: stamp 003
---
--- To be run with psql: psql -X -d DATABASE -f FILE
--- Each step first checks that the database stands where it expects, so a script that is run twice, out of
--- turn, or on the wrong database stops there and changes nothing.
--- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.
-
-\set ON_ERROR_STOP on
-\set ON_ERROR_ROLLBACK off
-\set AUTOCOMMIT on
-\set QUIET on
-
-SET client_encoding = 'UTF8';
-SET standard_conforming_strings = on;
-
--- A database at 001 has the version table: one without it is the wrong one.
-BEGIN;
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-
-SET LOCAL client_min_messages = warning;
-CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
-    CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
-);
-COMMIT;
-
-
--- ==========================================================================
--- stamp 003
--- ==========================================================================
-
-\echo 'stamp 003'
-
-BEGIN;
-
--- Only where the database is at 001; nobody else moves it meanwhile.
-LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
-SET LOCAL aludel.revision = '003';
-DO $aludel$
-BEGIN
-    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
-        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
-        RAISE EXCEPTION 'stamp of 003 expects the database at 001; it is at %', COALESCE((
-            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
-            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-
--- The database is taken to be at 003 from now on; nothing else is run.
-RESET SESSION AUTHORIZATION;
-RESET ROLE;
-DO $aludel$
-BEGIN
-    IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '003' THEN
-        RAISE EXCEPTION 'the script of 003 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
-    END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
-    UPDATE public.aludel_version SET version_num = '003' WHERE version_num OPERATOR(pg_catalog.=) '001';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
-    END IF;
-END
-$aludel$;
-INSERT INTO public.aludel_history
-    (run, direction, revision, outcome, tool, role, started_at, finished_at)
-VALUES
-    ('sql', 'stamp', '003', 'stamped', 'aludel 0.1.0', SESSION_USER,
-    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
-        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
-        ELSE pg_catalog.transaction_timestamp() END,
-    pg_catalog.clock_timestamp());
-
-COMMIT;
-
-
-$ aludel stamp 003 005 --sql
-exit code: 1
------ stderr
-error: 005 already implies 003
-note: nothing was changed
-hint: name 005 alone
-
 $ aludel stamp 999 --sql
 exit code: 1
 ----- stderr
 error: no revision or label is, or begins with, `999`
 hint: `aludel history` lists the revisions
+
+$ aludel stamp 003 005 --sql
+exit code: 1
+----- stderr
+error: 005 already implies 003
+hint: name 005 alone
+
+$ aludel stamp +1 --sql
+exit code: 1
+----- stderr
+error: `+1` is relative, and there is nothing to count from
+hint: name the revision
+
+$ aludel stamp 001:003 --sql --from 002
+exit code: 2
+----- stderr
+error: `001:` and --from both say where the database stands
+hint: give one of them
+
+"#]],
+    );
+    same(
+        session(&crate::world::shop(), "stamp head --sql"),
+        str![[r#"
+$ aludel stamp head --sql
+exit code: 1
+----- stderr
+error: there are 2 heads: 004, 005
+hint: name one of them, or `LABEL@head`, or `heads` for all
+hint: or join them: aludel merge heads -m "..."
 
 "#]],
     );

@@ -158,7 +158,7 @@ For more information, try '--help'.
 $ aludel upgrade head --lock-wait soon
 exit code: 2
 ----- stderr
-error: invalid value 'soon' for '--lock-wait <TIME>': is no duration; write `[TIME]`, `2s`, `5min`, `1h` or `0`
+error: invalid value 'soon' for '--lock-wait <TIME>': it is no duration; write `[TIME]`, `2s`, `5min`, `1h` or `0`
 
 For more information, try '--help'.
 

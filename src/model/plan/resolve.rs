@@ -119,7 +119,7 @@ pub fn check_branch(graph: &Graph, target: &Target) -> Result<(), PlanError> {
     Branch::of(graph, target).map(|_| ())
 }
 
-/// What `target` means by itself: for `show`, `edit` and the lower end of a range. `-N` counts down from each real
+/// What `target` means by itself: for new revisions and the lower end of a range. `-N` counts down from each real
 /// head. `current` is the rows of `applied`.
 ///
 /// # Errors
@@ -148,6 +148,26 @@ pub fn resolve(graph: &Graph, applied: Option<&Applied>, target: &Target) -> Res
     }
 }
 
+/// The same for `show` and `edit`, where `ID+N` and `head-N` count from the one revision named: Alembic has no meaning
+/// for them there, and people type them.
+///
+/// # Errors
+/// As [`resolve`], and walks that part or go too far.
+pub fn find(graph: &Graph, applied: Option<&Applied>, target: &Target) -> Result<Vec<Landing>, PlanError> {
+    let Point::Away(Some(symbol), steps) = &target.point else { return resolve(graph, applied, target) };
+    let from = match (symbol, applied.map(Applied::rows)) {
+        (Symbol::Current, Some([])) => None,
+        (Symbol::Current, Some([row])) => Some(*row),
+        (Symbol::Current, Some(rows)) => {
+            return Err(PlanError::AmbiguousCurrent { walk: *steps, rows: rows.to_vec() });
+        }
+        _ => one(graph, symbol, target.branch.as_ref())?,
+    };
+    let branch = Branch::of(graph, target)?;
+    let walked = walk(graph, from, *steps, branch.as_ref().map(|branch| &branch.lineage))?;
+    Ok(vec![walked.all(*steps, from)?.map_or(Landing::Base, Landing::Revision)])
+}
+
 /// Each real head, and where some steps below it lead; of a branch, those heads that carry its name as a label.
 pub(super) fn below_heads(graph: &Graph, steps: Walk, branch: Option<&Name>) -> Result<Vec<(Node, Walked)>, PlanError> {
     let carries = |head: &Node| branch.is_none_or(|branch| graph.effective_labels(*head).contains(branch));
@@ -158,13 +178,17 @@ pub(super) fn below_heads(graph: &Graph, steps: Walk, branch: Option<&Name>) -> 
 /// Where a database is taken to stand, for `--from a,b`: each target may mean several revisions.
 ///
 /// # Errors
-/// As [`resolve`]; a relative target has no start.
+/// As [`resolve`]; a relative target has no start; a target that another one implies.
 pub fn start(graph: &Graph, targets: &[Target]) -> Result<Applied, PlanError> {
     let mut rows = Vec::new();
     for target in targets {
         rows.extend(all(graph, absolute(graph, target)?, target.branch.as_ref())?);
     }
-    Ok(Applied::from_nodes(graph, rows))
+    let applied = Applied::from_nodes(graph, rows);
+    match applied.overlap(graph) {
+        Some(overlap) => Err(PlanError::OverlappingTargets(overlap)),
+        None => Ok(applied),
+    }
 }
 
 /// Where a database is taken to stand, for the left side of `a:b`: one revision, or `base`.
@@ -196,7 +220,7 @@ mod tests {
     #[track_caller]
     fn check(target: &str, expected: &str) {
         let graph = drawn::graph(FORK);
-        let found = resolve(&graph, None, &Target::parse(target).unwrap()).unwrap();
+        let found = find(&graph, None, &Target::parse(target).unwrap()).unwrap();
         let word = |landing: Landing| match landing {
             Landing::Revision(node) => graph.id(node).to_string(),
             Landing::Base => "base".into(),
@@ -217,12 +241,16 @@ mod tests {
         check("-2", "base base");
         check("-3", "beyond beyond");
         check("left@-1", "aaaa1");
+        check("left-1", "aaaa1");
+        check("left-2", "base");
+        check("left@aaaa1+1", "aaaa2");
+        check("cccc@head-1", "aaaa1");
     }
 
     #[test]
     fn wrong_targets_say_what_is_wrong() {
         let graph = drawn::graph(FORK);
-        let error = |target| resolve(&graph, None, &Target::parse(target).unwrap()).unwrap_err();
+        let error = |target| find(&graph, None, &Target::parse(target).unwrap()).unwrap_err();
         let name = |text| Name::new(text).unwrap();
         assert_eq!(
             error("aaa"),
@@ -232,7 +260,19 @@ mod tests {
         assert_eq!(error("lift@head"), PlanError::UnknownBranch { name: name("lift"), nearest: vec![name("left")] });
         assert_eq!(error("left@cccc"), PlanError::NotInBranch { revision: one(&graph, "cccc"), branch: name("left") });
         assert!(matches!(error("+1"), PlanError::NoStart { .. }));
-        assert!(matches!(error("head-1"), PlanError::NoStart { .. }));
+        assert!(matches!(error("cccc-3"), PlanError::NotEnoughSteps { possible: 2, .. }));
+        assert!(matches!(error("aaaa1+1"), PlanError::AmbiguousWalk { .. }));
+        assert!(matches!(error("head-1"), PlanError::MultipleHeads { .. }));
+        assert_eq!(error("current-1"), PlanError::NoCurrent);
+        let current = |rows: &[&str]| {
+            let applied = Applied::from_rows(&graph, rows).unwrap();
+            find(&graph, Some(&applied), &Target::parse("current-1").unwrap())
+        };
+        assert_eq!(current(&["cccc"]), Ok(vec![Landing::Revision(one(&graph, "aaaa1"))]));
+        assert!(matches!(current(&["cccc", "zzzz"]), Err(PlanError::AmbiguousCurrent { .. })));
+        assert!(matches!(current(&[]), Err(PlanError::NotEnoughSteps { possible: 0, .. })));
+        let alembics = resolve(&graph, None, &Target::parse("cccc-1").unwrap());
+        assert!(matches!(alembics, Err(PlanError::NoStart { .. })));
         assert_eq!(error("current"), PlanError::NoCurrent);
         let PlanError::MultipleHeads { heads, branch: None } = error("head") else { panic!() };
         assert_eq!(ids(&graph, heads), "aaaa2 cccc yyyy");
@@ -247,6 +287,7 @@ mod tests {
         let rows = |applied: Applied| ids(&graph, applied.rows().iter().copied());
         assert_eq!(rows(start(&graph, &[target("left"), target("heads")]).unwrap()), "aaaa2 yyyy");
         assert_eq!(rows(start_of_route(&graph, &target("base")).unwrap()), "");
+        assert!(matches!(start(&graph, &[target("left"), target("aaaa1")]), Err(PlanError::OverlappingTargets(_))));
         assert!(matches!(start_of_route(&graph, &target("heads")), Err(PlanError::MultipleHeads { .. })));
     }
 }
