@@ -672,6 +672,15 @@ fn the_text_is_for_a_person_to_review() {
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
 
+-- One run at a time: this session has the lock until it ends.
+DO $aludel$
+BEGIN
+    IF NOT pg_catalog.pg_try_advisory_lock(3925877769832243540) THEN
+        RAISE EXCEPTION 'another run holds the lock on this database' USING ERRCODE = 'ALU03';
+    END IF;
+END
+$aludel$;
+
 -- Where the database stands, and what has been run in it.
 SET client_min_messages = warning;
 
@@ -707,10 +716,9 @@ RESET client_min_messages;
 
 \echo 'upgrade 001 people (versions/001_people.sql)'
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- Only where the database is at base; nobody else moves it meanwhile.
-SET LOCAL lock_timeout = '5s';
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
 SET LOCAL aludel.revision = '001';
 DO $aludel$
@@ -741,6 +749,9 @@ BEGIN
     RESET SESSION AUTHORIZATION;
     RESET ROLE;
     INSERT INTO public.aludel_version (version_num) VALUES ('001');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'row 001 did not get into public.aludel_version' USING ERRCODE = 'ALU01';
+    END IF;
 END
 $aludel$;
 INSERT INTO public.aludel_history
@@ -773,7 +784,6 @@ SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
 
 -- Only where the database is at 001. What follows cannot be in a transaction.
-SET lock_timeout = '5s';
 DO $aludel$
 BEGIN
     IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
@@ -789,10 +799,9 @@ $aludel$;
 
 CREATE INDEX CONCURRENTLY people_search ON people (lower(name));
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- Only where the database is still at 001.
-SET LOCAL lock_timeout = '5s';
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
 SET LOCAL aludel.revision = '002';
 DO $aludel$
@@ -855,6 +864,15 @@ COMMIT;
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
 
+-- One run at a time: this session has the lock until it ends.
+DO $aludel$
+BEGIN
+    IF NOT pg_catalog.pg_try_advisory_lock(3925877769832243540) THEN
+        RAISE EXCEPTION 'another run holds the lock on this database' USING ERRCODE = 'ALU03';
+    END IF;
+END
+$aludel$;
+
 -- A database at 002 has the version table: one without it is the wrong one.
 BEGIN;
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
@@ -886,10 +904,9 @@ COMMIT;
 
 \echo 'downgrade 002 search people''s names (versions/002_search.sql)'
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- Only where the database is at 002; nobody else moves it meanwhile.
-SET LOCAL lock_timeout = '5s';
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
 SET LOCAL aludel.revision = '002';
 DO $aludel$
@@ -950,6 +967,15 @@ COMMIT;
 SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
 
+-- One run at a time: this session has the lock until it ends.
+DO $aludel$
+BEGIN
+    IF NOT pg_catalog.pg_try_advisory_lock(3925877769832243540) THEN
+        RAISE EXCEPTION 'another run holds the lock on this database' USING ERRCODE = 'ALU03';
+    END IF;
+END
+$aludel$;
+
 -- Where the database stands, and what has been run in it.
 SET client_min_messages = warning;
 
@@ -985,7 +1011,7 @@ RESET client_min_messages;
 
 \echo 'stamp 002'
 
-BEGIN;
+BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- Nobody else changes the version table until this is done.
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
@@ -1008,6 +1034,9 @@ BEGIN
     RESET ROLE;
     DELETE FROM public.aludel_version;
     INSERT INTO public.aludel_version (version_num) VALUES ('002');
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'row 002 did not get into public.aludel_version' USING ERRCODE = 'ALU01';
+    END IF;
 END
 $aludel$;
 INSERT INTO public.aludel_history

@@ -125,6 +125,7 @@ error[42P07]: relation "kept" already exists
   |
   = note: nothing of revision 002 was kept
   = note: applied before it, and kept: 001
+  = hint: if it was made by hand or by another tool, say where the database is: `aludel stamp REVISION`
 
 "#]]
     );
@@ -282,11 +283,11 @@ fn settings_that_were_reset() {
     assert_data_eq!(
         case.transcript("upgrade head"),
         str![[r#"
-exit code: 1
+exit code: 4
 ----- stderr
 upgraded 001 step 001 ([TIME])
 error[ALU02]: 002 step 002 (versions/002.sql): the script of 002 ended its transaction on its own, or reset all settings
-note: nothing of revision 002 was kept
+note: revision 002 stopped partway: what its statement committed by itself before it failed stays; it is not recorded as applied
 note: applied before it, and kept: 001
 hint: leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway
 

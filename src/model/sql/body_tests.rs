@@ -180,8 +180,11 @@ fn what_is_refused() {
     );
     let nearest = MarkerProblem::Kind { found: "up".to_owned(), nearest: Some(SectionKind::Upgrade) };
     assert_eq!(problem("-- h\n-- migrate:up\nBEGIN;"), (Problem::Marker(nearest), 2, 12, "up".to_owned()));
+    let bare = |text: &str| problem(&format!("-- h\n-- migrate:upgrade transaction:false\n{text}")).0;
+    assert_eq!(bare("BEGIN;"), Problem::TransactionControl(Control::Begin, Transaction::Outside));
+    assert_eq!(bare("DISCARD ALL;"), Problem::DiscardAll);
     for good in [
-        "-- migrate:upgrade transaction:false\nVACUUM; BEGIN; COMMIT; CREATE INDEX CONCURRENTLY i ON t (a);",
+        "-- migrate:upgrade transaction:false\nVACUUM; CREATE INDEX CONCURRENTLY i ON t (a);",
         "-- migrate:upgrade\nSET client_encoding = 'UTF8'; SAVEPOINT a;\r\n-- c\r\n",
         "",
         "\u{feff}",
