@@ -364,9 +364,14 @@ impl<'a> Run<'a> {
                     self.in_transaction = 0;
                     self.own(operation, Where::Begin);
                 }
-                Operation::Guard(_, scope) => {
+                Operation::Guard(guarded, scope) => {
                     self.own(operation, Where::Guard);
                     if scope.is_bare() {
+                        // A CREATE INDEX CONCURRENTLY that gives up leaves an invalid index, and blocks nobody while it waits.
+                        if program.steps[*guarded].lock_timeout.is_none() {
+                            let text = PartText::Own("SET lock_timeout = 0;".to_owned());
+                            self.push(Part { text, statements: 1, place: Where::Guard });
+                        }
                         self.send()?;
                         self.settle_all()?;
                     }
