@@ -10,6 +10,8 @@ use std::io::{self, BufWriter, IsTerminal, Write};
 use std::time::Duration;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Padding, Renderer, Snippet};
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
@@ -34,6 +36,8 @@ pub struct Volume {
 /// Where a command speaks.
 pub struct Ui {
     volume: Volume,
+    /// Whether standard error shows colours.
+    coloured: bool,
     out: RefCell<Output>,
     bar: RefCell<Option<ProgressBar>>,
 }
@@ -56,8 +60,10 @@ impl Ui {
     /// A user interface on the process's own streams.
     #[must_use]
     pub fn new(volume: Volume) -> Self {
+        // Results hold no colours, so nothing needs to be taken out of them.
         let stream = BufWriter::with_capacity(64 * 1024, Box::new(io::stdout()) as Box<dyn Write>);
-        Self { volume, out: RefCell::new(Output { stream, failure: None }), bar: RefCell::new(None) }
+        let coloured = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+        Self { volume, coloured, out: RefCell::new(Output { stream, failure: None }), bar: RefCell::new(None) }
     }
 
     /// Whether `-v` was given.
@@ -122,7 +128,7 @@ impl Ui {
     /// Draws an error, and those found beside it; of many, the first few.
     pub fn error(&self, error: &Error) {
         const SHOWN: usize = 10;
-        let coloured = anstream::AutoStream::choice(&io::stderr()) != anstream::ColorChoice::Never;
+        let coloured = self.coloured;
         self.say(&draw(error, coloured));
         for other in error.others().iter().take(SHOWN - 1) {
             self.say(&format!("\n{}", draw(other, coloured)));
@@ -157,6 +163,7 @@ impl Ui {
         if let Ok(style) = ProgressStyle::with_template("{bar:24} {pos}/{len} {elapsed} {wide_msg}") {
             bar.set_style(style);
         }
+        bar.enable_steady_tick(Duration::from_millis(200));
         *self.bar.borrow_mut() = Some(bar);
     }
 
@@ -164,7 +171,6 @@ impl Ui {
     pub fn progress_message(&self, text: impl Display) {
         if let Some(bar) = &*self.bar.borrow() {
             bar.set_message(text.to_string());
-            bar.enable_steady_tick(Duration::from_millis(200));
         }
     }
 
@@ -202,13 +208,11 @@ impl Ui {
         }
     }
 
-    /// Writes a line to standard error, after all results before it, above the progress bar.
+    /// Writes a line to standard error in one piece, after all results before it, above the progress bar.
     fn say(&self, text: &str) {
         self.flush();
-        let write = || {
-            let mut stream = anstream::stderr();
-            let _ = writeln!(stream, "{text}");
-        };
+        let line = if self.coloured { format!("{text}\n") } else { format!("{}\n", strip_str(text)) };
+        let write = || _ = io::stderr().write_all(line.as_bytes());
         match &*self.bar.borrow() {
             Some(bar) => bar.suspend(write),
             None => write(),
