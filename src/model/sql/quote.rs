@@ -38,6 +38,10 @@ const KEYWORDS: &[&str] = &[
 /// `standard_conforming_strings` says.
 #[must_use]
 pub fn literal(value: &str) -> String {
+    // Nearly always: a revision's record quotes a dozen values.
+    if memchr::memchr2(b'\'', b'\\', value.as_bytes()).is_none() {
+        return ["'", value, "'"].concat();
+    }
     let quoted = value.replace('\'', "''");
     if quoted.contains('\\') { format!("E'{}'", quoted.replace('\\', "\\\\")) } else { format!("'{quoted}'") }
 }
@@ -46,10 +50,10 @@ pub fn literal(value: &str) -> String {
 #[must_use]
 pub fn dollar(body: &str) -> String {
     let mut tag = "$aludel$".to_owned();
-    while body.contains(&tag) {
+    while memchr::memmem::find(body.as_bytes(), tag.as_bytes()).is_some() {
         tag.insert(tag.len() - 1, '_');
     }
-    format!("{tag}{body}{tag}")
+    [&tag, body, &tag].concat()
 }
 
 /// `schema.name`, each quoted where it needs it; without a schema the name alone.

@@ -151,13 +151,19 @@ impl<R: Read> Window<R> {
 
     /// Moves what is UTF-8 from `raw` to `text`.
     fn decode(&mut self) -> Result<(), BodyError> {
-        let (valid, broken) = match std::str::from_utf8(&self.raw) {
-            Ok(text) => (text.len(), false),
-            Err(error) => (error.valid_up_to(), error.error_len().is_some() || self.at_end),
-        };
         let from = self.text.len();
-        // Already known to be valid: nothing is replaced.
-        self.text.push_str(&String::from_utf8_lossy(&self.raw[..valid]));
+        let (valid, broken) = match std::str::from_utf8(&self.raw) {
+            Ok(text) => {
+                self.text.push_str(text);
+                (text.len(), false)
+            }
+            Err(error) => {
+                let valid = error.valid_up_to();
+                // Known to be valid: nothing is replaced.
+                self.text.push_str(&String::from_utf8_lossy(&self.raw[..valid]));
+                (valid, error.error_len().is_some() || self.at_end)
+            }
+        };
         if let Some(at) = memchr::memchr(0, &self.raw[..valid]) {
             return Err(self.error(Problem::Nul, from + at..from + at + 1));
         }
