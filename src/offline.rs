@@ -143,10 +143,16 @@ fn before_record(step: &ProgramStep) -> String {
     }
 }
 
-type Open = (usize, Body<Box<dyn Read>>, Option<Batch>);
+type Open<'a> = (usize, Body<Box<dyn Read + 'a>>, Option<Batch>);
 
 /// Prints a section's text as it stands in the file, as far as psql reads it as the server does.
-fn sections(step: usize, section: usize, bodies: &dyn Bodies, open: &mut Option<Open>, ui: &Ui) -> Result<()> {
+fn sections<'a>(
+    step: usize,
+    section: usize,
+    bodies: &'a dyn Bodies,
+    open: &mut Option<Open<'a>>,
+    ui: &Ui,
+) -> Result<()> {
     if open.as_ref().is_none_or(|(of, ..)| *of != step) {
         *open = Some((step, bodies.open(step)?, None));
     }

@@ -11,7 +11,7 @@ mod init;
 mod listing;
 mod new_revision;
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -28,6 +28,12 @@ use crate::source::{self, Excerpt};
 
 /// With fewer files than this, a second thread costs more than it saves.
 const FILES_FOR_TWO_THREADS: usize = 500;
+
+/// A file up to this size is kept where its body will be wanted: it was read whole for its header.
+const LARGEST_KEPT: usize = 16 * 1024;
+
+/// So many bytes of files each thread keeps at most.
+const MOST_KEPT: usize = 2 << 20;
 
 /// Where a project's revision files are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +66,17 @@ pub struct LoadedFile {
     pub path: PathBuf,
     /// What its header says of how it is run.
     pub settings: Settings,
+    /// The whole file, where it was kept.
+    bytes: Option<Box<[u8]>>,
+}
+
+/// What will be wanted of the files beside their headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wanted {
+    /// Nothing.
+    Headers,
+    /// The bodies of many of them: small files are kept, as far as the room goes, and not read again.
+    Bodies,
 }
 
 /// All revision files of a project, in load order: each location in turn, by file name.
@@ -76,26 +93,15 @@ impl Project {
     ///
     /// # Errors
     /// Every location that cannot be listed and every file whose header cannot be read, in load order.
-    pub fn load(locations: &Locations) -> std::result::Result<Self, Vec<Error>> {
+    pub fn load(locations: &Locations, wanted: Wanted) -> std::result::Result<Self, Vec<Error>> {
         let paths = listing::revision_files(locations)?;
-        let results = if paths.len() < FILES_FOR_TWO_THREADS {
-            read_headers(&paths)
-        } else {
-            let (front, back) = paths.split_at(paths.len() / 2);
-            std::thread::scope(|scope| {
-                let back = scope.spawn(|| read_headers(back));
-                let mut results = read_headers(front);
-                // The thread cannot panic; were it to, its files would be read here.
-                results.extend(back.join().unwrap_or_else(|_| read_headers(&paths[paths.len() / 2..])));
-                results
-            })
-        };
+        let results = in_two_threads(&paths, FILES_FOR_TWO_THREADS, |paths| read_headers(paths, wanted));
         let mut project = Self { files: Vec::with_capacity(paths.len()), revisions: Vec::with_capacity(paths.len()) };
         let mut errors = Vec::new();
         for (path, result) in paths.into_iter().zip(results) {
             match result {
-                Ok(Header { revision, settings }) => {
-                    project.files.push(LoadedFile { path, settings });
+                Ok((Header { revision, settings }, bytes)) => {
+                    project.files.push(LoadedFile { path, settings, bytes });
                     project.revisions.push(revision);
                 }
                 Err(error) => errors.push(error),
@@ -106,42 +112,75 @@ impl Project {
 }
 
 impl LoadedFile {
-    /// The file, opened to read its body.
+    /// The file, opened to read its body; what was kept of it is as it was when its header was read.
     ///
     /// # Errors
     /// It has gone, may not be read, or is no file any more.
-    pub fn open(&self) -> Result<File> {
-        open(&self.path)
+    pub fn open(&self) -> Result<Box<dyn Read + '_>> {
+        match &self.bytes {
+            Some(bytes) => Ok(Box::new(&**bytes)),
+            None => Ok(Box::new(open(&self.path)?)),
+        }
     }
 
     /// The labels that the file's header gives, for errors about the graph: read again, and none where that fails.
     #[must_use]
     pub fn labels(&self) -> Vec<Name> {
-        read_header(&self.path, &mut Vec::new()).map_or_else(|_| Vec::new(), |header| header.revision.labels)
+        read_header(&self.path, &mut Vec::new(), 0).map_or_else(|_| Vec::new(), |(header, _)| header.revision.labels)
     }
 
     /// The place where the file's header says `key`, or names `name` under it: for errors about the graph. The file is
     /// read again, since nothing else needs the places of ten thousand headers.
     #[must_use]
     pub fn excerpt(&self, key: Key, name: Option<&str>) -> Option<Excerpt> {
-        let mut bytes = Vec::new();
-        read_beginning(&self.path, &mut bytes).ok()?;
-        let text = header::text(&bytes).ok()?;
+        let mut buffer = Vec::new();
+        let beginning = read_beginning(&self.path, &mut buffer, 0).ok()?;
+        let text = header::text(&buffer[..beginning.header]).ok()?;
         let range = header::locate(text, key, name)?;
         Some(Excerpt::new(self.path.display().to_string(), text, range, 1))
     }
 }
 
-fn read_headers(paths: &[PathBuf]) -> Vec<Result<Header>> {
-    let mut bytes = Vec::new();
-    paths.iter().map(|path| read_header(path, &mut bytes)).collect()
+/// What `work` makes of `items`, in their order; of the back half on another thread where there are at least `worth`.
+pub fn in_two_threads<I: Sync, O: Send>(items: &[I], worth: usize, work: impl Fn(&[I]) -> Vec<O> + Sync) -> Vec<O> {
+    if items.len() < worth {
+        return work(items);
+    }
+    let (front, back) = items.split_at(items.len() / 2);
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| work(back));
+        let mut made = work(front);
+        // The thread cannot panic; were it to, its part would be done here.
+        made.extend(thread.join().unwrap_or_else(|_| work(back)));
+        made
+    })
 }
 
-/// The header of one file; `bytes` is room to read into.
-fn read_header(path: &Path, bytes: &mut Vec<u8>) -> Result<Header> {
-    read_beginning(path, bytes)?;
+/// A header, and the whole file where it is kept.
+type Loaded = (Header, Option<Box<[u8]>>);
+
+fn read_headers(paths: &[PathBuf], wanted: Wanted) -> Vec<Result<Loaded>> {
+    let mut buffer = Vec::new();
+    let mut room = if wanted == Wanted::Bodies { MOST_KEPT } else { 0 };
+    let load = |path: &PathBuf| {
+        let loaded = read_header(path, &mut buffer, room.min(LARGEST_KEPT));
+        // What it is, is looked at only where something is wrong: ten thousand files are opened at every start.
+        let (header, kept) = loaded.map_err(|error| not_a_file(path, std::fs::metadata(path)).unwrap_or(error))?;
+        room -= kept.as_ref().map_or(0, |kept| kept.len());
+        Ok((header, kept))
+    };
+    paths.iter().map(load).collect()
+}
+
+/// The header of one file, and the file if it is not larger than `keep`; `buffer` is room to read into.
+fn read_header(path: &Path, buffer: &mut Vec<u8>, keep: usize) -> Result<Loaded> {
+    let beginning = read_beginning(path, buffer, keep)?;
+    let bytes = &buffer[..beginning.header];
     let text = header::text(bytes).map_err(|error| not_text(path, bytes, &error))?;
-    Header::parse(text).map_err(|error| explain::header_error(&path.display().to_string(), text, error))
+    let header =
+        Header::parse(text).map_err(|error| explain::header_error(&path.display().to_string(), text, error))?;
+    let kept = (beginning.whole && beginning.read <= keep).then(|| Box::from(&buffer[..beginning.read]));
+    Ok((header, kept))
 }
 
 /// An error in bytes that are no text: the excerpt shows what can be read of them.
@@ -153,42 +192,62 @@ fn not_text(path: &Path, bytes: &[u8], error: &HeaderError) -> Error {
     explain::header_error(&path.display().to_string(), &readable, error.clone())
 }
 
-/// Reads the beginning of a file, as far as its header needs: nearly always one read of 4 KB.
-fn read_beginning(path: &Path, bytes: &mut Vec<u8>) -> Result<()> {
+/// What was read of a file.
+struct Beginning {
+    /// So many bytes.
+    read: usize,
+    /// So many of them its header needs.
+    header: usize,
+    /// Whether that is the whole file.
+    whole: bool,
+}
+
+/// Reads the beginning of a file into `buffer`, as far as its header needs, nearly always one read of 4 KB; and on to its
+/// end while it is not larger than `keep`.
+fn read_beginning(path: &Path, buffer: &mut Vec<u8>, keep: usize) -> Result<Beginning> {
     const FIRST_READ: usize = 4096;
-    let mut file = open(path)?;
-    bytes.clear();
+    let mut file = open_at_once(path)?;
+    let mut read = 0;
     loop {
-        let filled = bytes.len();
-        bytes.resize(filled.max(FIRST_READ / 2) * 2, 0);
-        let read = loop {
-            match file.read(&mut bytes[filled..]) {
+        if buffer.len() < read + FIRST_READ {
+            buffer.resize((read + FIRST_READ).max(buffer.len() * 2), 0);
+        }
+        let count = loop {
+            match file.read(&mut buffer[read..]) {
                 Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
                 result => break result.map_err(|error| unreadable(path, error))?,
             }
         };
-        bytes.truncate(filled + read);
-        if read == 0 {
-            return Ok(());
-        }
-        if let Some(extent) = header::extent(bytes) {
-            bytes.truncate(extent);
-            return Ok(());
+        read += count;
+        match header::extent(&buffer[..read]) {
+            None if count == 0 => return Ok(Beginning { read, header: read, whole: true }),
+            Some(header) if count == 0 || read > keep => return Ok(Beginning { read, header, whole: count == 0 }),
+            _ => {}
         }
     }
 }
 
-/// Opens a regular file for reading. A FIFO does not make it wait, and a directory or device is an error that says so.
+/// Opens a regular file for reading. A directory or a device is an error that says so.
 fn open(path: &Path) -> Result<File> {
-    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
-    let file = File::options().read(true).custom_flags(nonblock).open(path).map_err(|error| unreadable(path, error))?;
-    let metadata = file.metadata().map_err(|error| unreadable(path, error))?;
-    if metadata.is_file() {
-        return Ok(file);
+    let file = open_at_once(path)?;
+    match not_a_file(path, file.metadata()) {
+        Some(error) => Err(error),
+        None => Ok(file),
     }
+}
+
+/// Opens a file for reading; a FIFO does not make it wait.
+fn open_at_once(path: &Path) -> Result<File> {
+    let nonblock = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    File::options().read(true).custom_flags(nonblock).open(path).map_err(|error| unreadable(path, error))
+}
+
+/// What is wrong with what `path` names, where it is not a regular file.
+fn not_a_file(path: &Path, metadata: std::io::Result<Metadata>) -> Option<Error> {
+    let metadata = metadata.ok().filter(|metadata| !metadata.is_file())?;
     let what = if metadata.is_dir() { "a directory" } else { "a pipe, socket or device" };
-    Err(Error::failed(format!("`{}` is {what}, not a revision file", path.display()))
-        .hint("move it out of the version location, or rename it so that it does not end in `.sql`"))
+    let wrong = Error::failed(format!("`{}` is {what}, not a revision file", path.display()));
+    Some(wrong.hint("move it out of the version location, or rename it so that it does not end in `.sql`"))
 }
 
 fn unreadable(path: &Path, error: std::io::Error) -> Error {

@@ -20,8 +20,12 @@ use crate::model::sql::body::Body;
 use crate::model::sql::check::{BodySummary, Savepoints, check};
 use crate::model::sql::marker::{SectionKind, Transaction};
 use crate::model::sql::problem::BodyError;
+use crate::project::in_two_threads;
 use crate::template;
 use crate::ui::{counted, duration};
+
+/// With fewer files than this, a second thread costs more than it saves.
+const FILES_FOR_TWO_THREADS: usize = 100;
 
 /// A program that can be run, and where its statements come from.
 pub(super) struct Prepared<'a> {
@@ -61,11 +65,11 @@ impl Files<'_> {
     }
 
     /// The file's text, opened for reading; a template is rendered first.
-    fn read(&self, node: Node) -> Result<Box<dyn Read>> {
+    fn read(&self, node: Node) -> Result<Box<dyn Read + '_>> {
         let file = &self.workspace.files[node.index()];
         let opened = file.open()?;
         if !file.settings.template {
-            return Ok(Box::new(opened));
+            return Ok(opened);
         }
         let path = self.workspace.path(node);
         let text = std::io::read_to_string(opened)
@@ -85,7 +89,7 @@ impl Files<'_> {
 }
 
 impl Bodies for Files<'_> {
-    fn open(&self, step: usize) -> Result<Body<Box<dyn Read>>> {
+    fn open(&self, step: usize) -> Result<Body<Box<dyn Read + '_>>> {
         let (node, kind) = self.steps[step];
         Ok(Body::new(&self.workspace.path(node), self.read(node)?, self.transaction(node), kind))
     }
@@ -111,12 +115,14 @@ pub(super) fn plan<'a>(
     let mut steps = Vec::with_capacity(files.steps.len());
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
-    for plan in plans {
-        for stage in plan.stages() {
-            match lower(workspace, &files, plan.direction(), &stage, &mut warnings) {
-                Ok(step) => steps.push(step),
-                Err(error) => errors.push(error),
-            }
+    let checked = in_two_threads(&files.steps, FILES_FOR_TWO_THREADS, |steps| {
+        steps.iter().map(|(node, _)| files.check(*node)).collect()
+    });
+    let stages = plans.iter().flat_map(|plan| plan.stages().map(|stage| (plan.direction(), stage)));
+    for ((direction, stage), summary) in stages.zip(checked) {
+        match summary.and_then(|summary| lower(workspace, &summary, direction, &stage, &mut warnings)) {
+            Ok(step) => steps.push(step),
+            Err(error) => errors.push(error),
         }
     }
     if let Some(error) = Error::all(errors) {
@@ -144,7 +150,7 @@ fn kind(direction: Direction) -> SectionKind {
 
 fn lower(
     workspace: &Workspace,
-    files: &Files,
+    summary: &BodySummary,
     direction: Direction,
     stage: &plan::Stage,
     warnings: &mut Vec<String>,
@@ -152,7 +158,6 @@ fn lower(
     let node = stage.step.node;
     let revision = workspace.graph.revision(node);
     let path = workspace.path(node);
-    let summary = files.check(node)?;
     if !summary.has(kind(direction)) {
         let error = Error::failed(format!("revision {} has no section `-- migrate:{}`", revision.id, kind(direction)))
             .note(format!("in {path}"));

@@ -45,7 +45,7 @@ pub(super) struct StampRequest {
 }
 
 pub(super) fn move_along(context: &Context, request: Request) -> Result<()> {
-    let workspace = Workspace::open(context)?;
+    let workspace = Workspace::open_to_run(context)?;
     if request.sql {
         return write_sql(context, &workspace, &request);
     }
@@ -58,7 +58,7 @@ pub(super) fn move_along(context: &Context, request: Request) -> Result<()> {
 }
 
 pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -> Result<()> {
-    let workspace = Workspace::open(context)?;
+    let workspace = Workspace::open_to_run(context)?;
     let (mut run, standing) = Run::begin(context, &workspace, lock_wait)?;
     let applied = workspace.applied(&standing.rows)?;
     let last = Target { branch: None, point: Point::Away(None, Walk::Down(count)) };
@@ -108,7 +108,7 @@ pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
 }
 
 pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Result<()> {
-    let workspace = Workspace::open(context)?;
+    let workspace = Workspace::open_to_run(context)?;
     let applied = match start_of(&workspace, &request.from, request.route.from.as_ref())? {
         Some(start) => start,
         None => workspace.applied(&workspace.standing(context)?.rows)?,

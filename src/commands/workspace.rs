@@ -18,7 +18,7 @@ use crate::model::plan::{self, Landing, PlanError};
 use crate::model::range::{Range, Route};
 use crate::model::revision::Name;
 use crate::model::target::Target;
-use crate::project::{LoadedFile, Locations, Project};
+use crate::project::{LoadedFile, Locations, Project, Wanted};
 use crate::secret::Secret;
 
 pub(super) fn parse_target(text: &str) -> std::result::Result<Target, String> {
@@ -59,6 +59,15 @@ pub(super) struct Workspace {
 impl Workspace {
     /// Reads the configuration and the headers of all revision files.
     pub(super) fn open(context: &Context) -> Result<Self> {
+        Self::load(context, Wanted::Headers)
+    }
+
+    /// The same for a command that goes on to the files' bodies.
+    pub(super) fn open_to_run(context: &Context) -> Result<Self> {
+        Self::load(context, Wanted::Bodies)
+    }
+
+    fn load(context: &Context, wanted: Wanted) -> Result<Self> {
         let config = load_config(context)?;
         let settings = &config.settings;
         let locations = Locations {
@@ -66,7 +75,7 @@ impl Workspace {
             directories: settings.version_locations.iter().map(|location| location.value.clone()).collect(),
             recursive: settings.recursive_version_locations.value,
         };
-        let Project { files, revisions } = Project::load(&locations).map_err(explain::several)?;
+        let Project { files, revisions } = Project::load(&locations, wanted).map_err(explain::several)?;
         let ids: Vec<Name> = revisions.iter().map(|revision| revision.id.clone()).collect();
         let graph = Graph::new(revisions).map_err(|errors| explain::graph(&errors, &files, &ids))?;
         Ok(Self { config, files, graph })

@@ -47,7 +47,7 @@ pub trait Bodies {
     ///
     /// # Errors
     /// The file cannot be read any more.
-    fn open(&self, step: usize) -> Result<Body<Box<dyn Read>>>;
+    fn open(&self, step: usize) -> Result<Body<Box<dyn Read + '_>>>;
 
     /// What is wrong with a body, found while it was read: it was checked before, so the file has changed.
     fn explain(&self, error: &BodyError) -> Error;
@@ -82,6 +82,8 @@ impl Locked {
             };
             let blockers = std::mem::take(&mut run.blockers);
             let invalid_before = std::mem::take(&mut run.invalid_before);
+            // With it goes the file that it was reading.
+            drop(run);
             if let Reason::Lost { lost, doubtful: 1.., .. } = &failure.reason {
                 observer.recovering(&lost.to_string());
                 return self.settle_loss(program, failure);
@@ -240,9 +242,9 @@ impl From<Error> for Stop {
     }
 }
 
-struct OpenBody {
+struct OpenBody<'a> {
     step: usize,
-    reader: Body<Box<dyn Read>>,
+    reader: Body<Box<dyn Read + 'a>>,
     next: Option<Batch>,
 }
 
@@ -256,7 +258,7 @@ struct Run<'a> {
     /// What was sent and not yet answered, oldest first.
     flying: VecDeque<Message>,
     flying_bytes: usize,
-    body: Option<OpenBody>,
+    body: Option<OpenBody<'a>>,
     /// So many steps are committed.
     finished: usize,
     /// Steps that are done in a transaction that is still open, and what each took.

@@ -25,7 +25,7 @@ impl Place {
 
     fn load(&self, directories: &[&str], recursive: bool) -> std::result::Result<Project, Vec<Error>> {
         let directories = directories.iter().map(PathBuf::from).collect();
-        Project::load(&Locations { here: self.0.path().to_owned(), directories, recursive })
+        Project::load(&Locations { here: self.0.path().to_owned(), directories, recursive }, Wanted::Headers)
     }
 
     fn ids(&self, directories: &[&str], recursive: bool) -> Vec<String> {
@@ -183,6 +183,6 @@ fn a_long_header_takes_more_than_one_read() {
     project.files[0].open().unwrap().read_to_string(&mut body).unwrap();
     assert_eq!(body, text);
     fs::remove_file(place.path("v/a.sql")).unwrap();
-    assert!(project.files[0].open().unwrap_err().title().contains("cannot read"));
+    assert!(project.files[0].open().err().unwrap().title().contains("cannot read"));
     assert_eq!(project.files[0].excerpt(Key::Labels, None), None);
 }
