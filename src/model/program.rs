@@ -269,12 +269,6 @@ fn lower_step(step: usize, sections: &[SectionUse], operations: &mut Vec<Operati
     operations.extend([Operation::Record(step), Operation::Commit]);
 }
 
-/// Whether a step only sets rows.
-#[must_use]
-pub fn is_stamp(step: &ProgramStep) -> bool {
-    step.record.action == Action::Stamp
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -180,7 +180,7 @@ fn what_is_refused() {
     );
     let nearest = MarkerProblem::Kind { found: "up".to_owned(), nearest: Some(SectionKind::Upgrade) };
     assert_eq!(problem("-- h\n-- migrate:up\nBEGIN;"), (Problem::Marker(nearest), 2, 12, "up".to_owned()));
-    let bare = |text: &str| problem(&format!("-- h\n-- migrate:upgrade transaction:false\n{text}")).0;
+    let bare = |text: &str| problem(format!("-- h\n-- migrate:upgrade transaction:false\n{text}")).0;
     assert_eq!(bare("BEGIN;"), Problem::TransactionControl(Control::Begin, Transaction::Outside));
     assert_eq!(bare("DISCARD ALL;"), Problem::DiscardAll);
     for good in [
