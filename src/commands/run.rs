@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::lower::{self, Prepared};
-use super::workspace::{Database, Workspace, connect, load_config, tables};
+use super::workspace::{Database, Workspace, connect, limits, load_config, tables};
 use crate::config::Config;
 use crate::database::execute::{Bodies as _, Observer};
 use crate::database::interrupt;
@@ -325,6 +325,7 @@ impl<'a> Run<'a> {
         let Database { session, server } = connect(&workspace.config, context)?;
         let (locked, standing) = lock(context, &workspace.config, session, wait)?;
         context.ui.detail(format_args!("on {}, from {}", standing.place, spoken(&standing.rows)));
+        context.ui.detail(limits(&workspace.config).shown());
         Ok((Self { context, workspace, locked, _server: server }, standing))
     }
 
