@@ -11,6 +11,8 @@ use crate::model::range::Route;
 
 /// Show what an `upgrade` or a `downgrade` would run, in order; changes nothing
 ///
+/// With -v also what each revision creates, changes and drops.
+///
 ///   aludel plan upgrade head               what `aludel upgrade head` would run
 ///   aludel plan downgrade -1               what `aludel downgrade -1` would run
 ///   aludel plan upgrade head --from 002    the same for a database at 002, without asking one

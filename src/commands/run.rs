@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::Context;
 use super::lower::{self, Prepared};
-use super::workspace::{Database, Workspace, connect, load_config, tables};
+use super::workspace::{Database, Workspace, connect, limits, load_config, tables};
 use crate::config::Config;
-use crate::database::execute::Observer;
+use crate::database::execute::{Bodies as _, Observer};
 use crate::database::interrupt;
 use crate::database::lock::{Holder, Locked};
 use crate::database::server_error::{ServerError, Severity};
@@ -22,6 +22,7 @@ use crate::model::graph::Node;
 use crate::model::plan::{self, Direction, Plan, PlanError, Purge, Stamp};
 use crate::model::program::ProgramStep;
 use crate::model::range::Route;
+use crate::model::sql::classify::{self, Effect};
 use crate::model::target::{Point, Target, Walk};
 use crate::offline;
 use crate::ui::{self, Ui, counted};
@@ -126,10 +127,13 @@ pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Resu
         ui.json(&PlanView { direction: verb(request.direction), rows_before, rows_after, steps: steps.collect() });
         return Ok(());
     }
-    for (node, step) in plan.nodes().zip(&prepared.program.steps) {
+    for (index, (node, step)) in plan.nodes().zip(&prepared.program.steps).enumerate() {
         let bare = step.sections.iter().any(|section| !section.transaction);
         let bare = if bare { " (not in one transaction)" } else { "" };
         ui.line(format_args!("{}{bare}", arrow(&workspace, node, request.direction)));
+        if ui.is_verbose() {
+            effects(&prepared, index)?.iter().for_each(|effect| ui.line(format_args!("    {effect}")));
+        }
     }
     if plan.steps().is_empty() {
         ui.status(format_args!("nothing to do: {}", at(&rows_before)));
@@ -138,6 +142,20 @@ pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Resu
         ui.status(format_args!("{count}, from {} to {}", spoken(&rows_before), spoken(&rows_after)));
     }
     Ok(())
+}
+
+/// What a step's statements create, change and drop, as far as their text says it; the rest (data, functions' work) is
+/// not listed.
+fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
+    let mut body = prepared.bodies.open(step)?;
+    let mut effects = Vec::new();
+    while let Some(batch) = body.next_batch().map_err(|error| prepared.bodies.explain(&error))? {
+        for range in &batch.statements {
+            // What the parser cannot read is left to the server to judge.
+            effects.extend(classify::effects(&batch.text[range.clone()]).unwrap_or_default());
+        }
+    }
+    Ok(effects)
 }
 
 /// `upgrade 001 -> 002, v2.1 features`, `downgrade 002 -> 001, v2.1 features`.
@@ -307,6 +325,7 @@ impl<'a> Run<'a> {
         let Database { session, server } = connect(&workspace.config, context)?;
         let (locked, standing) = lock(context, &workspace.config, session, wait)?;
         context.ui.detail(format_args!("on {}, from {}", standing.place, spoken(&standing.rows)));
+        context.ui.detail(limits(&workspace.config).shown());
         Ok((Self { context, workspace, locked, _server: server }, standing))
     }
 

@@ -191,7 +191,8 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     Ok(Database { session, server })
 }
 
-fn limits(config: &Config) -> Limits {
+/// The limits that the configuration sets on a session.
+pub(super) fn limits(config: &Config) -> Limits {
     let settings = &config.settings;
     Limits {
         lock_timeout: settings.lock_timeout.value,

@@ -4,7 +4,7 @@
 //! anything that stands here. The statements of a revision are not here: an operation names the section, and
 //! the executor reads it when it comes to it.
 
-use super::bookkeeping::{Action, Author, Expected, Record, Scope, Tables};
+use super::bookkeeping::{Author, Expected, Record, Scope, Tables};
 use super::sql::quote::literal;
 
 /// How much one transaction holds.
@@ -269,14 +269,9 @@ fn lower_step(step: usize, sections: &[SectionUse], operations: &mut Vec<Operati
     operations.extend([Operation::Record(step), Operation::Commit]);
 }
 
-/// Whether a step only sets rows.
-#[must_use]
-pub fn is_stamp(step: &ProgramStep) -> bool {
-    step.record.action == Action::Stamp
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::bookkeeping::Action;
     use super::*;
 
     fn step(sections: &[bool]) -> ProgramStep {

@@ -316,3 +316,51 @@ hint: name the revision to go to
 "#]],
     );
 }
+
+#[test]
+fn what_each_revision_creates_changes_and_drops() {
+    let project = merged();
+    project.write(
+        "versions/007_effects.sql",
+        "-- revision: 007\n-- parents: 006\n\n-- migrate:upgrade\nCREATE TABLE a.t (i int);\nCREATE VIEW v AS SELECT 1;\n\
+         ALTER TABLE t ADD COLUMN \"Name\" text, DROP COLUMN old;\nALTER TABLE t RENAME TO u;\n\
+         ALTER TABLE u RENAME COLUMN x TO y;\nINSERT INTO u VALUES (1);\nALTER TABLE u ADD COLUM c int;\n\
+         -- migrate:upgrade transaction:false\nCREATE INDEX CONCURRENTLY i ON t (i);\nCREATE INDEX ON t (i);\n\n\
+         -- migrate:downgrade\nDROP TABLE u, a.t;\nTRUNCATE w;\nDROP INDEX i;\n",
+    );
+    same(
+        session(
+            &project,
+            "plan upgrade 007 --from 006 -v
+             plan downgrade 006 --from 007 -v",
+        ),
+        str![[r#"
+$ aludel plan upgrade 007 --from 006 -v
+exit code: 0
+----- stdout
+upgrade 006 -> 007 (not in one transaction)
+    creates table a.t
+    creates view v
+    adds column t."Name"
+    drops column t.old
+    renames table t to u
+    renames column u.x to y
+    creates index i on t concurrently
+    creates an index on t
+----- stderr
+1 revision, from 006 to 007
+
+$ aludel plan downgrade 006 --from 007 -v
+exit code: 0
+----- stdout
+downgrade 007 -> 006
+    drops table u
+    drops table a.t
+    removes all rows of w
+    drops index i
+----- stderr
+1 revision, from 007 to 006
+
+"#]],
+    );
+}

@@ -136,6 +136,32 @@ pub enum Effect {
     Truncates(ObjectName),
 }
 
+impl fmt::Display for Effect {
+    /// As a plan lists it: `creates table users`, `drops column users.age`.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let without_lock = |manner: &Manner| if *manner == Manner::Concurrently { " concurrently" } else { "" };
+        let column = |table: &ObjectName, column: &str| format!("{table}.{}", quote::identifier(column));
+        match self {
+            Self::Creates(object, name) => write!(formatter, "creates {} {name}", object.keywords().to_lowercase()),
+            Self::CreatesIndex { name: Some(name), table, manner } => {
+                write!(formatter, "creates index {} on {table}{}", quote::identifier(name), without_lock(manner))
+            }
+            Self::CreatesIndex { name: None, table, manner } => {
+                write!(formatter, "creates an index on {table}{}", without_lock(manner))
+            }
+            Self::Drops(object, name) => write!(formatter, "drops {} {name}", object.keywords().to_lowercase()),
+            Self::DropsIndex { name, manner } => write!(formatter, "drops index {name}{}", without_lock(manner)),
+            Self::AddsColumn { table, column: name } => write!(formatter, "adds column {}", column(table, name)),
+            Self::DropsColumn { table, column: name } => write!(formatter, "drops column {}", column(table, name)),
+            Self::RenamesColumn { table, from, to } => {
+                write!(formatter, "renames column {} to {}", column(table, from), quote::identifier(to))
+            }
+            Self::RenamesTable { from, to } => write!(formatter, "renames table {from} to {}", quote::identifier(to)),
+            Self::Truncates(table) => write!(formatter, "removes all rows of {table}"),
+        }
+    }
+}
+
 /// The parser found errors, or the statement is too large for it: nothing may be inferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreadable;
