@@ -20,6 +20,7 @@ use crate::model::sql::body::Body;
 use crate::model::sql::check::{BodySummary, Savepoints, check};
 use crate::model::sql::marker::{SectionKind, Transaction};
 use crate::model::sql::problem::BodyError;
+use crate::model::sql::written::Written;
 use crate::template;
 use crate::ui::{counted, duration};
 
@@ -61,17 +62,18 @@ impl Files<'_> {
     }
 
     /// The file's text, opened for reading; a template is rendered first.
-    fn read(&self, node: Node) -> Result<Box<dyn Read>> {
+    fn read(&self, node: Node) -> Result<(Written, Box<dyn Read>)> {
         let file = &self.workspace.files[node.index()];
         let opened = file.open()?;
-        if !file.settings.template {
-            return Ok(Box::new(opened));
-        }
         let path = self.workspace.path(node);
+        if !file.settings.template {
+            return Ok((Written::from(&*path), Box::new(opened)));
+        }
         let text = std::io::read_to_string(opened)
             .map_err(|cause| Error::failed(format!("cannot read {path}")).cause(cause))?;
         let rendered = template::render_body(&path, &text, 1, &self.variables)?;
-        Ok(Box::new(Cursor::new(rendered.into_bytes())))
+        let written = Written::template(&path, &text, &rendered);
+        Ok((written, Box::new(Cursor::new(rendered.into_bytes()))))
     }
 
     fn transaction(&self, node: Node) -> Transaction {
@@ -79,7 +81,8 @@ impl Files<'_> {
     }
 
     fn check(&self, node: Node) -> Result<BodySummary> {
-        check(&self.workspace.path(node), self.read(node)?, self.transaction(node))
+        let (written, text) = self.read(node)?;
+        check(written, text, self.transaction(node))
             .map_err(|errors| explain::several(errors.iter().map(explain::body).collect()))
     }
 }
@@ -87,7 +90,8 @@ impl Files<'_> {
 impl Bodies for Files<'_> {
     fn open(&self, step: usize) -> Result<Body<Box<dyn Read>>> {
         let (node, kind) = self.steps[step];
-        Ok(Body::new(&self.workspace.path(node), self.read(node)?, self.transaction(node), kind))
+        let (written, text) = self.read(node)?;
+        Ok(Body::new(written, text, self.transaction(node), kind))
     }
 
     fn explain(&self, error: &BodyError) -> Error {

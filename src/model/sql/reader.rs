@@ -3,7 +3,6 @@
 
 use std::io::Read;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::source::Excerpt;
 
@@ -12,6 +11,7 @@ use super::marker::{Marker, SectionKind, Transaction};
 use super::problem::{BodyError, MetaPurpose, Problem};
 use super::split::{Ending, Fault, FaultKind, Opener, Piece, PieceKind, Splitter, Step};
 use super::window::Window;
+use super::written::Written;
 
 /// A section of a revision file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,9 +83,9 @@ pub(super) struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    pub(super) fn new(path: &str, reader: R, default: Transaction) -> Self {
+    pub(super) fn new(written: Written, reader: R, default: Transaction) -> Self {
         Self {
-            window: Window::new(Arc::from(path), reader),
+            window: Window::new(written, reader),
             splitter: Splitter::default(),
             from: 0,
             dropped: 0,
