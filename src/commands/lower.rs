@@ -175,6 +175,10 @@ fn lower(
         warnings
             .push(format!("the downgrade section of {} is empty: what its upgrade did stays ({path})", revision.id));
     }
+    let merges = workspace.graph.parents(node).nth(1).is_some();
+    if direction == Direction::Upgrade && statements(SectionKind::Upgrade) == 0 && !merges {
+        warnings.push(format!("the upgrade section of {} is empty: it does nothing ({path})", revision.id));
+    }
     let section = |section: &crate::model::sql::check::SectionSummary| SectionUse {
         ordinal: section.section.ordinal,
         transaction: section.section.transaction == Transaction::Inside,

@@ -149,11 +149,11 @@ impl Conninfo {
     /// A setting that cannot be used.
     pub fn resolve(mut settings: Settings, surroundings: &Surroundings<'_>) -> Result<Self, ConninfoError> {
         settings.fill(surroundings.variable);
+        refuse_joined(&settings)?;
         let user = settings.get("user").or(surroundings.user).ok_or(ConninfoError::NoUser)?.to_owned();
         let database = settings.get("dbname").unwrap_or(&user).to_owned();
         let application_name =
             settings.get("application_name").or_else(|| settings.get("fallback_application_name")).map(str::to_owned);
-        refuse_joined(&settings)?;
         let mut conninfo = Self {
             hosts: hosts(&settings)?,
             user,

@@ -147,9 +147,15 @@ fn batches_are_of_a_size_and_large_statements_stand_alone() {
 fn what_is_refused() {
     let meta = |command: &str, purpose| Problem::MetaCommand { command: command.to_owned(), purpose };
     for (text, expected, line, column, marked) in [
-        ("BEGIN;", Problem::TransactionControl(Control::Begin), 2, 1, "BEGIN;"),
-        ("SELECT 1;\n  COMMIT AND CHAIN;", Problem::TransactionControl(Control::Commit), 3, 3, "COMMIT AND CHAIN;"),
-        ("VACUUM;", Problem::NeverInTransaction("VACUUM"), 2, 1, "VACUUM;"),
+        ("BEGIN;", Problem::TransactionControl(Control::Begin, SectionKind::Upgrade), 2, 1, "BEGIN;"),
+        (
+            "SELECT 1;\n  COMMIT AND CHAIN;",
+            Problem::TransactionControl(Control::Commit, SectionKind::Upgrade),
+            3,
+            3,
+            "COMMIT AND CHAIN;",
+        ),
+        ("VACUUM;", Problem::NeverInTransaction("VACUUM", SectionKind::Upgrade), 2, 1, "VACUUM;"),
         ("SET NAMES 'x';", Problem::Setting(Setting::ClientEncoding), 2, 1, "SET NAMES 'x';"),
         ("COPY t TO STDOUT;", Problem::CopyToStdout, 2, 1, "COPY t TO STDOUT;"),
         ("\\i other.sql", meta("\\i", MetaPurpose::Include), 2, 1, "\\i"),

@@ -270,8 +270,10 @@ impl<R: Read> Reader<R> {
         match (class, section.transaction) {
             (Class::Setting(setting), _) => Some(Problem::Setting(setting)),
             (Class::CopyToStdout, _) => Some(Problem::CopyToStdout),
-            (Class::Control(control), Transaction::Inside) => Some(Problem::TransactionControl(control)),
-            (Class::NeverInTransaction(name), Transaction::Inside) => Some(Problem::NeverInTransaction(name)),
+            (Class::Control(control), Transaction::Inside) => Some(Problem::TransactionControl(control, section.kind)),
+            (Class::NeverInTransaction(name), Transaction::Inside) => {
+                Some(Problem::NeverInTransaction(name, section.kind))
+            }
             (Class::Control(_) | Class::NeverInTransaction(_), Transaction::Outside)
             | (Class::Ordinary | Class::Savepoint(_) | Class::SometimesInTransaction(_) | Class::CopyFromStdin, _) => {
                 None

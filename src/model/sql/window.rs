@@ -149,6 +149,22 @@ impl<R: Read> Window<R> {
         if is_utf16 { Err(self.error(Problem::Utf16, 0..0)) } else { Ok(()) }
     }
 
+    /// Refuses the lines of a conflict in git, wherever they stand: text from byte `from` on is new.
+    fn refuse_conflict(&self, from: usize) -> Result<(), BodyError> {
+        // A marker that the last read cut in two begins before.
+        let from = self.text.floor_char_boundary(from.saturating_sub(8));
+        let text = self.text.as_bytes();
+        for sides in [b"<<<<<<< ", b">>>>>>> "] {
+            for at in memchr::memmem::find_iter(&text[from..], sides).map(|at| from + at) {
+                if at == 0 && self.start.column == 1 || at > 0 && text[at - 1] == b'\n' {
+                    let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| at + length);
+                    return Err(self.error(Problem::ConflictMarker, at..end));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Moves what is UTF-8 from `raw` to `text`.
     fn decode(&mut self) -> Result<(), BodyError> {
         let (valid, broken) = match std::str::from_utf8(&self.raw) {
@@ -161,6 +177,7 @@ impl<R: Read> Window<R> {
         if let Some(at) = memchr::memchr(0, &self.raw[..valid]) {
             return Err(self.error(Problem::Nul, from + at..from + at + 1));
         }
+        self.refuse_conflict(from)?;
         if broken {
             let byte = self.raw[valid];
             let at = self.text.len();
