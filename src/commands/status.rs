@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::view::{RevisionView, View};
-use super::workspace::Workspace;
+use super::workspace::{Database, Workspace, connect};
 use crate::error::Result;
 use crate::model::applied::Applied;
 use crate::model::graph::Node;
@@ -37,7 +37,11 @@ const SHOWN: usize = 20;
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let workspace = Workspace::open(context)?;
     let graph = &workspace.graph;
-    let standing = workspace.standing(context)?;
+    let Database { mut session, server } = connect(&workspace.config, context)?;
+    let standing = session.standing()?;
+    let alembics = !standing.version_table && !arguments.json && session.has_alembic_rows();
+    drop(session);
+    drop(server);
     let (known, unknown): (Vec<String>, Vec<String>) =
         standing.rows.iter().cloned().partition(|row| graph.find(row).is_some());
     let applied = workspace.applied(&known)?;
@@ -96,6 +100,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     if !unknown.is_empty() {
         ui.hint("a row that no file defines comes from another branch or a newer version: get its file");
         ui.hint("or, where you know which revision the database is really at: aludel stamp --purge REVISION");
+    } else if alembics {
+        ui.hint("Alembic has migrated this database: to carry on from there, write `version_table = alembic_version`");
     } else if !pending.is_empty() {
         ui.hint(if heads.len() > 1 { "aludel upgrade heads" } else { "aludel upgrade head" });
     }

@@ -412,3 +412,31 @@ hint: ALTER TABLE public.alembic_version ALTER COLUMN version_num TYPE text;
     case.succeeds("upgrade head");
     assert_eq!(case.ask("SELECT * FROM alembic_version"), format!("{long}\n"));
 }
+
+#[test]
+fn status_tells_a_database_of_alembics() {
+    let case = chain();
+    case.ask("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)");
+    assert!(case.transcript("status").contains("hint: aludel upgrade head"));
+    case.ask("INSERT INTO alembic_version VALUES ('0002')");
+    assert_data_eq!(
+        case.transcript("status"),
+        str![[r#"
+exit code: 0
+----- stdout
+database  postgresql://postgres@/[DATABASE]?host=[SOCKET]
+current   nothing: there is no version table yet
+applied   0 of 5
+heads     0005 (head)
+pending   5
+          0001, step 0001
+          0002, step 0002
+          0003, step 0003
+          0004, step 0004
+          0005 (head), step 0005
+----- stderr
+hint: Alembic has migrated this database: to carry on from there, write `version_table = alembic_version`
+
+"#]]
+    );
+}
