@@ -747,7 +747,7 @@ using the private PostgreSQL in .aludel/ (development only)
 "#]]
     );
     assert_data_eq!(
-        local(&["local", "psql", "-X", "-A", "-t", "-c", "SELECT version_num FROM aludel_version"]),
+        local(&["local", "psql", "-c", "SELECT version_num FROM aludel_version", "-X", "-A", "-t"]),
         str![[r#"
 exit code: 0
 ----- stdout
