@@ -80,12 +80,14 @@ impl Locked {
                 Err(Stop::Other(error)) => return Err(run.abandoned(error)),
                 Err(Stop::Failed(failure)) => run.wind_up(*failure),
             };
+            let interrupted = run.interrupted.is_some();
             let blockers = std::mem::take(&mut run.blockers);
             let invalid_before = std::mem::take(&mut run.invalid_before);
             if let Reason::Lost { lost, doubtful: 1.., .. } = &failure.reason {
                 observer.recovering(&lost.to_string());
                 return self.settle_loss(program, failure);
             }
+            let mut failure = failure;
             let until = match patience {
                 Some((step, until)) if step == failure.step => until,
                 _ => {
@@ -95,9 +97,14 @@ impl Locked {
             };
             patience = Some((failure.step, until));
             match failure.worth_another_try() {
-                Some(why) if Instant::now() + pause < until => {
+                // Whoever asked the run to stop does not want it tried again.
+                Some(why) if !interrupted && Instant::now() + pause < until => {
                     observer.again(failure.step, why, &blockers);
-                    self.session.pause(super::lock::jittered(pause))?;
+                    if let Err(error) = self.session.pause(super::lock::jittered(pause)) {
+                        let Some(signal) = self.session.asked_to_stop() else { return Err(error) };
+                        failure.reason = Reason::Interrupted { signal };
+                        return Err(self.tell(program, &failure, &[], &invalid_before));
+                    }
                     pause = (pause * 3 / 2).min(LONGEST_PAUSE);
                     start = if program.is_one_transaction() { 0 } else { failure.step };
                 }
@@ -444,8 +451,12 @@ impl<'a> Run<'a> {
     /// Makes sure that this session still has the run's lock: outside a transaction nothing else keeps another run from
     /// doing the same, and a script may have called `pg_advisory_unlock_all()`.
     fn hold_the_lock(&mut self) -> Ran {
-        if self.locked.session.has_lock()? {
-            return Ok(());
+        // Where a signal came meanwhile, it is the reason to stop, and `send` says so.
+        match self.locked.session.has_lock() {
+            Ok(true) => return Ok(()),
+            Err(_) if self.locked.session.asked_to_stop().is_some() => return Ok(()),
+            Err(error) => return Err(error.into()),
+            Ok(false) => {}
         }
         Err(Error::failed("this run no longer holds its lock: the script gave it away")
             .hint("take `pg_advisory_unlock_all()` out of the script")
@@ -538,9 +549,14 @@ impl<'a> Run<'a> {
         self.settle_all()
     }
 
-    /// Sends the message that was put together, after waiting for a place in the window.
+    /// Sends the message that was put together, after waiting for a place in the window; nothing once a signal came.
     fn send(&mut self) -> Ran {
         let step = self.message.step;
+        // One that came during a question of the tool's own was not seen by `interrupt`.
+        if let Some(signal) = self.interrupted.or_else(|| self.locked.session.asked_to_stop()) {
+            self.settle_all()?;
+            return Err(self.failed(step, Reason::Interrupted { signal }));
+        }
         let message = std::mem::take(&mut self.message);
         self.message.step = step;
         while self.flying.len() >= WINDOW.0 || (!self.flying.is_empty() && self.flying_bytes + message.bytes > WINDOW.1)
