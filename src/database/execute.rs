@@ -102,7 +102,7 @@ impl Locked {
                     observer.again(failure.step, why, &blockers);
                     if let Err(error) = self.session.pause(super::lock::jittered(pause)) {
                         let Some(signal) = self.session.asked_to_stop() else { return Err(error) };
-                        failure.reason = Reason::Interrupted { signal };
+                        failure.reason = Reason::Interrupted { signal, place: None };
                         return Err(self.tell(program, &failure, &[], &invalid_before));
                     }
                     pause = (pause * 3 / 2).min(LONGEST_PAUSE);
@@ -121,7 +121,7 @@ impl Locked {
         // The failure itself matters more than its record: a read-only or full database cannot take it.
         let recorded = if lost { Ok(Vec::new()) } else { self.session.run(&sql, "cannot record the failure") };
         let invalid = if failure.was_bare() && !lost {
-            Invalid::new(invalid_before, self.session.invalid_indexes(), failure)
+            Invalid::new(invalid_before, self.session.invalid_indexes().unwrap_or_default(), failure)
         } else {
             Invalid::default()
         };
@@ -324,7 +324,7 @@ impl<'a> Run<'a> {
         for (index, operation) in program.operations.iter().enumerate().skip(self.from) {
             if let Some(signal) = self.interrupted {
                 self.settle_all()?;
-                return Err(self.failed(self.message.step, Reason::Interrupted { signal }));
+                return Err(self.failed(self.message.step, Reason::Interrupted { signal, place: None }));
             }
             match operation {
                 Operation::Announce(step) => {
@@ -427,7 +427,11 @@ impl<'a> Run<'a> {
 
     /// Runs a section's statements one by one, each committing by itself.
     fn bare(&mut self, step: usize, section: usize) -> Ran {
-        self.invalid_before = self.locked.session.invalid_indexes();
+        self.invalid_before = match self.locked.session.invalid_indexes() {
+            // Where a signal came meanwhile, it is the reason to stop, and `send` says so.
+            Err(_) if self.locked.session.asked_to_stop().is_some() => Vec::new(),
+            found => found?,
+        };
         while let Some(batch) = self.next_batch(step, section)? {
             if matches!(batch.kind, BatchKind::CopyFromStdin { .. }) {
                 self.hold_the_lock()?;
@@ -555,7 +559,7 @@ impl<'a> Run<'a> {
         // One that came during a question of the tool's own was not seen by `interrupt`.
         if let Some(signal) = self.interrupted.or_else(|| self.locked.session.asked_to_stop()) {
             self.settle_all()?;
-            return Err(self.failed(step, Reason::Interrupted { signal }));
+            return Err(self.failed(step, Reason::Interrupted { signal, place: None }));
         }
         let message = std::mem::take(&mut self.message);
         self.message.step = step;
@@ -666,7 +670,8 @@ impl<'a> Run<'a> {
         if let (Some(signal), Some("57014")) =
             (self.interrupted, answer.error.as_ref().map(|error| error.code.as_str()))
         {
-            return Err(self.failed(step, Reason::Interrupted { signal }));
+            let place = Some(Place { parts, completed: answer.completed, data: None });
+            return Err(self.failed(step, Reason::Interrupted { signal, place }));
         }
         if let Some(mut error) = answer.error {
             let place = Place { parts, completed: answer.completed, data: None };
@@ -745,7 +750,7 @@ impl<'a> Run<'a> {
         };
         match self.finished {
             0 => error,
-            finished => error.note(format!("done before it, and kept: {}", crate::ui::counted(finished, "revision"))),
+            finished => super::failure::kept_before(error, self.program, finished),
         }
     }
 

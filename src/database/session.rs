@@ -234,12 +234,12 @@ impl Session {
     }
 
     /// The indexes that are not valid, as SQL names them: what a failed CREATE INDEX CONCURRENTLY leaves behind.
-    pub(super) fn invalid_indexes(&mut self) -> Vec<String> {
+    pub(super) fn invalid_indexes(&mut self) -> Result<Vec<String>> {
         let sql = "SELECT i.indexrelid::pg_catalog.regclass FROM pg_catalog.pg_index i WHERE NOT i.indisvalid \
                    AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) i.indexrelid \
                    AND c.relkind OPERATOR(pg_catalog.=) 'i') ORDER BY 1";
-        let rows = self.run(sql, "cannot look for invalid indexes").unwrap_or_default();
-        rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect()
+        let rows = self.run(sql, "cannot look for invalid indexes")?;
+        Ok(rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect())
     }
 }
 

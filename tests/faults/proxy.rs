@@ -1,7 +1,10 @@
-//! A proxy between the tool and PostgreSQL that cuts a connection at a chosen message.
+//! A proxy from a port to the server's unix socket, between the tool and PostgreSQL that cuts a connection at a chosen message.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -22,7 +25,7 @@ pub struct Cut {
     pub half: bool,
 }
 
-/// Passes connections on to the server.
+/// Passes connections on to the server: it is not asked for a password there, and a hundred log-ins cost nothing.
 pub struct Proxy {
     pub port: u16,
     /// What the first connection said, message by message: the type, and the first bytes.
@@ -31,16 +34,19 @@ pub struct Proxy {
 
 impl Proxy {
     /// Listens on a free port; it ends with the test's process.
-    pub fn start(server: u16, cut: Option<Cut>) -> Self {
+    pub fn start(server: &Path, cut: Option<Cut>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
         let heard = Arc::new(Mutex::new([Vec::new(), Vec::new()]));
         let told = Arc::clone(&heard);
         let number = AtomicUsize::new(0);
+        let server = server.to_owned();
         std::thread::spawn(move || {
             for client in listener.incoming() {
                 let Ok(client) = client else { return };
-                let Ok(server) = TcpStream::connect(("127.0.0.1", server)) else { continue };
+                let Ok(server) = UnixStream::connect(&server) else { continue };
+                // The same calls work on both kinds of socket.
+                let client = UnixStream::from(OwnedFd::from(client));
                 let first = number.fetch_add(1, Ordering::SeqCst) == 0;
                 for (from, to, direction) in
                     [(&client, &server, Direction::ToServer), (&server, &client, Direction::ToClient)]
@@ -62,8 +68,8 @@ impl Proxy {
 
 /// Passes messages on until the end, or the cut.
 fn pass(
-    mut from: &TcpStream,
-    mut to: &TcpStream,
+    mut from: &UnixStream,
+    mut to: &UnixStream,
     direction: Direction,
     cut: Option<Cut>,
     told: Option<&Mutex<[Vec<String>; 2]>>,

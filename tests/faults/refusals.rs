@@ -140,9 +140,9 @@ fn a_trigger_that_swallows_the_version_row() {
 exit code: 1
 ----- stderr
 error: row 001 is no longer in public.aludel_version
-note: the script of 002 changes the tool's own table
+note: the script of 002, or a trigger on that table, changes the tool's own rows
 note: nothing of revision 002 was kept
-hint: take that statement out of the script; `aludel stamp` sets rows
+hint: take that statement or that trigger out; `aludel stamp` sets rows
 
 "#]]
     );

@@ -240,3 +240,34 @@ hint: undo by hand what ran before you run it again: it begins with its first st
     );
     assert_eq!(case.effects(), "");
 }
+
+#[test]
+fn while_an_index_is_built_without_a_transaction() {
+    let case = Case::new();
+    let text = "-- migrate:upgrade transaction:false\nCREATE INDEX CONCURRENTLY one ON effects (id);";
+    case.effect("001", "", "").file("002", "001", text);
+    case.succeeds("upgrade 001");
+    // It waits for every transaction that is older.
+    let mut other = case.database.client();
+    other.batch_execute("BEGIN; INSERT INTO effects VALUES ('other')").expect("a lock");
+    let run = case.start("upgrade head");
+    crate::eventually("the index", || case.ask("SELECT count(*) FROM pg_class WHERE relname = 'one'") == "1");
+    run.signal(Signal::INT);
+    assert_data_eq!(
+        run.end().transcript(),
+        str![[r#"
+exit code: 4
+----- stderr
+warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+error: stopped by SIGINT
+note: revision 002 stopped partway; it is not recorded as applied
+note: index one is not valid
+hint: DROP INDEX CONCURRENTLY one;
+
+"#]]
+    );
+    drop(other);
+    assert_eq!(case.rows(), "001");
+    case.ask("DROP INDEX CONCURRENTLY one");
+    case.succeeds("upgrade head");
+}
