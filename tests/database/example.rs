@@ -484,6 +484,7 @@ downgrade 002 -> 001, v2.1 features
 exit code: 0
 ----- stderr
 on postgresql://postgres@/[DATABASE]?host=[SOCKET], from 007
+lock_timeout [TIME], tried again for 1 min; statement_timeout off; idle_in_transaction_session_timeout 1 min; transaction_timeout off
 downgraded 007 merge analogies and billing ([TIME])
 downgraded 003 ai analogies ([TIME])
 downgraded 006 billing indexes ([TIME])
