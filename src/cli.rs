@@ -2,6 +2,7 @@
 //!
 //! Each command's arguments and help stand in its own file under `commands/`; what holds for all of them is here.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::{Args, Parser};
@@ -19,7 +20,7 @@ use crate::ui::{Ui, Volume};
 /// Exit codes: 0 done; 1 refused or failed, nothing half-done; 2 usage; 3 a check found something; 4 a revision
 /// without a transaction stopped partway; 5 the outcome could not be learnt; 130 and 143 stopped by a signal.
 #[derive(Debug, Parser)]
-#[command(name = "aludel", version, max_term_width = 100, infer_long_args = false, disable_help_subcommand = true)]
+#[command(name = "aludel", version, max_term_width = 100, infer_long_args = false)]
 struct CommandLine {
     #[command(flatten)]
     global: Global,
@@ -71,7 +72,7 @@ fn parse_secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 /// Runs the program on the process's own arguments and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let command_line = match CommandLine::try_parse() {
+    let command_line = match CommandLine::try_parse_from(with_psql_apart(std::env::args_os())) {
         Ok(command_line) => command_line,
         Err(error) => {
             // clap prints help to standard output and mistakes to standard error, in its own words.
@@ -100,6 +101,20 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// What stands behind `local psql` is psql's, also where it looks like an option of ours (`-c`, `-q`).
+fn with_psql_apart(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> = arguments.into_iter().collect();
+    let psql = arguments.windows(2).position(|pair| pair[0] == "local" && pair[1] == "psql").map(|at| at + 2);
+    if let Some(at) = psql {
+        // `-h` alone would be psql's host without a name.
+        let ours = matches!(&arguments[at..], [only] if only == "-h" || only == "--help");
+        if !ours && arguments.get(at).is_some_and(|next| next != "--") {
+            arguments.insert(at, "--".into());
+        }
+    }
+    arguments
 }
 
 fn run(command: Command, ui: &Ui, global: &Global) -> Result<(), Error> {

@@ -107,11 +107,11 @@ impl Config {
 
     fn of(ini: Ini, path: &Path, environment: &Environment, overrides: &CommandLineOverrides) -> Result<Self> {
         lookup::check_names(&ini)?;
-        check_x(&ini, &overrides.x)?;
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         let here = if directory.as_os_str().is_empty() { Path::new(".") } else { &directory };
         let here = std::path::absolute(here).unwrap_or_else(|_| here.to_owned()).to_string_lossy().into_owned();
         let name = name(&ini, environment, overrides)?;
+        check_x(&ini, &overrides.x)?;
         let names = Names { environment, x: &overrides.x, here: &here };
         let sections = sections(&ini, name.as_ref());
         let lookup = Lookup { ini: &ini, sections: &sections, names: &names };
@@ -180,6 +180,47 @@ impl Config {
         Ok(variables)
     }
 
+    /// The names given by `-x` that no setting in force reads, and no variable; a revision that is a template may.
+    #[must_use]
+    pub fn unread_x(&self) -> Vec<&str> {
+        let sections = sections(&self.ini, self.name.as_ref());
+        let in_force = KEYS.iter().filter_map(|key| sections.iter().find_map(|section| section.entry(key.name)));
+        let variables = self.ini.section(VARIABLES_SECTION);
+        let entries = in_force.chain(variables.iter().flat_map(|section| &section.entries));
+        let read: Vec<&str> = entries.flat_map(|entry| read_by(&self.ini, entry)).collect();
+        let known = |name: &str| read.contains(&name) || variables.is_some_and(|section| section.entry(name).is_some());
+        self.x.iter().map(|(name, _)| name.as_str()).filter(|name| !known(name)).collect()
+    }
+
+    /// Whether a section that is not in force reads `x.name`.
+    #[must_use]
+    pub fn reads_x_elsewhere(&self, name: &str) -> bool {
+        let mut entries = self.ini.sections().iter().flat_map(|section| &section.entries);
+        entries.any(|entry| read_by(&self.ini, entry).any(|read| read == name))
+    }
+
+    /// The error for a name of [`Config::unread_x`] that nothing else reads either: passing it over could mean another
+    /// database than the one that was typed.
+    #[must_use]
+    pub fn refuse_x(&self, name: &str) -> Error {
+        let error = Error::usage(format!("`-x {name}=...` would be passed over: nothing in force reads `x.{name}`"));
+        let entries = self.ini.sections().iter().flat_map(|section| section.entries.iter().map(move |e| (section, e)));
+        let reader = entries.into_iter().find(|(_, entry)| read_by(&self.ini, entry).any(|read| read == name));
+        match (reader, &self.name) {
+            (Some((section, entry)), Some(chosen)) if section.name == SETTINGS_SECTION => error
+                .at(self.ini.value_excerpt(entry, self.ini.value_place(entry)).label("read here"))
+                .note(format!(
+                    "`{}` (by `{}`) has its own `{}`, which lies over that of `[{}]`",
+                    chosen.value, chosen.origin, entry.key, section.name
+                ))
+                .hint(format!("leave `-x {name}` out, or leave `{}` out", chosen.origin)),
+            (Some((section, entry)), _) => error
+                .at(self.ini.value_excerpt(entry, self.ini.value_place(entry)).label("read here"))
+                .hint(format!("choose that section: `-n {}`", section.name)),
+            (None, _) => error.note("no revision that is a template does either"),
+        }
+    }
+
     /// Every setting with what is in force and where it comes from, in the table's order.
     ///
     /// # Errors
@@ -223,7 +264,23 @@ impl Config {
 
 fn path(environment: &Environment, overrides: &CommandLineOverrides) -> PathBuf {
     let named = overrides.config.clone().or_else(|| environment.get_os(FILE_VARIABLE).map(PathBuf::from));
-    named.unwrap_or_else(|| PathBuf::from(FILE_NAME))
+    match named {
+        Some(directory) if directory == Path::new(".") => PathBuf::from(FILE_NAME),
+        Some(directory) if directory.is_dir() => directory.join(FILE_NAME),
+        Some(file) => file,
+        None => PathBuf::from(FILE_NAME),
+    }
+}
+
+/// The nearest `migrate.ini` in the directories above, where none was named: to be typed, never to be taken.
+fn file_above(path: &Path) -> Option<PathBuf> {
+    if path != Path::new(FILE_NAME) {
+        return None;
+    }
+    let levels = std::path::absolute(path).ok()?.ancestors().count().saturating_sub(2);
+    (1..levels)
+        .map(|up| Path::new("..").iter().cycle().take(up).collect::<PathBuf>().join(FILE_NAME))
+        .find(|path| path.is_file())
 }
 
 fn read(path: &Path, shown: &str) -> Result<Vec<u8>> {
@@ -235,9 +292,13 @@ fn read(path: &Path, shown: &str) -> Result<Vec<u8>> {
         }
         Ok(_) => Ok(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            Err(Error::usage(format!("there is no `{shown}`"))
-                .hint("type `aludel init` to begin a project here")
-                .hint("name the settings of another directory: `-c DIRECTORY/migrate.ini`"))
+            let error = Error::usage(format!("there is no `{shown}`"));
+            Err(match file_above(path) {
+                Some(above) => error.hint(format!("there is one further up: `-c {}`", above.display())),
+                None => error
+                    .hint("type `aludel init` to begin a project here")
+                    .hint("name the settings of another directory: `-c DIRECTORY/migrate.ini`"),
+            })
         }
         Err(error) => Err(Error::usage(format!("`{shown}` cannot be read")).cause(error)),
     }
@@ -268,6 +329,12 @@ fn name(ini: &Ini, environment: &Environment, overrides: &CommandLineOverrides) 
     if environments.contains(&value.as_str()) {
         return Ok(Some(Sourced { value, origin }));
     }
+    if value == VARIABLES_SECTION {
+        return Err(Error::usage(format!(
+            "`[{VARIABLES_SECTION}]` is no environment, as `{origin}` would have it: it holds values for revisions"
+        ))
+        .hint("name a section of your own, such as `[production]`"));
+    }
     let error = Error::usage(format!("`{}` has no section `[{value}]`, which `{origin}` asks for", ini.path()));
     Err(match nearest(&value, environments.iter().copied()) {
         Some(near) => error.hint(format!("type `-n {near}`")),
@@ -279,18 +346,18 @@ fn name(ini: &Ini, environment: &Environment, overrides: &CommandLineOverrides) 
     })
 }
 
+/// The names after `x.` in the templates of an entry's value.
+fn read_by<'a>(ini: &'a Ini, entry: &'a ini::Entry) -> impl Iterator<Item = &'a str> {
+    entry.lines.iter().map(|line| ini.text(line)).filter(|value| render::is_template(value)).flat_map(names_read)
+}
+
 /// Refuses `-x dburl=...` where the file reads `x.dbUrl`: it would be passed over, and another database chosen.
 fn check_x(ini: &Ini, x: &[(String, Secret)]) -> Result<()> {
     if x.is_empty() {
         return Ok(());
     }
-    let mut read = Vec::new();
-    for line in ini.sections().iter().flat_map(|section| &section.entries).flat_map(|entry| &entry.lines) {
-        let value = ini.text(line);
-        if render::is_template(value) {
-            read.extend(names_read(value));
-        }
-    }
+    let entries = ini.sections().iter().flat_map(|section| &section.entries);
+    let read: Vec<&str> = entries.flat_map(|entry| read_by(ini, entry)).collect();
     let defined = ini.section(VARIABLES_SECTION);
     let plain = |name: &str| name.to_lowercase().replace(['_', '-'], "");
     for (name, _) in x {

@@ -6,7 +6,7 @@ use crate::model::header::Key;
 use crate::model::plan::{Direction, PlanError};
 use crate::model::range::RangeSyntaxError;
 use crate::model::revision::Name;
-use crate::model::sql::marker::{MarkerProblem, Transaction};
+use crate::model::sql::marker::MarkerProblem;
 use crate::model::sql::problem::{BodyError, MetaPurpose, Problem};
 use crate::model::sql::split::Opener;
 use crate::model::target::{Point, TargetSyntaxError, Walk};
@@ -166,7 +166,7 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
             };
             error
                 .hint("get the missing file: switch to the branch, or update to the version, that has it")
-                .hint("or, if it is known what the database really holds: `aludel stamp --purge ID`")
+                .hint("or, where you know which revision the database is really at: `aludel stamp --purge REVISION`")
         }
         PlanError::UnknownRevision { name, nearest } => {
             near(Error::failed(format!("no revision or label is, or begins with, `{name}`")), nearest)
@@ -183,7 +183,14 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
         }
         PlanError::MultipleHeads { heads, branch } => {
             let of = branch.as_ref().map_or(String::new(), |branch| format!(" of the branch `{branch}`"));
-            Error::failed(format!("there are {} heads{of}: {}", heads.len(), ids(heads)))
+            let error = Error::failed(format!("there are {} heads{of}: {}", heads.len(), ids(heads)));
+            let needed = heads.iter().filter(|head| graph.dependents(**head).next().is_some());
+            let error = needed.fold(error, |error, head| {
+                let dependents: Vec<Node> = graph.dependents(*head).collect();
+                let needs = if dependents.len() == 1 { "depends" } else { "depend" };
+                error.note(format!("{} is nobody's parent, but {} {needs} on it", id(head), ids(&dependents)))
+            });
+            error
                 .hint("name one of them, or `LABEL@head`, or `heads` for all")
                 .hint("or join them: aludel merge heads -m \"...\"")
         }
@@ -207,12 +214,18 @@ pub fn plan(error: &PlanError, graph: &Graph) -> Error {
         }
         PlanError::NotEnoughSteps { walk, possible, from } => {
             let from = from.as_ref().map_or_else(|| "base".to_owned(), id);
-            Error::failed(format!(
-                "`{}` goes too far: from {from} there {} {}",
+            let way = if matches!(walk, Walk::Up(_)) { "up" } else { "down" };
+            let error = Error::failed(format!(
+                "`{}` goes too far: from {from} there {} {} {way}",
                 walked(*walk),
                 if *possible == 1 { "is" } else { "are" },
                 counted(*possible as usize, "step")
-            ))
+            ));
+            if matches!(walk, Walk::Up(_)) && graph.heads().len() > 1 {
+                error.hint("to go on in another branch: `LABEL@+1`, or `heads` for all; `aludel heads` lists them")
+            } else {
+                error
+            }
         }
         PlanError::AmbiguousWalk { walk, at, candidates } => {
             let at = at.as_ref().map_or_else(|| "base".to_owned(), id);
@@ -300,6 +313,8 @@ pub fn body(error: &BodyError) -> Error {
         Problem::NotUtf8(byte) => {
             Error::failed(format!("the byte 0x{byte:02X} is not UTF-8")).hint("save the file as UTF-8")
         }
+        Problem::ConflictMarker => Error::failed("a merge in git left a conflict here: the file holds both sides")
+            .hint("keep what is right, and take out the lines `<<<<<<<`, `=======` and `>>>>>>>`"),
         Problem::Nul => Error::failed("a NUL byte cannot be sent to PostgreSQL").hint("take it out of the file"),
         Problem::OddCharacter(character) => {
             let code = u32::from(*character);
@@ -338,17 +353,19 @@ pub fn body(error: &BodyError) -> Error {
         }
         Problem::DiscardAll => Error::failed("`DISCARD ALL` would give away the lock that keeps other runs out")
             .hint("leave it out: settings are put back behind each revision"),
-        Problem::TransactionControl(control, Transaction::Outside) => {
+        Problem::ControlOutside(control) => {
             Error::failed(format!("`{}` in a section whose statements commit one by one", control.keywords()))
                 .hint("leave it out; or put what belongs together into a section with a transaction")
         }
-        Problem::TransactionControl(control, Transaction::Inside) => {
+        Problem::TransactionControl(control, section) => {
             Error::failed(format!("`{}` in a section that is a transaction already", control.keywords()))
                 .note("the transaction also holds the record that the revision ran; ending it here would part the two")
-                .hint("leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`")
+                .hint(format!(
+                    "leave it out; or, for a section that commits as it goes: `-- migrate:{section} transaction:false`"
+                ))
         }
-        Problem::NeverInTransaction(what) => Error::failed(format!("{what} cannot run inside a transaction"))
-            .hint("put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`"),
+        Problem::NeverInTransaction(what, section) => Error::failed(format!("{what} cannot run inside a transaction"))
+            .hint(format!("put it into a section of its own: `-- migrate:{section} transaction:false`")),
         Problem::Setting(setting) => {
             Error::failed(format!("`{}` would change how the rest of the file is read", setting.name()))
                 .hint("leave it out: files are UTF-8 with standard strings")

@@ -35,6 +35,13 @@ pub fn text(bytes: &[u8]) -> Result<&str, NotText> {
     std::str::from_utf8(without_mark(bytes)).map_err(NotText::Utf8)
 }
 
+/// Whether a line is one of those that git writes around the two sides of a conflict. The `=======` between them may
+/// stand in a text of anyone's, and never stands alone.
+#[must_use]
+pub fn is_conflict_marker(line: &str) -> bool {
+    line.starts_with("<<<<<<< ") || line.starts_with(">>>>>>> ")
+}
+
 /// A place as an editor names it: line and column from 1, the column counted in characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {

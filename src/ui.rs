@@ -282,7 +282,10 @@ pub fn duration(time: Duration) -> String {
     let milliseconds = time.as_millis();
     match milliseconds {
         0..1_000 => format!("{milliseconds} ms"),
-        1_000..60_000 => format!("{:.2} s", time.as_secs_f64()),
+        1_000..60_000 => {
+            let seconds = format!("{:.2}", time.as_secs_f64());
+            format!("{} s", seconds.strip_suffix(".00").unwrap_or(&seconds))
+        }
         _ if (milliseconds / 1_000).is_multiple_of(60) => format!("{} min", milliseconds / 60_000),
         _ => format!("{} min {} s", milliseconds / 60_000, milliseconds / 1_000 % 60),
     }

@@ -5,9 +5,13 @@ use std::path::PathBuf;
 use super::Context;
 use super::workspace::Workspace;
 use crate::error::{Error, Result};
+use crate::explain;
 use crate::model::graph::Node;
+use crate::model::header::{self, Header};
 use crate::model::plan::{self, Placement, PlanError, Splice};
 use crate::model::revision::{Name, NameError};
+use crate::model::sql::check::check;
+use crate::model::sql::marker::Transaction;
 use crate::model::target::Target;
 use crate::project::{self, FileTemplate, NewRevision, Writer};
 
@@ -117,7 +121,13 @@ fn write_at(context: &Context, workspace: &Workspace, wanted: Wanted, placement:
         message: wanted.message,
         created,
     };
-    let (path, hooks) = writer.write(&new)?;
+    let path = writer.write(&new)?;
+    // The file is there whatever a hook does to it, and its path is the command's answer.
+    context.ui.line(path.display());
+    let hooks = writer.run_hooks(&new, &path)?;
+    if !hooks.is_empty() {
+        check_body(&path)?;
+    }
     let after = match new.parents.as_slice() {
         [] => "a new base".to_owned(),
         [parents @ .., last] if !parents.is_empty() => {
@@ -125,7 +135,6 @@ fn write_at(context: &Context, workspace: &Workspace, wanted: Wanted, placement:
         }
         [parent, ..] => format!("after {parent}"),
     };
-    context.ui.line(path.display());
     context.ui.done("created", format_args!("revision {}, {after}", new.id));
     for hook in hooks {
         context.ui.status(format_args!("ran {}", hook.command));
@@ -139,6 +148,23 @@ fn write_at(context: &Context, workspace: &Workspace, wanted: Wanted, placement:
         context.ui.hint(format_args!("write its SQL into {}, then: aludel upgrade {}", path.display(), new.id));
     }
     Ok(())
+}
+
+/// Whether a hook left a body that can be run; what a template's is shows only when it is rendered.
+fn check_body(path: &std::path::Path) -> Result<()> {
+    let shown = path.display().to_string();
+    let bytes =
+        std::fs::read(path).map_err(|cause| Error::failed(format!("cannot read `{shown}` back")).cause(cause))?;
+    let header = header::text(&bytes).and_then(Header::parse);
+    let Ok(Header { settings, .. }) = header else { return Ok(()) };
+    if settings.template {
+        return Ok(());
+    }
+    let default = if settings.transaction { Transaction::Inside } else { Transaction::Outside };
+    check(shown.as_str(), bytes.as_slice(), default).map(|_| ()).map_err(|errors| {
+        explain::several(errors.iter().map(explain::body).collect())
+            .note("the file is kept as `post_write_hooks` left it")
+    })
 }
 
 fn name(text: &str, what: &str) -> Result<Name> {

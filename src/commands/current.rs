@@ -40,6 +40,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         let current = View::new(&workspace, Some(&current)).list(current.iter().copied());
         context.ui.json(&Report { database: standing.place.clone(), at_heads, rows: &standing.rows, current });
     } else {
+        if current.is_empty() {
+            context.ui.status("nothing is applied");
+        }
         // Every line is of a current one: none is marked.
         let view = View::new(&workspace, None);
         if context.ui.is_verbose() {

@@ -13,8 +13,9 @@ use crate::model::range::Route;
 
 /// Undo revisions, down to a target
 ///
-/// Undoes everything that stands on the target; the target itself stays. A revision without a downgrade
-/// section cannot be undone, and a plan that would have to is refused before anything runs.
+/// Undoes everything that stands on the target; the target itself stays. A
+/// revision without a downgrade section cannot be undone, and a plan that would
+/// have to is refused before anything runs.
 ///
 ///   aludel downgrade -1               the last revision
 ///   aludel downgrade 001              everything above 001

@@ -16,6 +16,7 @@ use crate::local::{Keep, Status};
 /// `url = local` starts it from the PostgreSQL programs on this machine. Its data are in .aludel/ and stay between
 /// commands; it listens on a unix socket alone. `PG_BIN` names the directory of the programs to use.
 #[derive(Debug, Args)]
+#[command(disable_help_subcommand = true)]
 pub struct Arguments {
     #[command(subcommand)]
     what: What,
@@ -91,8 +92,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
                     return Err(Error::failed("not confirmed").note("nothing was deleted"));
                 }
             }
+            let ran = matches!(local.status()?, Status::Running { .. });
             let destroyed = local.destroy()?;
-            ui.status(if destroyed { "stopped, and its data deleted" } else { "nothing to do: there are no data" });
+            ui.status(match (destroyed, ran) {
+                (true, true) => "stopped, and its data deleted",
+                (true, false) => "its data are deleted; it was not running",
+                (false, _) => "nothing to do: there are no data",
+            });
         }
     }
     Ok(())

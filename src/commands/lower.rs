@@ -20,6 +20,7 @@ use crate::model::sql::body::Body;
 use crate::model::sql::check::{BodySummary, Savepoints, check};
 use crate::model::sql::marker::{SectionKind, Transaction};
 use crate::model::sql::problem::BodyError;
+use crate::model::sql::written::Written;
 use crate::project::in_two_threads;
 use crate::template;
 use crate::ui::{counted, duration};
@@ -65,17 +66,18 @@ impl Files<'_> {
     }
 
     /// The file's text, opened for reading; a template is rendered first.
-    fn read(&self, node: Node) -> Result<Box<dyn Read + '_>> {
+    fn read(&self, node: Node) -> Result<(Written, Box<dyn Read + '_>)> {
         let file = &self.workspace.files[node.index()];
         let opened = file.open()?;
-        if !file.settings.template {
-            return Ok(opened);
-        }
         let path = self.workspace.path(node);
+        if !file.settings.template {
+            return Ok((Written::from(&*path), opened));
+        }
         let text = std::io::read_to_string(opened)
             .map_err(|cause| Error::failed(format!("cannot read {path}")).cause(cause))?;
         let rendered = template::render_body(&path, &text, 1, &self.variables)?;
-        Ok(Box::new(Cursor::new(rendered.into_bytes())))
+        let written = Written::template(&path, &text, &rendered);
+        Ok((written, Box::new(Cursor::new(rendered.into_bytes()))))
     }
 
     fn transaction(&self, node: Node) -> Transaction {
@@ -83,7 +85,8 @@ impl Files<'_> {
     }
 
     fn check(&self, node: Node) -> Result<BodySummary> {
-        check(&self.workspace.path(node), self.read(node)?, self.transaction(node))
+        let (written, text) = self.read(node)?;
+        check(written, text, self.transaction(node))
             .map_err(|errors| explain::several(errors.iter().map(explain::body).collect()))
     }
 }
@@ -91,7 +94,8 @@ impl Files<'_> {
 impl Bodies for Files<'_> {
     fn open(&self, step: usize) -> Result<Body<Box<dyn Read + '_>>> {
         let (node, kind) = self.steps[step];
-        Ok(Body::new(&self.workspace.path(node), self.read(node)?, self.transaction(node), kind))
+        let (written, text) = self.read(node)?;
+        Ok(Body::new(written, text, self.transaction(node), kind))
     }
 
     fn explain(&self, error: &BodyError) -> Error {
@@ -175,6 +179,10 @@ fn lower(
     {
         warnings
             .push(format!("the downgrade section of {} is empty: what its upgrade did stays ({path})", revision.id));
+    }
+    let merges = workspace.graph.parents(node).nth(1).is_some();
+    if direction == Direction::Upgrade && statements(SectionKind::Upgrade) == 0 && !merges {
+        warnings.push(format!("the upgrade section of {} is empty: it does nothing ({path})", revision.id));
     }
     let section = |section: &crate::model::sql::check::SectionSummary| SectionUse {
         ordinal: section.section.ordinal,

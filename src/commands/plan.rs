@@ -17,7 +17,7 @@ use crate::model::range::Route;
 ///   aludel plan downgrade -1               what `aludel downgrade -1` would run
 ///   aludel plan upgrade head --from 002    the same for a database at 002, without asking one
 #[derive(Debug, Args)]
-#[command(verbatim_doc_comment)]
+#[command(verbatim_doc_comment, disable_help_subcommand = true)]
 pub struct Arguments {
     #[command(subcommand)]
     way: Way,

@@ -285,6 +285,10 @@ fn range_needs_sql(route: &Route) -> Error {
 
 pub(super) fn ensure_version(context: &Context, sql: bool) -> Result<()> {
     let config = load_config(context)?;
+    // No revision is read, so only what the configuration itself would have read is known to be passed over.
+    if let Some(name) = config.unread_x().into_iter().find(|name| config.reads_x_elsewhere(name)) {
+        return Err(config.refuse_x(name));
+    }
     if sql {
         context.ui.raw(&tables(&config).create());
         return Ok(());

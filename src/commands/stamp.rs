@@ -12,8 +12,9 @@ use crate::model::range::Route;
 
 /// Record which revisions a database is at, without running them
 ///
-/// For a database that was built by hand, by another tool, or restored: the rows of the version table
-/// are set, and nothing else is touched. The table is made where it is missing.
+/// For a database that was built by hand, by another tool, or restored: the rows
+/// of the version table are set, and nothing else is touched. The table is made
+/// where it is missing.
 ///
 ///   aludel stamp 002          it is at 002; rows of other branches stay
 ///   aludel stamp 003 004      it is at both

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::view::{RevisionView, View};
-use super::workspace::Workspace;
+use super::workspace::{Database, Workspace, connect};
 use crate::error::Result;
 use crate::model::applied::Applied;
 use crate::model::graph::Node;
@@ -37,7 +37,11 @@ const SHOWN: usize = 20;
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let workspace = Workspace::open(context)?;
     let graph = &workspace.graph;
-    let standing = workspace.standing(context)?;
+    let Database { mut session, server } = connect(&workspace.config, context)?;
+    let standing = session.standing()?;
+    let alembics = !standing.version_table && !arguments.json && session.has_alembic_rows();
+    drop(session);
+    drop(server);
     let (known, unknown): (Vec<String>, Vec<String>) =
         standing.rows.iter().cloned().partition(|row| graph.find(row).is_some());
     let applied = workspace.applied(&known)?;
@@ -66,18 +70,27 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let at = current.iter().map(|node| graph.revision(*node).id.as_str()).collect::<Vec<_>>().join(", ");
     match (standing.version_table, at.is_empty()) {
         (false, _) => ui.line("current   nothing: there is no version table yet"),
+        (true, true) if !unknown.is_empty() => ui.line("current   no revision that a file defines"),
         (true, true) => ui.line("current   nothing is applied"),
         (true, false) => ui.line(format_args!("current   {at}")),
     }
     if !unknown.is_empty() {
         ui.line(format_args!("unknown   {}: no file defines it", unknown.join(", ")));
     }
-    ui.line(format_args!("applied   {applied_count} of {total}"));
+    if !unknown.is_empty() {
+        ui.line(format_args!("applied   unknown: at least {applied_count} of {total}"));
+    } else {
+        ui.line(format_args!("applied   {applied_count} of {total}"));
+    }
     let heads: Vec<String> = graph.heads().into_iter().map(|head| view.short(head)).collect();
     for (index, head) in heads.iter().enumerate() {
         ui.line(format_args!("{}{head}", if index == 0 { "heads     " } else { "          " }));
     }
-    ui.line(format_args!("pending   {}", pending.len()));
+    if !unknown.is_empty() {
+        ui.line(format_args!("pending   unknown: at most {}", pending.len()));
+    } else {
+        ui.line(format_args!("pending   {}", pending.len()));
+    }
     for node in pending.iter().take(SHOWN) {
         ui.line(format_args!("          {}", view.graph_line(*node)));
     }
@@ -85,7 +98,10 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         ui.line(format_args!("          and {} more", pending.len() - SHOWN));
     }
     if !unknown.is_empty() {
-        ui.hint("a row that no file defines comes from another branch or a newer version; get its file, or `aludel stamp --purge ID` to what is really there");
+        ui.hint("a row that no file defines comes from another branch or a newer version: get its file");
+        ui.hint("or, where you know which revision the database is really at: aludel stamp --purge REVISION");
+    } else if alembics {
+        ui.hint("Alembic has migrated this database: to carry on from there, write `version_table = alembic_version`");
     } else if !pending.is_empty() {
         ui.hint(if heads.len() > 1 { "aludel upgrade heads" } else { "aludel upgrade head" });
     }

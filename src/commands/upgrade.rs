@@ -13,7 +13,8 @@ use crate::model::range::Route;
 
 /// Apply revisions, up to a target
 ///
-/// Applies what the target needs and the database lacks, parents first. Where nothing is lacking, nothing is done.
+/// Applies what the target needs and the database lacks, parents first. Where
+/// nothing is lacking, nothing is done.
 ///
 ///   aludel upgrade head            to the only head (`heads` for all of them)
 ///   aludel upgrade +1              one revision further
@@ -25,7 +26,7 @@ use crate::model::range::Route;
 #[command(verbatim_doc_comment)]
 pub struct Arguments {
     /// Where to: head, heads, an id, LABEL@head, +N, ID+N; with --sql also FROM:TO
-    #[arg(value_parser = parse_route)]
+    #[arg(value_parser = parse_route, allow_negative_numbers = true)]
     target: Route,
 
     /// Print the SQL that would be run, for review or for psql; no database is asked

@@ -78,7 +78,25 @@ impl Workspace {
         let Project { files, revisions } = Project::load(&locations, wanted).map_err(explain::several)?;
         let ids: Vec<Name> = revisions.iter().map(|revision| revision.id.clone()).collect();
         let graph = Graph::new(revisions).map_err(|errors| explain::graph(&errors, &files, &ids))?;
-        Ok(Self { config, files, graph })
+        let workspace = Self { config, files, graph };
+        workspace.check_x()?;
+        Ok(workspace)
+    }
+
+    /// Refuses an `-x` that neither a setting in force nor a revision's template reads.
+    fn check_x(&self) -> Result<()> {
+        let unread = self.config.unread_x();
+        if unread.is_empty() {
+            return Ok(());
+        }
+        let mut templates = Vec::new();
+        for file in self.files.iter().filter(|file| file.settings.template) {
+            let text = std::io::read_to_string(file.open()?)
+                .map_err(|cause| Error::failed(format!("cannot read {}", file.path.display())).cause(cause))?;
+            templates.push(text);
+        }
+        let read = |name: &&&str| !templates.iter().any(|text| text.contains(**name));
+        unread.iter().find(read).map_or(Ok(()), |name| Err(self.config.refuse_x(name)))
     }
 
     /// A revision's file as the user would type it.

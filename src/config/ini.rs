@@ -118,6 +118,20 @@ impl Ini {
         self.text.excerpt(entry.place.clone(), Show::Key)
     }
 
+    /// The excerpt of a key that is a slip of `meant`; its value is shown where neither name, nor anything in the value,
+    /// has to do with a password.
+    #[must_use]
+    pub fn slip_excerpt(&self, entry: &Entry, meant: &str) -> Excerpt {
+        let says_password = |line: &Range<usize>| {
+            let value = self.text(line).to_lowercase();
+            ["://", "@", "pass", "pwd", "secret"].iter().any(|sign| value.contains(sign))
+        };
+        if holds_secret(meant) || mask::is_near_secret_name(&entry.key) || entry.lines.iter().any(says_password) {
+            return self.key_excerpt(entry);
+        }
+        self.text.excerpt(entry.place.clone(), LINE)
+    }
+
     /// The excerpt of a key that may be the rest of another key's value: nothing of the line is shown.
     #[must_use]
     pub fn silent_excerpt(&self, entry: &Entry) -> Excerpt {

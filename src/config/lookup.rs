@@ -205,7 +205,11 @@ fn unknown_key(ini: &Ini, entry: &Entry, after_nothing: Option<&Entry>) -> Error
     // A name nobody would give a setting is not said either: it may be a piece of something else.
     let said: String =
         if name.chars().count() > 60 { name.chars().take(57).chain("...".chars()).collect() } else { name.clone() };
-    let error = Error::usage(format!("unknown setting `{said}`")).at(ini.key_excerpt(entry));
+    let excerpt = match (foreign, near) {
+        (None, Some(near)) => ini.slip_excerpt(entry, near),
+        _ => ini.key_excerpt(entry),
+    };
+    let error = Error::usage(format!("unknown setting `{said}`")).at(excerpt);
     match (foreign, near) {
         (Some(hint), _) => error.hint(hint),
         (None, Some(near)) => error.hint(format!("call it `{near}`")),

@@ -32,6 +32,14 @@ pub fn is_secret_name(name: &str) -> bool {
     SECRET_WORDS.iter().any(|word| tail.ends_with(word))
 }
 
+/// Whether a word of `name` is one of those before a secret, or a slip of one: `pasword`, `db.tokne`.
+#[must_use]
+pub fn is_near_secret_name(name: &str) -> bool {
+    is_secret_name(name)
+        || name.split(['_', '-', '.']).any(|word| crate::nearest::nearest(word, SECRET_WORDS).is_some())
+        || crate::nearest::nearest(name, SECRET_WORDS).is_some()
+}
+
 /// The byte ranges of `line` that may be passwords, in order, none touching another.
 ///
 /// `value` is where the line's value begins: after `key =`, or 0 where the whole line is a value.

@@ -285,7 +285,7 @@ fn a_wrong_name_is_told_the_right_one() {
         "[migrate]\nverison_table = t\n",
         "unknown setting `verison_table`
           migrate.ini:2:1
-          | verison_table = ***
+          | verison_table = t
           | ^^^^^^^^^^^^^
         hint: call it `version_table`",
     );

@@ -174,7 +174,7 @@ impl ConnectError {
                 "28000" => {
                     format!("let `{user}` in: create the role (`createuser {user}`), or a line in `pg_hba.conf`")
                 }
-                "3D000" => format!("create it: `createdb {database}`"),
+                "3D000" => format!("create it: `createdb {} {database}`", options(place, user)),
                 "53300" => "close connections that nobody needs, or raise `max_connections`".to_owned(),
                 "57P03" => "wait until the server is ready, and try again".to_owned(),
                 "42501" => format!("`GRANT CONNECT ON DATABASE \"{database}\" TO \"{user}\"`"),
@@ -183,6 +183,15 @@ impl ConnectError {
             ConnectFailure::Unreachable(_) | ConnectFailure::Method(_) | ConnectFailure::Woken => return None,
         })
     }
+}
+
+/// The options by which PostgreSQL's own programs reach `place`: `host:5432`, `[::1]:5432`, or a socket's file.
+fn options(place: &str, user: &str) -> String {
+    let (host, port) = match place.rsplit_once("/.s.PGSQL.") {
+        Some(socket) => socket,
+        None => place.rsplit_once(':').unwrap_or((place, "5432")),
+    };
+    format!("-h {} -p {port} -U {user}", host.trim_start_matches('[').trim_end_matches(']'))
 }
 
 impl fmt::Display for ConnectError {

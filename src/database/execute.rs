@@ -80,6 +80,7 @@ impl Locked {
                 Err(Stop::Other(error)) => return Err(run.abandoned(error)),
                 Err(Stop::Failed(failure)) => run.wind_up(*failure),
             };
+            let interrupted = run.interrupted.is_some();
             let blockers = std::mem::take(&mut run.blockers);
             let invalid_before = std::mem::take(&mut run.invalid_before);
             // With it goes the file that it was reading.
@@ -88,6 +89,7 @@ impl Locked {
                 observer.recovering(&lost.to_string());
                 return self.settle_loss(program, failure);
             }
+            let mut failure = failure;
             let until = match patience {
                 Some((step, until)) if step == failure.step => until,
                 _ => {
@@ -97,9 +99,14 @@ impl Locked {
             };
             patience = Some((failure.step, until));
             match failure.worth_another_try() {
-                Some(why) if Instant::now() + pause < until => {
+                // Whoever asked the run to stop does not want it tried again.
+                Some(why) if !interrupted && Instant::now() + pause < until => {
                     observer.again(failure.step, why, &blockers);
-                    self.session.pause(super::lock::jittered(pause))?;
+                    if let Err(error) = self.session.pause(super::lock::jittered(pause)) {
+                        let Some(signal) = self.session.asked_to_stop() else { return Err(error) };
+                        failure.reason = Reason::Interrupted { signal, place: None };
+                        return Err(self.tell(program, &failure, &[], &invalid_before));
+                    }
                     pause = (pause * 3 / 2).min(LONGEST_PAUSE);
                     start = if program.is_one_transaction() { 0 } else { failure.step };
                 }
@@ -116,7 +123,7 @@ impl Locked {
         // The failure itself matters more than its record: a read-only or full database cannot take it.
         let recorded = if lost { Ok(Vec::new()) } else { self.session.run(&sql, "cannot record the failure") };
         let invalid = if failure.was_bare() && !lost {
-            Invalid::new(invalid_before, self.session.invalid_indexes(), failure)
+            Invalid::new(invalid_before, self.session.invalid_indexes().unwrap_or_default(), failure)
         } else {
             Invalid::default()
         };
@@ -319,7 +326,7 @@ impl<'a> Run<'a> {
         for (index, operation) in program.operations.iter().enumerate().skip(self.from) {
             if let Some(signal) = self.interrupted {
                 self.settle_all()?;
-                return Err(self.failed(self.message.step, Reason::Interrupted { signal }));
+                return Err(self.failed(self.message.step, Reason::Interrupted { signal, place: None }));
             }
             match operation {
                 Operation::Announce(step) => {
@@ -422,7 +429,11 @@ impl<'a> Run<'a> {
 
     /// Runs a section's statements one by one, each committing by itself.
     fn bare(&mut self, step: usize, section: usize) -> Ran {
-        self.invalid_before = self.locked.session.invalid_indexes();
+        self.invalid_before = match self.locked.session.invalid_indexes() {
+            // Where a signal came meanwhile, it is the reason to stop, and `send` says so.
+            Err(_) if self.locked.session.asked_to_stop().is_some() => Vec::new(),
+            found => found?,
+        };
         while let Some(batch) = self.next_batch(step, section)? {
             if matches!(batch.kind, BatchKind::CopyFromStdin { .. }) {
                 self.hold_the_lock()?;
@@ -446,8 +457,12 @@ impl<'a> Run<'a> {
     /// Makes sure that this session still has the run's lock: outside a transaction nothing else keeps another run from
     /// doing the same, and a script may have called `pg_advisory_unlock_all()`.
     fn hold_the_lock(&mut self) -> Ran {
-        if self.locked.session.has_lock()? {
-            return Ok(());
+        // Where a signal came meanwhile, it is the reason to stop, and `send` says so.
+        match self.locked.session.has_lock() {
+            Ok(true) => return Ok(()),
+            Err(_) if self.locked.session.asked_to_stop().is_some() => return Ok(()),
+            Err(error) => return Err(error.into()),
+            Ok(false) => {}
         }
         Err(Error::failed("this run no longer holds its lock: the script gave it away")
             .hint("take `pg_advisory_unlock_all()` out of the script")
@@ -540,9 +555,14 @@ impl<'a> Run<'a> {
         self.settle_all()
     }
 
-    /// Sends the message that was put together, after waiting for a place in the window.
+    /// Sends the message that was put together, after waiting for a place in the window; nothing once a signal came.
     fn send(&mut self) -> Ran {
         let step = self.message.step;
+        // One that came during a question of the tool's own was not seen by `interrupt`.
+        if let Some(signal) = self.interrupted.or_else(|| self.locked.session.asked_to_stop()) {
+            self.settle_all()?;
+            return Err(self.failed(step, Reason::Interrupted { signal, place: None }));
+        }
         let message = std::mem::take(&mut self.message);
         self.message.step = step;
         while self.flying.len() >= WINDOW.0 || (!self.flying.is_empty() && self.flying_bytes + message.bytes > WINDOW.1)
@@ -652,7 +672,8 @@ impl<'a> Run<'a> {
         if let (Some(signal), Some("57014")) =
             (self.interrupted, answer.error.as_ref().map(|error| error.code.as_str()))
         {
-            return Err(self.failed(step, Reason::Interrupted { signal }));
+            let place = Some(Place { parts, completed: answer.completed, data: None });
+            return Err(self.failed(step, Reason::Interrupted { signal, place }));
         }
         if let Some(mut error) = answer.error {
             let place = Place { parts, completed: answer.completed, data: None };
@@ -731,7 +752,7 @@ impl<'a> Run<'a> {
         };
         match self.finished {
             0 => error,
-            finished => error.note(format!("done before it, and kept: {}", crate::ui::counted(finished, "revision"))),
+            finished => super::failure::kept_before(error, self.program, finished),
         }
     }
 

@@ -44,7 +44,8 @@ pub(super) enum Reason {
     /// The server answered COMMIT with another word: it rolled back.
     NotCommitted { tag: String },
     /// A signal ended it.
-    Interrupted { signal: u8 },
+    /// `place` is the statement that was cancelled, if one was.
+    Interrupted { signal: u8, place: Option<Place> },
     /// A later revision was committed behind one that failed: the guard should have kept it from that.
     Overtaken,
     /// The server ended the session in a statement of a revision that is not committed.
@@ -215,7 +216,7 @@ impl Failure {
                 (Some(error.code.clone()), error.message.clone(), *time)
             }
             Reason::NotCommitted { tag } => (None, format!("the server answered {tag} to COMMIT"), Duration::ZERO),
-            Reason::Interrupted { signal } => {
+            Reason::Interrupted { signal, .. } => {
                 (None, format!("stopped by {}", interrupt::name(*signal)), Duration::ZERO)
             }
             Reason::Overtaken => (None, "a later revision was committed behind it".to_owned(), Duration::ZERO),
@@ -238,7 +239,11 @@ impl Failure {
     fn may_have_committed(&self, part: Where) -> bool {
         match &self.reason {
             Reason::Server { error, .. } if error.code == ESCAPED => true,
-            Reason::Server { place, .. } | Reason::Ended { place, .. } if part == Where::Bare => {
+            Reason::Server { place, .. }
+            | Reason::Ended { place, .. }
+            | Reason::Interrupted { place: Some(place), .. }
+                if part == Where::Bare =>
+            {
                 place.current().is_none_or(|(part, index)| {
                     let (batch, index) = match &part.text {
                         PartText::Batch(batch) => (batch, index),
@@ -259,6 +264,7 @@ impl Failure {
     pub(super) fn was_bare(&self) -> bool {
         match &self.reason {
             Reason::Server { error, place, .. } => place.find(position(error)).0 == Where::Bare,
+            Reason::Interrupted { place, .. } => place.as_ref().is_some_and(Place::is_bare),
             _ => false,
         }
     }
@@ -282,9 +288,10 @@ impl Failure {
                 let explained = Error::failed(format!("the server answered {tag} to the COMMIT of {title}"));
                 self.kept(explained, program, Where::Commit, invalid)
             }
-            Reason::Interrupted { signal } => {
+            Reason::Interrupted { signal, .. } => {
                 let explained = Error::new(Kind::Signal(*signal), format!("stopped by {}", interrupt::name(*signal)));
-                self.kept(explained, program, Where::Body, invalid)
+                let part = if self.was_bare() { Where::Bare } else { Where::Body };
+                self.kept(explained, program, part, invalid)
             }
             Reason::Overtaken => {
                 Error::new(Kind::Unknown, format!("{title} failed, and a later revision was committed behind it"))
@@ -326,8 +333,8 @@ impl Failure {
             // Nobody else can have done it: the table is locked from the guard on.
             let revision = &program.steps[self.step].record.revision;
             return Error::failed(error.message.clone())
-                .note(format!("the script of {revision} changes the tool's own table"))
-                .hint("take that statement out of the script; `aludel stamp` sets rows");
+                .note(format!("the script of {revision}, or a trigger on that table, changes the tool's own rows"))
+                .hint("take that statement or that trigger out; `aludel stamp` sets rows");
         }
         if error.code == MOVED {
             return Error::failed(error.message.clone())
@@ -375,10 +382,10 @@ impl Failure {
     fn kept(&self, error: Error, program: &Program, part: Where, invalid: &Invalid) -> Error {
         let step = &program.steps[self.step];
         let revision = &step.record.revision;
-        let (done, recorded) = match step.record.action {
-            Action::Upgrade => ("applied", "it is not recorded as applied"),
-            Action::Downgrade => ("undone", "it is still recorded as applied"),
-            Action::Stamp => ("stamped", "it is not recorded"),
+        let recorded = match step.record.action {
+            Action::Upgrade => "it is not recorded as applied",
+            Action::Downgrade => "it is still recorded as applied",
+            Action::Stamp => "it is not recorded",
         };
         let mut error = match self.part {
             Some(statements) => {
@@ -404,8 +411,7 @@ impl Failure {
             error = error.note(format!("`transaction = run`: {} went back with it", short(&with)));
         }
         if self.finished > 0 {
-            let before = short(&revisions(program, 0..self.finished));
-            error = error.note(format!("{done} before it, and kept: {before}"));
+            error = kept_before(error, program, self.finished);
         }
         for index in invalid.left.iter().chain(&invalid.older) {
             error = error.note(format!("index {index} is not valid")).hint(format!("DROP INDEX CONCURRENTLY {index};"));
@@ -415,6 +421,16 @@ impl Failure {
         }
         error
     }
+}
+
+/// `error` with the first `finished` steps, which stay.
+pub(super) fn kept_before(error: Error, program: &Program, finished: usize) -> Error {
+    let done = match program.steps[finished.min(program.steps.len() - 1)].record.action {
+        Action::Upgrade => "applied",
+        Action::Downgrade => "undone",
+        Action::Stamp => "stamped",
+    };
+    error.note(format!("{done} before it, and kept: {}", short(&revisions(program, 0..finished))))
 }
 
 /// The 7 of `COPY pets, line 7, column age: "x"`, in whatever language the server says it; the outermost of the context's

@@ -1,5 +1,6 @@
 //! The database: where it is, the connection to it, and what it answers.
 
+mod alembic;
 pub mod connect_error;
 pub mod connection;
 pub mod conninfo;

@@ -32,6 +32,9 @@ pub struct Standing {
     pub width: Option<usize>,
 }
 
+/// How long the answer to a question of the tool's own is awaited once a signal came.
+const SOON: Duration = Duration::from_secs(5);
+
 /// A connection that may read.
 pub struct Session {
     pub(super) connection: Connection,
@@ -187,7 +190,10 @@ impl Session {
 
     /// The answers to several messages in one round trip.
     pub(super) fn ask(&mut self, messages: &[&str]) -> Result<Vec<Answer>> {
-        self.connection.query_pipeline(messages, None).map_err(|error| self.trouble(&error))
+        match self.connection.query_pipeline(messages, None) {
+            Ok(answers) => Ok(answers),
+            Err(error) => Err(self.trouble(&error)),
+        }
     }
 
     /// Runs the tool's own SQL.
@@ -199,11 +205,19 @@ impl Session {
         }
     }
 
-    fn trouble(&self, error: &QueryError) -> Error {
+    fn trouble(&mut self, error: &QueryError) -> Error {
         if matches!(error, QueryError::Woken) {
-            return stopped(self.interrupt.as_ref()).note("nothing was changed");
+            let stopped = stopped(self.interrupt.as_ref()).note("nothing was changed");
+            // The answer is still to come, and would be taken for the next one's.
+            let _ = self.connection.settle(Some(Instant::now() + SOON));
+            return stopped;
         }
         Error::failed(error.to_string()).note(format!("on {}", self.place))
+    }
+
+    /// The signal that came, if one did.
+    pub(super) fn asked_to_stop(&self) -> Option<u8> {
+        self.interrupt.as_ref().and_then(Interrupt::take)
     }
 
     /// How many steps of a run stand in the history as done.
@@ -220,12 +234,12 @@ impl Session {
     }
 
     /// The indexes that are not valid, as SQL names them: what a failed CREATE INDEX CONCURRENTLY leaves behind.
-    pub(super) fn invalid_indexes(&mut self) -> Vec<String> {
+    pub(super) fn invalid_indexes(&mut self) -> Result<Vec<String>> {
         let sql = "SELECT i.indexrelid::pg_catalog.regclass FROM pg_catalog.pg_index i WHERE NOT i.indisvalid \
                    AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) i.indexrelid \
                    AND c.relkind OPERATOR(pg_catalog.=) 'i') ORDER BY 1";
-        let rows = self.connection.query(sql, None).unwrap_or_default();
-        rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect()
+        let rows = self.run(sql, "cannot look for invalid indexes")?;
+        Ok(rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect())
     }
 }
 

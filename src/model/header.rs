@@ -96,6 +96,8 @@ pub enum Problem {
     BadName(Key, NameError),
     /// `revision` is missing.
     MissingRevision,
+    /// A line that git writes around the sides of a conflict.
+    Conflict,
     /// A comment below the header that looks like one of its lines: a blank line cut the header in two.
     CutOff(Key),
 }
@@ -135,6 +137,7 @@ pub fn quoted(value: &str) -> String {
 
 /// The fields of the header in `text`, by whichever reader can.
 fn read(text: &str) -> Result<Fields<'_>, HeaderError> {
+    lines::check_conflict(text)?;
     let fields = match plain::fields(lines::header(text)) {
         Some(fields) => fields,
         None => yaml::fields(text)?,

@@ -31,6 +31,9 @@ pub(super) fn header_error(path: &str, text: &str, error: HeaderError) -> Error 
         Problem::Control(character) => {
             Error::failed(format!("a control character (U+{:04X}) in the header", u32::from(character))).at(place)
         }
+        Problem::Conflict => Error::failed("a merge in git left a conflict here: the file holds both sides")
+            .at(place)
+            .hint("keep what is right, and take out the lines `<<<<<<<`, `=======` and `>>>>>>>`"),
         Problem::Absent => Error::failed("the file has no header")
             .at(place)
             .note("the header is the file's first run of `--` lines, before anything else")

@@ -16,7 +16,7 @@ const ALEMBICS_PLACEHOLDER: &str = "REVISION_SCRIPT_FILENAME";
 /// A hook that ran and succeeded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HookRun {
-    /// The command as the ini writes it, passwords hidden.
+    /// The command as it was run, passwords hidden.
     pub command: String,
     /// What it said on its standard output and error.
     pub output: String,
@@ -43,11 +43,24 @@ fn run_one(command: &Command, file: &Path) -> Result<HookRun> {
     let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.push_str(&String::from_utf8_lossy(&output.stderr));
     if output.status.success() {
-        return Ok(HookRun { command: command.to_string(), output: said });
+        return Ok(HookRun { command: shown(command, file), output: said });
     }
     let error = failed(format!("failed: {}", output.status));
     let said = said.trim();
     Err(if said.is_empty() { error } else { error.note(format!("it said: {said}")) })
+}
+
+/// The command with the file in its place, passwords hidden.
+fn shown(command: &Command, file: &Path) -> String {
+    let line = command.to_string();
+    let path = file.display().to_string();
+    if line.contains(PLACEHOLDER) || line.contains(ALEMBICS_PLACEHOLDER) {
+        let pieces: Vec<String> =
+            line.split(PLACEHOLDER).map(|piece| piece.replace(ALEMBICS_PLACEHOLDER, &path)).collect();
+        pieces.join(&path)
+    } else {
+        format!("{line} {path}")
+    }
 }
 
 /// The program and its arguments, the file's path in its place or at the end.
@@ -98,6 +111,8 @@ mod tests {
         let hooks = |line: &str| run(&[command(line).unwrap()], file);
         let ran = hooks("echo did").unwrap();
         assert_eq!(ran[0].output, "did versions/a.sql\n");
+        assert_eq!(ran[0].command, "echo did versions/a.sql");
+        assert_eq!(hooks("echo 'f {}' {}").unwrap()[0].command, "echo 'f versions/a.sql' versions/a.sql");
         let error = hooks("sh -c 'echo bad >&2; exit 3'").unwrap_err();
         assert!(error.title().contains("exit 3") && error.title().contains("exit status: 3"), "{error}");
         assert_eq!(error.notes(), ["the new file is kept: `versions/a.sql`", "it said: bad"]);

@@ -52,12 +52,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Writes `new` and runs the hooks; the path of the file, as the user would type it, and what the hooks said.
+    /// Writes `new`; the path of the file, as the user would type it.
     ///
     /// # Errors
     /// Nothing is written where the name is taken or impossible, or the template loses a part of the header. A
-    /// file that does not read back is removed. A hook that fails leaves the file, and the error says so.
-    pub fn write(&self, new: &NewRevision) -> Result<(PathBuf, Vec<HookRun>)> {
+    /// file that does not read back is removed.
+    pub fn write(&self, new: &NewRevision) -> Result<PathBuf> {
         if let Some(character) = new.message.chars().find(|c| c.is_control()) {
             return Err(Error::usage(format!("a message is one line, and this one holds {character:?}")));
         }
@@ -69,11 +69,19 @@ impl Writer {
         self.check(new, &path, &text, "the template lost")
             .map_err(|error| error.note(self.maker()).note("nothing was written"))?;
         write_new(&new.directory, &name, &path, &text)?;
-        let ran = hooks::run(&self.hooks, &path)?;
+        Ok(path)
+    }
+
+    /// Runs the hooks on the file of `new`, which [`Writer::write`] wrote at `path`; what they said.
+    ///
+    /// # Errors
+    /// A hook failed, or changed what the header says. The file stays, and the error says so.
+    pub fn run_hooks(&self, new: &NewRevision, path: &Path) -> Result<Vec<HookRun>> {
+        let ran = hooks::run(&self.hooks, path)?;
         if !ran.is_empty() {
-            self.check_after_hooks(new, &path)?;
+            self.check_after_hooks(new, path)?;
         }
-        Ok((path, ran))
+        Ok(ran)
     }
 
     /// Refuses a place that the loader would pass over.
@@ -254,7 +262,7 @@ mod tests {
     #[test]
     fn the_file_says_what_it_was_given() {
         let directory = tempfile::tempdir().unwrap();
-        let (path, _) = writer(directory.path(), FILE_TEMPLATE.default).write(&new(directory.path())).unwrap();
+        let path = writer(directory.path(), FILE_TEMPLATE.default).write(&new(directory.path())).unwrap();
         assert_eq!(path, directory.path().join("003_add_users.sql"));
         assert_eq!(
             std::fs::read_to_string(path).unwrap(),
@@ -268,7 +276,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let writer = writer(directory.path(), FILE_TEMPLATE.default);
         let base = NewRevision { parents: Vec::new(), message: String::new(), ..new(directory.path()) };
-        let (path, _) = writer.write(&base).unwrap();
+        let path = writer.write(&base).unwrap();
         assert_eq!(path, directory.path().join("003.sql"));
         assert!(std::fs::read_to_string(path).unwrap().starts_with("-- revision: 003\n-- parents:\n-- created"));
         let merge = NewRevision {
@@ -278,7 +286,7 @@ mod tests {
             labels: vec![name("shop")],
             ..new(directory.path())
         };
-        let (path, _) = writer.write(&merge).unwrap();
+        let path = writer.write(&merge).unwrap();
         let text = std::fs::read_to_string(path).unwrap();
         assert!(text.contains("-- parents: [003, abc]\n"), "{text}");
         assert!(text.contains("-- depends_on: [x, y]\n-- labels: shop\n"), "{text}");
@@ -307,7 +315,7 @@ mod tests {
         {
             let id = name(&format!("r{number}"));
             let new = NewRevision { id: id.clone(), message: (*message).to_owned(), ..new(directory.path()) };
-            let (path, _) = writer.write(&new).unwrap_or_else(|error| panic!("{message}: {error} {:?}", error.notes()));
+            let path = writer.write(&new).unwrap_or_else(|error| panic!("{message}: {error} {:?}", error.notes()));
             assert_eq!(path.parent(), Some(directory.path()));
             let header = Header::parse(&std::fs::read_to_string(&path).unwrap()).unwrap();
             let wanted = Revision {
@@ -357,7 +365,7 @@ mod tests {
         std::fs::create_dir(&directory).unwrap();
         let mut writer = writer(&directory, "%(year)d/%(month).2d/%(rev)s");
         writer.recursive = true;
-        let (path, _) = writer.write(&new(&directory)).unwrap();
+        let path = writer.write(&new(&directory)).unwrap();
         assert_eq!(path, directory.join("2025/11/003.sql"));
         std::os::unix::fs::symlink(outer.path().join("elsewhere"), directory.join("2026")).unwrap();
         let later = DateTime::parse_from_rfc3339("2026-11-20T09:30:00Z").unwrap();
@@ -387,7 +395,7 @@ mod tests {
             assert_eq!(names_in(directory.path()), ["revision.sql.j2"]);
         }
         std::fs::write(&writer.template, format!("{whole}-- transaction: false\n")).unwrap();
-        let (path, _) = writer.write(&new(directory.path())).unwrap();
+        let path = writer.write(&new(directory.path())).unwrap();
         assert!(std::fs::read_to_string(path).unwrap().ends_with("-- transaction: false\n"));
     }
 
@@ -396,15 +404,18 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let mut writer = writer(directory.path(), FILE_TEMPLATE.default);
         writer.hooks = vec![command("sed -i 's/upgrade/upgrade x/' {}").unwrap()];
-        let (path, ran) = writer.write(&new(directory.path())).unwrap();
+        let path = writer.write(&new(directory.path())).unwrap();
+        let ran = writer.run_hooks(&new(directory.path()), &path).unwrap();
         assert_eq!(ran.len(), 1);
         assert!(std::fs::read_to_string(&path).unwrap().contains("-- migrate:upgrade x\n"));
         writer.hooks = vec![command("sed -i s/002/001/ {}").unwrap()];
-        let error = writer.write(&NewRevision { id: name("x"), ..new(directory.path()) }).unwrap_err();
+        let new_x = NewRevision { id: name("x"), ..new(directory.path()) };
+        let error = writer.run_hooks(&new_x, &writer.write(&new_x).unwrap()).unwrap_err();
         assert!(error.title().contains("`parents`"), "{error}");
         assert!(error.notes().iter().any(|note| note.contains("post_write_hooks")));
         writer.hooks = vec![command("false").unwrap()];
-        let error = writer.write(&NewRevision { id: name("y"), ..new(directory.path()) }).unwrap_err();
+        let new_y = NewRevision { id: name("y"), ..new(directory.path()) };
+        let error = writer.run_hooks(&new_y, &writer.write(&new_y).unwrap()).unwrap_err();
         assert!(error.notes()[0].contains("is kept"), "{:?}", error.notes());
         assert!(directory.path().join("y_add_users.sql").exists());
     }

@@ -186,6 +186,8 @@ hint: aludel upgrade head
         case.transcript("current"),
         str![[r#"
 exit code: 0
+----- stderr
+nothing is applied
 
 "#]]
     );
@@ -194,6 +196,7 @@ exit code: 0
         str![[r#"
 exit code: 3
 ----- stderr
+nothing is applied
 error: the database is not at every head: 007 not applied
 hint: aludel upgrade heads
 
@@ -745,7 +748,7 @@ using the private PostgreSQL in .aludel/ (development only)
 "#]]
     );
     assert_data_eq!(
-        local(&["local", "psql", "-X", "-A", "-t", "-c", "SELECT version_num FROM aludel_version"]),
+        local(&["local", "psql", "-c", "SELECT version_num FROM aludel_version", "-X", "-A", "-t"]),
         str![[r#"
 exit code: 0
 ----- stdout
@@ -804,7 +807,7 @@ hint: aludel local destroy --yes
         str![[r#"
 exit code: 0
 ----- stderr
-stopped, and its data deleted
+its data are deleted; it was not running
 
 "#]]
     );

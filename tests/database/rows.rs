@@ -162,7 +162,7 @@ error: the database is at a revision that no file defines: `ffff`
 note: it was migrated from another branch, or by a newer version of this project; nothing was changed
 note: it is also at 0002
 hint: get the missing file: switch to the branch, or update to the version, that has it
-hint: or, if it is known what the database really holds: `aludel stamp --purge ID`
+hint: or, where you know which revision the database is really at: `aludel stamp --purge REVISION`
 
 "#]]
     );
@@ -174,14 +174,15 @@ exit code: 0
 database  postgresql://postgres@/[DATABASE]?host=[SOCKET]
 current   0002
 unknown   ffff: no file defines it
-applied   2 of 5
+applied   unknown: at least 2 of 5
 heads     0005 (head)
-pending   3
+pending   unknown: at most 3
           0003, step 0003
           0004, step 0004
           0005 (head), step 0005
 ----- stderr
-hint: a row that no file defines comes from another branch or a newer version; get its file, or `aludel stamp --purge ID` to what is really there
+hint: a row that no file defines comes from another branch or a newer version: get its file
+hint: or, where you know which revision the database is really at: aludel stamp --purge REVISION
 
 "#]]
     );
@@ -305,7 +306,7 @@ nothing to do: at 0002
         str![[r#"
 exit code: 1
 ----- stderr
-error: `-3` goes too far: from 0002 there are 2 steps
+error: `-3` goes too far: from 0002 there are 2 steps down
 
 "#]]
     );
@@ -323,7 +324,7 @@ nothing to do: at 0002
         str![[r#"
 exit code: 1
 ----- stderr
-error: `+9` goes too far: from 0002 there are 3 steps
+error: `+9` goes too far: from 0002 there are 3 steps up
 
 "#]]
     );
@@ -410,4 +411,32 @@ hint: ALTER TABLE public.alembic_version ALTER COLUMN version_num TYPE text;
     case.ask("ALTER TABLE public.alembic_version ALTER COLUMN version_num TYPE text;");
     case.succeeds("upgrade head");
     assert_eq!(case.ask("SELECT * FROM alembic_version"), format!("{long}\n"));
+}
+
+#[test]
+fn status_tells_a_database_of_alembics() {
+    let case = chain();
+    case.ask("CREATE TABLE alembic_version (version_num varchar(32) PRIMARY KEY)");
+    assert!(case.transcript("status").contains("hint: aludel upgrade head"));
+    case.ask("INSERT INTO alembic_version VALUES ('0002')");
+    assert_data_eq!(
+        case.transcript("status"),
+        str![[r#"
+exit code: 0
+----- stdout
+database  postgresql://postgres@/[DATABASE]?host=[SOCKET]
+current   nothing: there is no version table yet
+applied   0 of 5
+heads     0005 (head)
+pending   5
+          0001, step 0001
+          0002, step 0002
+          0003, step 0003
+          0004, step 0004
+          0005 (head), step 0005
+----- stderr
+hint: Alembic has migrated this database: to carry on from there, write `version_table = alembic_version`
+
+"#]]
+    );
 }

@@ -174,7 +174,7 @@ hint: put it into the URL (`postgresql://user:password@…`), `PGPASSWORD` or `~
 exit code: 1
 ----- stderr
 error[3D000]: cannot connect to `127.0.0.1:[PORT]`: database "no_such_database" does not exist
-hint: create it: `createdb no_such_database`
+hint: create it: `createdb -h 127.0.0.1 -p [PORT] -U postgres no_such_database`
 
 "#]]
     );

@@ -14,7 +14,8 @@ fn commands(help: &str) -> Vec<String> {
     let list = help.split("\nCommands:\n").nth(1).unwrap_or_default();
     let lines = list.lines().take_while(|line| !line.is_empty());
     let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
-    names.filter_map(|line| line.split_whitespace().next()).map(str::to_owned).collect()
+    let names = names.filter_map(|line| line.split_whitespace().next()).map(str::to_owned);
+    names.filter(|name| name != "help").collect()
 }
 
 #[test]
@@ -54,6 +55,7 @@ Commands:
   ensure-version  Create the version and history tables where they are missing, and do nothing else
   list-templates  List the templates that `aludel init -t` knows
   local           The private PostgreSQL of this project, for development and tests
+  help            Print this message or the help of the given subcommand(s)
 
 Options:
   -h, --help
@@ -195,8 +197,8 @@ Options:
 $ aludel upgrade --help
 Apply revisions, up to a target
 
-Applies what the target needs and the database lacks, parents first. Where nothing is lacking,
-nothing is done.
+Applies what the target needs and the database lacks, parents first. Where
+nothing is lacking, nothing is done.
 
   aludel upgrade head            to the only head (`heads` for all of them)
   aludel upgrade +1              one revision further
@@ -228,8 +230,9 @@ Options:
 $ aludel downgrade --help
 Undo revisions, down to a target
 
-Undoes everything that stands on the target; the target itself stays. A revision without a downgrade
-section cannot be undone, and a plan that would have to is refused before anything runs.
+Undoes everything that stands on the target; the target itself stays. A
+revision without a downgrade section cannot be undone, and a plan that would
+have to is refused before anything runs.
 
   aludel downgrade -1               the last revision
   aludel downgrade 001              everything above 001
@@ -281,8 +284,9 @@ Options:
 $ aludel stamp --help
 Record which revisions a database is at, without running them
 
-For a database that was built by hand, by another tool, or restored: the rows of the version table
-are set, and nothing else is touched. The table is made where it is missing.
+For a database that was built by hand, by another tool, or restored: the rows
+of the version table are set, and nothing else is touched. The table is made
+where it is missing.
 
   aludel stamp 002          it is at 002; rows of other branches stay
   aludel stamp 003 004      it is at both

@@ -298,7 +298,7 @@ hint: name the revision to go to
 $ aludel plan downgrade -9 --from 003
 exit code: 1
 ----- stderr
-error: `-9` goes too far: from 003 there are 3 steps
+error: `-9` goes too far: from 003 there are 3 steps down
 
 $ aludel plan downgrade 004 --from 003
 exit code: 1

@@ -541,7 +541,7 @@ hint: leave out its lower end: `-r :`
 $ aludel history -r -99:
 exit code: 1
 ----- stderr
-error: `-99` goes too far: from 4 there are 4 steps
+error: `-99` goes too far: from 4 there are 4 steps down
 
 $ aludel history -r head-1:
 exit code: 1
@@ -590,7 +590,7 @@ exit code: 0
 $ aludel show 1-2
 exit code: 1
 ----- stderr
-error: `-2` goes too far: from 1 there is 1 step
+error: `-2` goes too far: from 1 there is 1 step down
 
 $ aludel show -1
 exit code: 0
@@ -1037,6 +1037,7 @@ $ aludel show head
 exit code: 1
 ----- stderr
 error: there are 2 heads: 004, 005
+note: 004 is nobody's parent, but 005 depends on it
 hint: name one of them, or `LABEL@head`, or `heads` for all
 hint: or join them: aludel merge heads -m "..."
 
@@ -1064,7 +1065,7 @@ For more information, try '--help'.
 $ aludel show 001-5
 exit code: 1
 ----- stderr
-error: `-5` goes too far: from 001 there is 1 step
+error: `-5` goes too far: from 001 there is 1 step down
 
 $ aludel show 001+99
 exit code: 1

@@ -658,9 +658,9 @@ exit code: 0
 versions/001_a.sql
 ----- stderr
 created revision 001, a new base
-ran sh -c 'echo "-- checked" >> "$1"; echo tidy: "$1"' sh {}
+ran sh -c 'echo "-- checked" >> "$1"; echo tidy: "$1"' sh versions/001_a.sql
 tidy: versions/001_a.sql
-ran true
+ran true versions/001_a.sql
 hint: write its SQL into versions/001_a.sql, then: aludel upgrade 001
 
 $ aludel -q revision -m b
@@ -693,6 +693,8 @@ fn hooks_that_fail_leave_the_file_and_say_so() {
         str![[r#"
 $ aludel revision -m a
 exit code: 1
+----- stdout
+versions/001_a.sql
 ----- stderr
 error: post-write hook `sh -c 'echo half done; echo no such style >&2; exit 3'` failed: exit status: 3
 note: the new file is kept: `versions/001_a.sql`
@@ -700,12 +702,16 @@ note: it said: half done
 no such style
 $ aludel revision -m a
 exit code: 1
+----- stdout
+versions/001_a.sql
 ----- stderr
 error: post-write hook `no_such_formatter -i {}` cannot run: there is no program `no_such_formatter`
 note: the new file is kept: `versions/001_a.sql`
 hint: install it, or change `post_write_hooks` in the ini
 $ aludel revision -m a
 exit code: 1
+----- stdout
+versions/001_a.sql
 ----- stderr
 error: a post-write hook changed `revision`: the header should say `001`
  --> versions/001_a.sql:1:14
@@ -716,6 +722,8 @@ error: a post-write hook changed `revision`: the header should say `001`
   = note: the file is kept as `post_write_hooks` left it
 $ aludel revision -m a
 exit code: 1
+----- stdout
+versions/001_a.sql
 ----- stderr
 error: post-write hook `sh -c 'kill -9 $$'` failed: signal: 9 (SIGKILL)
 note: the new file is kept: `versions/001_a.sql`

@@ -36,8 +36,9 @@ hint: name the settings of another directory: `-c DIRECTORY/migrate.ini`
 $ aludel heads -c .
 exit code: 2
 ----- stderr
-error: `.` cannot be read
-note: caused by: Is a directory (os error 21)
+error: there is no `migrate.ini`
+hint: type `aludel init` to begin a project here
+hint: name the settings of another directory: `-c DIRECTORY/migrate.ini`
 
 "#]],
     );
@@ -54,7 +55,7 @@ exit code: 2
 error: unknown setting `version_location`
  --> migrate.ini:2:1
   |
-2 | version_location = ***
+2 | version_location = versions
   | ^^^^^^^^^^^^^^^^
   |
   = hint: call it `version_locations`
@@ -511,8 +512,8 @@ exit code: 0
 $ aludel heads -n variables
 exit code: 2
 ----- stderr
-error: `migrate.ini` has no section `[variables]`, which `-n` asks for
-note: it has `[production]`, `[staging]`
+error: `[variables]` is no environment, as `-n` would have it: it holds values for revisions
+hint: name a section of your own, such as `[production]`
 
 "#]],
     );
@@ -624,10 +625,10 @@ there are no revisions yet
 hint: aludel revision -m "first tables"
 
 $ aludel heads -x other=b
-exit code: 0
+exit code: 2
 ----- stderr
-there are no revisions yet
-hint: aludel revision -m "first tables"
+error: `-x other=...` would be passed over: nothing in force reads `x.other`
+note: no revision that is a template does either
 
 "#]],
     );

@@ -41,7 +41,7 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -58,7 +58,7 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -75,7 +75,7 @@ error: `START TRANSACTION` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -92,7 +92,7 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -109,7 +109,7 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -126,7 +126,7 @@ error: `END` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -143,7 +143,7 @@ error: `ROLLBACK` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -160,7 +160,7 @@ error: `ABORT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -177,7 +177,7 @@ error: `PREPARE TRANSACTION` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -194,7 +194,7 @@ error: `COMMIT PREPARED` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -211,7 +211,7 @@ error: `ROLLBACK PREPARED` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -235,7 +235,7 @@ error: CREATE INDEX CONCURRENTLY cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -251,7 +251,7 @@ error: DROP INDEX CONCURRENTLY cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -267,7 +267,7 @@ error: REINDEX CONCURRENTLY cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -283,7 +283,7 @@ error: VACUUM cannot run inside a transaction
   | ^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -299,7 +299,7 @@ error: CREATE DATABASE cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -315,7 +315,7 @@ error: DROP DATABASE cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -331,7 +331,7 @@ error: CREATE TABLESPACE cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -347,7 +347,7 @@ error: ALTER SYSTEM cannot run inside a transaction
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -363,7 +363,7 @@ error: ALTER TABLE ... DETACH PARTITION CONCURRENTLY cannot run inside a transac
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: nothing was run
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
 
 "#]],
         ),
@@ -955,7 +955,7 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
     );
@@ -972,7 +972,7 @@ error: `COMMIT` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 "#]],
     );
@@ -993,7 +993,7 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 error: VACUUM cannot run inside a transaction
  --> versions/2_bad.sql:6:1
@@ -1001,7 +1001,7 @@ error: VACUUM cannot run inside a transaction
 6 | VACUUM;
   | ^^^^^^^
   |
-  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`, or `downgrade`
+  = hint: put it into a section of its own: `-- migrate:upgrade transaction:false`
 
 error: `\d` is a command of psql's, not SQL
  --> versions/2_bad.sql:7:1
@@ -1018,7 +1018,7 @@ error: `COMMIT` in a section that is a transaction already
   | ^^^^^^^
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:upgrade transaction:false`
 
 error: `BEGIN` in a section that is a transaction already
   --> versions/2_bad.sql:10:1
@@ -1027,7 +1027,7 @@ error: `BEGIN` in a section that is a transaction already
    | ^^^^^^
    |
    = note: the transaction also holds the record that the revision ran; ending it here would part the two
-   = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+   = hint: leave it out; or, for a section that commits as it goes: `-- migrate:downgrade transaction:false`
 
 "#]],
     );
@@ -1048,7 +1048,7 @@ error: `BEGIN` in a section that is a transaction already
   |
   = note: the transaction also holds the record that the revision ran; ending it here would part the two
   = note: nothing was run
-  = hint: leave it out; or, for a section that commits as it goes, write `transaction:false` behind `-- migrate:upgrade`, or `downgrade`
+  = hint: leave it out; or, for a section that commits as it goes: `-- migrate:downgrade transaction:false`
 
 "#]],
     );
@@ -1170,6 +1170,7 @@ $ aludel upgrade head --sql
 exit code: 1
 ----- stderr
 error: there are 2 heads: 004, 005
+note: 004 is nobody's parent, but 005 depends on it
 hint: name one of them, or `LABEL@head`, or `heads` for all
 hint: or join them: aludel merge heads -m "..."
 
@@ -1363,6 +1364,7 @@ $ aludel stamp head --sql
 exit code: 1
 ----- stderr
 error: there are 2 heads: 004, 005
+note: 004 is nobody's parent, but 005 depends on it
 hint: name one of them, or `LABEL@head`, or `heads` for all
 hint: or join them: aludel merge heads -m "..."
 

@@ -282,7 +282,7 @@ fn clear(command: &mut Command) -> &mut Command {
     command.env_clear().env("PATH", variables().path.unwrap_or_default()).env("TZ", "UTC")
 }
 
-/// `0.012s`, `3 ms` and `1.2 s` become `[TIME]`.
+/// `0.012s`, `3 ms`, `1 s` and `1.2 s` become `[TIME]`; `2s`, as it stands in SQL and settings, stays.
 pub fn without_times(text: &str) -> String {
     let mut result = String::with_capacity(text.len());
     let mut rest = text;
@@ -296,7 +296,7 @@ pub fn without_times(text: &str) -> String {
             after.strip_prefix(unit).is_some_and(|next| !next.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
         });
         match unit {
-            Some(unit) if free && (number.contains('.') || unit.contains('m')) => {
+            Some(unit) if free && (number.contains('.') || unit != "s") => {
                 result.push_str("[TIME]");
                 rest = &after[unit.len()..];
             }

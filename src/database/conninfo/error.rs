@@ -37,6 +37,11 @@ pub enum ConninfoError {
         /// What it may be.
         expected: &'static str,
     },
+    /// A value that holds further settings, or cannot be what it stands for.
+    Joined {
+        /// The setting.
+        key: &'static str,
+    },
     /// `host`, `hostaddr` and `port` list different numbers of entries.
     Counts,
     /// Nobody said which user, and the operating system does not know either.
@@ -57,6 +62,7 @@ impl fmt::Display for ConninfoError {
             Self::Unknown { key: Some(key), .. } => write!(formatter, "there is no setting `{key}`"),
             Self::Unknown { key: None, .. } => formatter.write_str("a setting does not exist"),
             Self::Value { key, expected } => write!(formatter, "`{key}` must be {expected}"),
+            Self::Joined { key } => write!(formatter, "`{key}` holds a `;`, a `=` or a blank, so it is no name"),
             Self::Counts => formatter.write_str("`host`, `hostaddr` and `port` list different numbers of entries"),
             Self::NoUser => formatter.write_str("no user is given, and the operating system names none"),
         }
@@ -78,6 +84,9 @@ impl ConninfoError {
             Self::Brackets => Some("write `postgresql://user@[::1]:5432/database`".to_owned()),
             Self::Quote | Self::Equals => {
                 Some("in `key=value` settings put a value with spaces in single quotes, and `\\` before `'`".to_owned())
+            }
+            Self::Joined { .. } => {
+                Some("part `key=value` settings with blanks, not with `;`: `host=h user=u dbname=d`".to_owned())
             }
             Self::Unknown { nearest, .. } => nearest.map(|nearest| format!("did you mean `{nearest}`?")),
             Self::NoUser => Some("add the user: `postgresql://user@host/database`, or set `PGUSER`".to_owned()),

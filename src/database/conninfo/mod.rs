@@ -149,6 +149,7 @@ impl Conninfo {
     /// A setting that cannot be used.
     pub fn resolve(mut settings: Settings, surroundings: &Surroundings<'_>) -> Result<Self, ConninfoError> {
         settings.fill(surroundings.variable);
+        refuse_joined(&settings)?;
         let user = settings.get("user").or(surroundings.user).ok_or(ConninfoError::NoUser)?.to_owned();
         let database = settings.get("dbname").unwrap_or(&user).to_owned();
         let application_name =
@@ -259,6 +260,27 @@ impl fmt::Display for Conninfo {
 #[must_use]
 pub fn socket_file(directory: &Path, port: u16) -> PathBuf {
     directory.join(format!(".s.PGSQL.{port}"))
+}
+
+/// Refuses values into which further settings were written: `host=h;password=p`, as .NET and ODBC have it. All of it would
+/// be shown as a host's name, or a database's.
+fn refuse_joined(settings: &Settings) -> Result<(), ConninfoError> {
+    let odd = |character: char| matches!(character, ';' | '=') || character.is_whitespace();
+    let host = settings
+        .list("host")
+        .into_iter()
+        .find(|host| if host.starts_with('/') { host.contains(';') } else { host.contains(odd) });
+    if host.is_some() {
+        return Err(ConninfoError::Joined { key: "host" });
+    }
+    let joined = |key: &&str| {
+        let rest = settings.get(key).and_then(|value| value.split_once(';'));
+        rest.is_some_and(|(_, rest)| rest.contains('='))
+    };
+    ["user", "dbname", "application_name"]
+        .into_iter()
+        .find(joined)
+        .map_or(Ok(()), |key| Err(ConninfoError::Joined { key }))
 }
 
 /// The hosts, each with its port and without a password.

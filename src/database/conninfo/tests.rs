@@ -47,6 +47,7 @@ fn strings_as_people_write_them() {
         ("hostaddr=127.0.0.1 host=db.example", "me|-|db.example:5432|me"),
         ("host=h password=''", "me|-|h:5432|me"),
         ("host=h options='x://y'", "me|-|h:5432|me"),
+        ("host='/tmp/a b' dbname='a;b'", "me|-|/tmp/a b/.s.PGSQL.5432|a;b"),
     ] {
         assert_eq!(summary(text), expected, "{text}");
     }
@@ -73,6 +74,11 @@ fn what_cannot_be_used_is_refused() {
         ("postgresql://u@h/d?sslmode", "Equals"),
         ("host=@abstract", "Value host"),
         ("hostaddr=h", "Value hostaddr"),
+        ("host=h;password=S3cret", "Joined host"),
+        ("host=/tmp;password=S3cret", "Joined host"),
+        ("host='h password'", "Joined host"),
+        ("host=h dbname=d;password=S3cret", "Joined dbname"),
+        ("user=u;password=S3cret", "Joined user"),
         ("host=a,b port=1,2,3", "Counts"),
         ("host='a", "Quote"),
         ("host=a b", "Equals"),
@@ -80,6 +86,7 @@ fn what_cannot_be_used_is_refused() {
     ] {
         let kind = match parse(text).unwrap_err() {
             ConninfoError::Value { key, .. } => format!("Value {key}"),
+            ConninfoError::Joined { key } => format!("Joined {key}"),
             other => format!("{other:?}"),
         };
         assert_eq!(kind, expected, "{text}");

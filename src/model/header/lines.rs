@@ -67,6 +67,15 @@ pub(super) fn first(text: &str) -> Range<usize> {
         .map_or(0..0, |(offset, line)| offset..offset + line.trim_end().len())
 }
 
+/// Refuses a header that a conflict in git ends: what stands behind the first side of it would be passed over.
+pub(super) fn check_conflict(text: &str) -> Result<(), HeaderError> {
+    let end = all(text).find(|(_, line)| matches!(sort(line), Sort::Marker | Sort::Other));
+    match end.filter(|(_, line)| source::is_conflict_marker(line)) {
+        Some((offset, line)) => Err(HeaderError { problem: Problem::Conflict, range: offset..offset + line.len() }),
+        None => Ok(()),
+    }
+}
+
 /// Refuses a line that a reader takes for a part of the header and that is none: a comment `-- key: …` below the
 /// blank line that ended it, or one that is indented. Silence would drop a parent or a `transaction: false`.
 pub(super) fn check_below(text: &str) -> Result<(), HeaderError> {

@@ -4,7 +4,6 @@
 
 use std::io::Read;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::source::{Excerpt, Place};
 
@@ -14,6 +13,7 @@ use super::marker::{SectionKind, Transaction};
 use super::problem::BodyError;
 use super::reader::{Item, Reader};
 use super::window::excerpt;
+use super::written::Written;
 
 pub use super::reader::Section;
 
@@ -35,7 +35,7 @@ pub struct Batch {
     pub start: Place,
     /// The statements, as bytes of `text`; none for data.
     pub statements: Vec<Range<usize>>,
-    path: Arc<str>,
+    written: Written,
 }
 
 /// What the text of a [`Batch`] is.
@@ -84,7 +84,7 @@ impl Batch {
     /// The place of bytes of the text.
     #[must_use]
     pub fn excerpt(&self, range: Range<usize>) -> Excerpt {
-        excerpt(&self.path, &self.text, range, self.start)
+        excerpt(&self.written, &self.text, range, self.start)
     }
 }
 
@@ -97,10 +97,10 @@ pub struct Body<R> {
 }
 
 impl<R: Read> Body<R> {
-    /// Reads the revision file `reader`; `path` as the user would type it, `default` what its header says of
+    /// Reads the revision file `reader`; `written` is its path as the user would type it, `default` what its header says of
     /// transactions, `kind` the sections that are wanted.
-    pub fn new(path: &str, reader: R, default: Transaction, kind: SectionKind) -> Self {
-        Self { reader: Reader::new(path, reader, default), kind, held: None }
+    pub fn new(written: impl Into<Written>, reader: R, default: Transaction, kind: SectionKind) -> Self {
+        Self { reader: Reader::new(written.into(), reader, default), kind, held: None }
     }
 
     /// The next batch; nothing at the file's end.
@@ -196,8 +196,8 @@ impl<R: Read> Body<R> {
     fn start(&self, section: Section, gap: usize, kind: BatchKind) -> Batch {
         let text = self.reader.text();
         let start = self.reader.window().place(first_visible(text, gap, text.len()));
-        let path = Arc::clone(self.reader.window().path());
-        Batch { section, kind, text: String::new(), start, statements: Vec::new(), path }
+        let written = self.reader.window().written().clone();
+        Batch { section, kind, text: String::new(), start, statements: Vec::new(), written }
     }
 
     /// A batch of one thing: `range`, with what stands before it from `gap` on.

@@ -147,15 +147,15 @@ fn batches_are_of_a_size_and_large_statements_stand_alone() {
 fn what_is_refused() {
     let meta = |command: &str, purpose| Problem::MetaCommand { command: command.to_owned(), purpose };
     for (text, expected, line, column, marked) in [
-        ("BEGIN;", Problem::TransactionControl(Control::Begin, Transaction::Inside), 2, 1, "BEGIN;"),
+        ("BEGIN;", Problem::TransactionControl(Control::Begin, SectionKind::Upgrade), 2, 1, "BEGIN;"),
         (
             "SELECT 1;\n  COMMIT AND CHAIN;",
-            Problem::TransactionControl(Control::Commit, Transaction::Inside),
+            Problem::TransactionControl(Control::Commit, SectionKind::Upgrade),
             3,
             3,
             "COMMIT AND CHAIN;",
         ),
-        ("VACUUM;", Problem::NeverInTransaction("VACUUM"), 2, 1, "VACUUM;"),
+        ("VACUUM;", Problem::NeverInTransaction("VACUUM", SectionKind::Upgrade), 2, 1, "VACUUM;"),
         ("SET NAMES 'x';", Problem::Setting(Setting::ClientEncoding), 2, 1, "SET NAMES 'x';"),
         ("COPY t TO STDOUT;", Problem::CopyToStdout, 2, 1, "COPY t TO STDOUT;"),
         ("\\i other.sql", meta("\\i", MetaPurpose::Include), 2, 1, "\\i"),
@@ -181,7 +181,7 @@ fn what_is_refused() {
     let nearest = MarkerProblem::Kind { found: "up".to_owned(), nearest: Some(SectionKind::Upgrade) };
     assert_eq!(problem("-- h\n-- migrate:up\nBEGIN;"), (Problem::Marker(nearest), 2, 12, "up".to_owned()));
     let bare = |text: &str| problem(format!("-- h\n-- migrate:upgrade transaction:false\n{text}")).0;
-    assert_eq!(bare("BEGIN;"), Problem::TransactionControl(Control::Begin, Transaction::Outside));
+    assert_eq!(bare("BEGIN;"), Problem::ControlOutside(Control::Begin));
     assert_eq!(bare("DISCARD ALL;"), Problem::DiscardAll);
     for good in [
         "-- migrate:upgrade transaction:false\nVACUUM; CREATE INDEX CONCURRENTLY i ON t (a);",

@@ -7,6 +7,7 @@ use super::keywords::{Class, Savepoint};
 use super::marker::{SectionKind, Transaction};
 use super::problem::BodyError;
 use super::reader::{Item, Reader, Section};
+use super::written::Written;
 
 /// More errors than this are not listed.
 pub const MOST_ERRORS: usize = 1000;
@@ -60,13 +61,17 @@ impl BodySummary {
     }
 }
 
-/// Reads a whole revision file and says what it holds. `path` is the file as the user would type it; `default` is
+/// Reads a whole revision file and says what it holds. `written` is its path as the user would type it; `default` is
 /// what the header says of transactions.
 ///
 /// # Errors
 /// Everything that must be refused, in the order of the file, [`MOST_ERRORS`] at most.
-pub fn check<R: Read>(path: &str, reader: R, default: Transaction) -> Result<BodySummary, Vec<BodyError>> {
-    let mut reader = Reader::new(path, reader, default);
+pub fn check<R: Read>(
+    written: impl Into<Written>,
+    reader: R,
+    default: Transaction,
+) -> Result<BodySummary, Vec<BodyError>> {
+    let mut reader = Reader::new(written.into(), reader, default);
     let mut errors = Vec::new();
     let mut summary = Summary::default();
     loop {

@@ -3,6 +3,7 @@
 //! - [`split`]: cuts text into pieces, by psql's rules; [`marker`]: section markers
 //! - [`classify`]: what a statement does: [`keywords`] for refusals, a parser for effects
 //! - [`check`]: one pass that finds everything to refuse; [`problem`]: what that can be; [`checksum`]
+//! - [`written`]: the file that errors name, and what they may show of it
 //! - [`body`]: a file's statements as batches to be sent; [`psql`]: as psql must be given them
 
 pub mod body;
@@ -18,3 +19,4 @@ pub mod quote;
 mod reader;
 pub mod split;
 mod window;
+pub mod written;

@@ -3,7 +3,7 @@
 use crate::source::Excerpt;
 
 use super::keywords::{Control, Setting};
-use super::marker::{MarkerProblem, Transaction};
+use super::marker::{MarkerProblem, SectionKind};
 use super::split::Opener;
 
 /// One thing wrong with a file's SQL, and where.
@@ -29,6 +29,8 @@ pub enum Problem {
     Utf16,
     /// This byte is not UTF-8.
     NotUtf8(u8),
+    /// A line that git writes around the sides of a conflict.
+    ConflictMarker,
     /// A NUL byte, which PostgreSQL's protocol cannot carry.
     Nul,
     /// A character, outside quotes and comments, that PostgreSQL rejects or that nobody can see.
@@ -50,12 +52,15 @@ pub enum Problem {
         /// What a hint can say of it.
         purpose: MetaPurpose,
     },
-    /// It begins or ends a transaction, in a section that is one or in one whose statements commit by themselves.
-    TransactionControl(Control, Transaction),
+    /// It begins or ends a transaction inside a section of this kind that is one.
+    TransactionControl(Control, SectionKind),
+    /// It begins or ends a transaction in a section whose statements commit by themselves: what ran and what did not could
+    /// not be told any more.
+    ControlOutside(Control),
     /// `DISCARD ALL`, which gives every lock of the session away.
     DiscardAll,
     /// The server refuses this in a transaction, and the section is one (the hint: `transaction:false`).
-    NeverInTransaction(&'static str),
+    NeverInTransaction(&'static str, SectionKind),
     /// It changes how the text that follows is read.
     Setting(Setting),
     /// `COPY … TO STDOUT`

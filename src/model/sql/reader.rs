@@ -3,7 +3,6 @@
 
 use std::io::Read;
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::source::Excerpt;
 
@@ -12,6 +11,7 @@ use super::marker::{Marker, SectionKind, Transaction};
 use super::problem::{BodyError, MetaPurpose, Problem};
 use super::split::{Ending, Fault, FaultKind, Opener, Piece, PieceKind, Splitter, Step};
 use super::window::Window;
+use super::written::Written;
 
 /// A section of a revision file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -83,9 +83,9 @@ pub(super) struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    pub(super) fn new(path: &str, reader: R, default: Transaction) -> Self {
+    pub(super) fn new(written: Written, reader: R, default: Transaction) -> Self {
         Self {
-            window: Window::new(Arc::from(path), reader),
+            window: Window::new(written, reader),
             splitter: Splitter::default(),
             from: 0,
             dropped: 0,
@@ -270,11 +270,13 @@ impl<R: Read> Reader<R> {
         match (class, section.transaction) {
             (Class::Setting(setting), _) => Some(Problem::Setting(setting)),
             (Class::CopyToStdout, _) => Some(Problem::CopyToStdout),
-            // Outside a transaction, too: the tool's journal of what ran would not know what such a transaction holds.
-            (Class::Control(control), _) => Some(Problem::TransactionControl(control, section.transaction)),
+            (Class::Control(control), Transaction::Inside) => Some(Problem::TransactionControl(control, section.kind)),
+            (Class::Control(control), Transaction::Outside) => Some(Problem::ControlOutside(control)),
             // It would give the run's lock away.
             (Class::NeverInTransaction("DISCARD ALL"), Transaction::Outside) => Some(Problem::DiscardAll),
-            (Class::NeverInTransaction(name), Transaction::Inside) => Some(Problem::NeverInTransaction(name)),
+            (Class::NeverInTransaction(name), Transaction::Inside) => {
+                Some(Problem::NeverInTransaction(name, section.kind))
+            }
             (Class::NeverInTransaction(_), Transaction::Outside)
             | (Class::Ordinary | Class::Savepoint(_) | Class::SometimesInTransaction(_) | Class::CopyFromStdin, _) => {
                 None

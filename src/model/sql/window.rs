@@ -3,12 +3,12 @@
 
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
-use std::sync::Arc;
 
 use crate::source::{Excerpt, Place};
 
 use super::checksum::{Checksum, Running};
 use super::problem::{BodyError, Problem};
+use super::written::Written;
 
 /// The first read: most revisions are smaller.
 const FIRST: usize = 8 * 1024;
@@ -21,7 +21,7 @@ const KEPT: usize = 512;
 
 pub(super) struct Window<R> {
     reader: R,
-    path: Arc<str>,
+    written: Written,
     /// The text at hand.
     pub(super) text: String,
     /// Whether `text` goes to the file's end.
@@ -35,10 +35,10 @@ pub(super) struct Window<R> {
 }
 
 impl<R: Read> Window<R> {
-    pub(super) fn new(path: Arc<str>, reader: R) -> Self {
+    pub(super) fn new(written: Written, reader: R) -> Self {
         Self {
             reader,
-            path,
+            written,
             text: String::new(),
             at_end: false,
             start: Place { line: 1, column: 1 },
@@ -48,8 +48,8 @@ impl<R: Read> Window<R> {
         }
     }
 
-    pub(super) fn path(&self) -> &Arc<str> {
-        &self.path
+    pub(super) fn written(&self) -> &Written {
+        &self.written
     }
 
     /// The place of byte `offset` of the text at hand.
@@ -59,7 +59,7 @@ impl<R: Read> Window<R> {
 
     /// An excerpt with `range` of the text at hand marked.
     pub(super) fn excerpt(&self, range: Range<usize>) -> Excerpt {
-        excerpt(&self.path, &self.text, range, self.start)
+        excerpt(&self.written, &self.text, range, self.start)
     }
 
     /// An error at `range` of the text at hand.
@@ -149,6 +149,22 @@ impl<R: Read> Window<R> {
         if is_utf16 { Err(self.error(Problem::Utf16, 0..0)) } else { Ok(()) }
     }
 
+    /// Refuses the lines of a conflict in git, wherever they stand: text from byte `from` on is new.
+    fn refuse_conflict(&self, from: usize) -> Result<(), BodyError> {
+        // A marker that the last read cut in two begins before.
+        let from = self.text.floor_char_boundary(from.saturating_sub(8));
+        let text = self.text.as_bytes();
+        for sides in [b"<<<<<<< ", b">>>>>>> "] {
+            for at in memchr::memmem::find_iter(&text[from..], sides).map(|at| from + at) {
+                if at == 0 && self.start.column == 1 || at > 0 && text[at - 1] == b'\n' {
+                    let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |length| at + length);
+                    return Err(self.error(Problem::ConflictMarker, at..end));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Moves what is UTF-8 from `raw` to `text`.
     fn decode(&mut self) -> Result<(), BodyError> {
         let from = self.text.len();
@@ -167,6 +183,7 @@ impl<R: Read> Window<R> {
         if let Some(at) = memchr::memchr(0, &self.raw[..valid]) {
             return Err(self.error(Problem::Nul, from + at..from + at + 1));
         }
+        self.refuse_conflict(from)?;
         if broken {
             let byte = self.raw[valid];
             let at = self.text.len();
@@ -189,8 +206,8 @@ fn shifted(place: Place, start: Place) -> Place {
 }
 
 /// An excerpt with `range` marked, of a text that begins at `start` in its file.
-pub(super) fn excerpt(path: &str, text: &str, range: Range<usize>, start: Place) -> Excerpt {
-    let mut excerpt = Excerpt::new(path, text, range, 1);
+pub(super) fn excerpt(written: &Written, text: &str, range: Range<usize>, start: Place) -> Excerpt {
+    let mut excerpt = Excerpt::new(written.path(), text, range, 1);
     excerpt.place = shifted(excerpt.place, start);
-    excerpt
+    written.shown(excerpt)
 }

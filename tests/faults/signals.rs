@@ -1,0 +1,273 @@
+//! SIGINT and SIGTERM at different moments: what is running is cancelled and rolled back, and what was said is so.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+use snapbox::{assert_data_eq, str};
+
+use crate::{Case, LONG, effect};
+
+/// Nothing more happens in the database after the process has ended, and a rerun without the obstacle completes.
+#[track_caller]
+fn ends_at(case: &Case, effects: &str) {
+    case.wait_until_alone();
+    assert_eq!(case.effects(), effects);
+    assert_eq!(case.rows(), effects.rsplit(',').next().unwrap_or_default());
+}
+
+#[test]
+fn during_a_long_statement() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let case = Case::new();
+        case.effect("001", "", "").effect("002", "001", LONG).effect("003", "002", "");
+        let run = case.start("upgrade head");
+        case.wait_for_sleep();
+        run.signal(signal);
+        let ran = run.end();
+        assert_eq!(ran.code, code, "{}", ran.transcript());
+        if code == 130 {
+            assert_data_eq!(
+                ran.transcript(),
+                str![[r#"
+exit code: 130
+----- stderr
+upgraded 001 step 001 ([TIME])
+warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+error: stopped by SIGINT
+note: nothing of revision 002 was kept
+note: applied before it, and kept: 001
+
+"#]]
+            );
+        }
+        ends_at(&case, "001");
+        assert_eq!(case.history(), "001 done, 002 failed");
+        case.effect("002", "001", "").succeeds("upgrade head");
+        ends_at(&case, "001,002,003");
+    }
+}
+
+#[test]
+fn during_a_body_of_many_messages() {
+    let case = Case::new();
+    let many = "INSERT INTO effects SELECT 'x' WHERE false;\n".repeat(12_000);
+    case.effect("001", "", "").effect("002", "001", &format!("{many}{LONG}\n{many}"));
+    let run = case.start("upgrade head");
+    case.wait_for_sleep();
+    run.signal(Signal::TERM);
+    let ran = run.end();
+    assert_data_eq!(
+        ran.transcript(),
+        str![[r#"
+exit code: 143
+----- stderr
+upgraded 001 step 001 ([TIME])
+warning: SIGTERM: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+error: stopped by SIGTERM
+note: nothing of revision 002 was kept
+note: applied before it, and kept: 001
+
+"#]]
+    );
+    ends_at(&case, "001");
+    case.effect("002", "001", &many).succeeds("upgrade head");
+    ends_at(&case, "001,002");
+}
+
+#[test]
+fn in_a_run_of_one_transaction() {
+    let case = Case::with("transaction = run\n");
+    case.chain(3).effect("003", "002", LONG);
+    let run = case.start("upgrade head");
+    case.wait_for_sleep();
+    run.signal(Signal::INT);
+    assert_data_eq!(
+        run.end().transcript(),
+        str![[r#"
+exit code: 130
+----- stderr
+warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+error: stopped by SIGINT
+note: nothing of revision 003 was kept
+note: `transaction = run`: 001, 002 went back with it
+
+"#]]
+    );
+    ends_at(&case, "");
+    case.effect("003", "002", "").succeeds("upgrade head");
+    ends_at(&case, "001,002,003");
+}
+
+#[test]
+fn in_a_section_without_a_transaction() {
+    let case = Case::new();
+    let bare = |more: &str| {
+        format!("-- migrate:upgrade transaction:false\nCREATE INDEX CONCURRENTLY one ON effects (id);\n{more}\n")
+    };
+    case.effect("001", "", "").file("002", "001", &bare(LONG));
+    let run = case.start("upgrade head");
+    case.wait_for_sleep();
+    run.signal(Signal::INT);
+    assert_data_eq!(
+        run.end().transcript(),
+        str![[r#"
+exit code: 4
+----- stderr
+upgraded 001 step 001 ([TIME])
+warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+error: stopped by SIGINT
+note: revision 002 stopped partway: its first statement ran and stays; it is not recorded as applied
+note: applied before it, and kept: 001
+hint: undo by hand what ran before you run it again: it begins with its first statement
+
+"#]]
+    );
+    ends_at(&case, "001");
+    assert_eq!(case.ask("SELECT count(*) FROM pg_class WHERE relname = 'one'"), "1");
+    case.ask("DROP INDEX one");
+    case.file("002", "001", &bare("")).succeeds("upgrade head");
+    assert_eq!(case.rows(), "002");
+}
+
+#[test]
+fn in_a_transaction_before_a_section_without_one() {
+    let case = Case::new();
+    let text = format!(
+        "-- migrate:upgrade\n{}\n{LONG}\n-- migrate:upgrade transaction:false\nVACUUM effects;\n",
+        effect("001", "")
+    );
+    case.file("001", "", &text);
+    let run = case.start("upgrade head");
+    case.wait_for_sleep();
+    run.signal(Signal::INT);
+    assert_data_eq!(
+        run.end().transcript(),
+        str![[r#"
+exit code: 130
+----- stderr
+warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+error: stopped by SIGINT
+note: nothing of revision 001 was kept
+
+"#]]
+    );
+    ends_at(&case, "");
+}
+
+#[test]
+fn while_waiting_for_the_lock() {
+    let case = Case::new();
+    case.effect("001", "", LONG).effect("002", "001", "");
+    let holder = case.start("upgrade head");
+    case.wait_for_sleep();
+    let run = case.start("upgrade head");
+    case.wait_for_statement("pg_try_advisory_lock");
+    run.signal(Signal::TERM);
+    let ran = run.end();
+    assert_eq!(ran.code, 143, "{}", ran.transcript());
+    assert!(ran.stderr.contains("error: stopped by SIGTERM\nnote: nothing was changed\n"), "{}", ran.stderr);
+    holder.signal(Signal::INT);
+    assert_eq!(holder.end().code, 130);
+    ends_at(&case, "");
+    case.effect("001", "", "");
+    case.succeeds("upgrade head");
+    ends_at(&case, "001,002");
+}
+
+#[test]
+fn while_trying_again() {
+    let case = Case::new();
+    case.effect("001", "", "").effect("002", "001", "ALTER TABLE effects ADD COLUMN more int;");
+    case.succeeds("upgrade 001");
+    let mut other = case.database.client();
+    other.batch_execute("BEGIN; SELECT * FROM effects").expect("a lock");
+    let run = case.start("upgrade head");
+    // Longer than the lock's two seconds, shorter than these and the pause.
+    std::thread::sleep(Duration::from_millis(2300));
+    run.signal(Signal::INT);
+    let ran = run.end();
+    assert_eq!(ran.code, 130, "{}", ran.transcript());
+    drop(other);
+    ends_at(&case, "001");
+    case.succeeds("upgrade head");
+    ends_at(&case, "001,002");
+}
+
+#[test]
+fn a_second_signal_leaves_at_once() {
+    let case = Case::new();
+    // A statement that does not heed a request to cancel.
+    let deaf = "DO $$ BEGIN FOR i IN 1..10 LOOP BEGIN PERFORM pg_sleep(0.3); EXCEPTION WHEN query_canceled THEN NULL; END; END LOOP; END $$;";
+    case.effect("001", "", "").effect("002", "001", deaf);
+    let run = case.start("upgrade head");
+    case.wait_for_sleep();
+    let began = std::time::Instant::now();
+    run.signal(Signal::INT);
+    std::thread::sleep(Duration::from_millis(200));
+    run.signal(Signal::INT);
+    let ran = run.end();
+    assert_eq!(ran.code, 130, "{}", ran.transcript());
+    assert!(began.elapsed() < Duration::from_millis(1500), "{:?}", began.elapsed());
+    assert!(ran.stderr.contains("a second signal leaves at once"), "{}", ran.stderr);
+    // The server finishes by itself, and both are as they must be: together.
+    case.wait_until_alone();
+    assert_eq!(case.effects().rsplit(',').next(), Some(&*case.rows()));
+    case.succeeds("upgrade head");
+    ends_at(&case, "001,002");
+}
+
+#[test]
+fn a_statement_without_a_transaction_that_does_not_heed_it() {
+    let case = Case::new();
+    let deaf = "DO $$ BEGIN PERFORM pg_sleep(0.5); EXCEPTION WHEN query_canceled THEN NULL; END $$;";
+    let text = format!("-- migrate:upgrade transaction:false\n{deaf}\n{}\n{LONG}", effect("001", ""));
+    case.file("001", "", &text);
+    let run = case.start("upgrade head");
+    case.wait_for_sleep();
+    run.signal(Signal::INT);
+    let ran = run.end();
+    assert_data_eq!(
+        ran.transcript(),
+        str![[r#"
+exit code: 4
+----- stderr
+warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+error: stopped by SIGINT
+note: revision 001 stopped partway: its first statement ran and stays; it is not recorded as applied
+hint: undo by hand what ran before you run it again: it begins with its first statement
+
+"#]]
+    );
+    assert_eq!(case.effects(), "");
+}
+
+#[test]
+fn while_an_index_is_built_without_a_transaction() {
+    let case = Case::new();
+    let text = "-- migrate:upgrade transaction:false\nCREATE INDEX CONCURRENTLY one ON effects (id);";
+    case.effect("001", "", "").file("002", "001", text);
+    case.succeeds("upgrade 001");
+    // It waits for every transaction that is older.
+    let mut other = case.database.client();
+    other.batch_execute("BEGIN; INSERT INTO effects VALUES ('other')").expect("a lock");
+    let run = case.start("upgrade head");
+    crate::eventually("the index", || case.ask("SELECT count(*) FROM pg_class WHERE relname = 'one'") == "1");
+    run.signal(Signal::INT);
+    assert_data_eq!(
+        run.end().transcript(),
+        str![[r#"
+exit code: 4
+----- stderr
+warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+error: stopped by SIGINT
+note: revision 002 stopped partway; it is not recorded as applied
+note: index one is not valid
+hint: DROP INDEX CONCURRENTLY one;
+
+"#]]
+    );
+    drop(other);
+    assert_eq!(case.rows(), "001");
+    case.ask("DROP INDEX CONCURRENTLY one");
+    case.succeeds("upgrade head");
+}
