@@ -41,7 +41,9 @@ fn connected(project: &Project, database: &Database, arguments: &[&str]) -> Ran 
 #[track_caller]
 fn script(project: &Project, arguments: &[&str]) -> String {
     let ran = project.aludel(arguments.iter().copied().chain(["--sql"])).succeeded();
-    assert_eq!(ran.stderr, "", "a script comes alone");
+    // One of the odd forms is an upgrade section without a statement, which is said.
+    let said = ran.stderr.lines().filter(|line| !line.starts_with("warning: the upgrade section of"));
+    assert_eq!(said.collect::<Vec<_>>(), [""; 0], "a script comes alone");
     ran.stdout
 }
 

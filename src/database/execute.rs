@@ -138,6 +138,13 @@ impl Locked {
         }
     }
 
+    /// How many steps of the program's run the history holds, read on a new connection that has the lock.
+    fn count_anew(&mut self, program: &Program, until: Instant) -> Result<usize> {
+        self.session.reconnect(until)?;
+        self.session.acquire(until.saturating_duration_since(Instant::now()), |_| ())?;
+        self.session.count_of_run(&program.tables, &program.author.run)
+    }
+
     /// Finds out what became of COMMITs that were on their way when the connection was lost.
     ///
     /// The lock is taken again on a new connection: it is granted when the old session has ended, and with it its
@@ -145,12 +152,14 @@ impl Locked {
     /// transaction. Without the lock an answer could be too early.
     fn settle_loss(&mut self, program: &Program, failure: Failure) -> Result<()> {
         let until = Instant::now() + RECOVERY;
-        let count = match self.session.reconnect(until) {
-            Ok(()) => match self.session.acquire(until.saturating_duration_since(Instant::now()), |_| ()) {
-                Ok(_) => self.session.count_of_run(&program.tables, &program.author.run),
-                Err(error) => Err(error),
-            },
-            Err(error) => Err(error.into()),
+        // A server that goes down lets people in for a moment before it ends their sessions: it is asked until it answers.
+        let count = loop {
+            match self.count_anew(program, until) {
+                Err(_) if Instant::now() + FIRST_PAUSE < until && !self.session.is_interrupted() => {
+                    std::thread::sleep(FIRST_PAUSE);
+                }
+                count => break count,
+            }
         };
         match count {
             Ok(count) if count >= program.steps.len() => Ok(()),
@@ -160,7 +169,7 @@ impl Locked {
                     reason => reason,
                 };
                 let failure = Failure {
-                    step: count,
+                    step: if program.is_one_transaction() { failure.step } else { count },
                     finished: count,
                     part: failure.part.filter(|_| failure.step == count),
                     reason,

@@ -96,6 +96,11 @@ impl Session {
         }
     }
 
+    /// Whether a signal came.
+    pub(super) fn is_interrupted(&self) -> bool {
+        self.interrupt.as_ref().and_then(Interrupt::take).is_some()
+    }
+
     /// The limits as SQL, and how many statements that is.
     pub(super) fn limits_sql(&self) -> (String, usize) {
         self.limits.sql(self.connection.server_version().unwrap_or_default())

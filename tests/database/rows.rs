@@ -267,10 +267,10 @@ exit code: 1
 ----- stderr
 upgraded 001 step 001 ([TIME])
 error: row 001 is no longer in public.aludel_version
-note: the script of 002 changes the tool's own table
+note: the script of 002, or a trigger on that table, changes the tool's own rows
 note: nothing of revision 002 was kept
 note: applied before it, and kept: 001
-hint: take that statement out of the script; `aludel stamp` sets rows
+hint: take that statement or that trigger out; `aludel stamp` sets rows
 
 "#]]
     );

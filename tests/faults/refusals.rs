@@ -60,7 +60,7 @@ exit code: 4
 upgraded 001 step 001 ([TIME])
 error: this run no longer holds its lock: the script gave it away
 note: 002 step 002 (versions/002.sql) stopped partway: what ran of it stays
-note: done before it, and kept: 1 revision
+note: applied before it, and kept: 001
 hint: take `pg_advisory_unlock_all()` out of the script
 
 "#]]
