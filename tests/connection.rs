@@ -45,7 +45,10 @@ fn told(connection: &mut Connection) -> Vec<String> {
     loop {
         match connection.next_event(soon()).unwrap() {
             Event::Complete(tag) => told.push(tag.to_string()),
-            Event::Columns(names) => told.push(format!("columns {}", names.join(","))),
+            Event::Columns(columns) => {
+                let names: Vec<String> = columns.into_iter().map(|column| column.name).collect();
+                told.push(format!("columns {}", names.join(",")));
+            }
             Event::Row(row) => told.push(format!("row {}", row.get(0).unwrap_or("NULL"))),
             Event::EmptyQuery => told.push("empty".to_owned()),
             Event::Error(error) => told.push(format!("error {}", error.code)),

@@ -749,8 +749,6 @@ BEGIN
         RAISE EXCEPTION 'the script of 001 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
     INSERT INTO public.aludel_version (version_num) VALUES ('001');
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 001 did not get into public.aludel_version' USING ERRCODE = 'ALU01';
@@ -761,9 +759,7 @@ INSERT INTO public.aludel_history
     (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
 VALUES
     ('sql', 'upgrade', '001', '434b70db109babe01173662daa4ccdaeb8985d18a7c9f86d347710a653c9c94a', 'done', 'aludel 0.1.0', SESSION_USER,
-    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
-        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
-        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
 
 COMMIT;
@@ -830,8 +826,6 @@ BEGIN
         RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
     UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '001';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
@@ -934,8 +928,6 @@ BEGIN
         RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
     UPDATE public.aludel_version SET version_num = '001' WHERE version_num OPERATOR(pg_catalog.=) '002';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'row 002 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
@@ -946,9 +938,7 @@ INSERT INTO public.aludel_history
     (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
 VALUES
     ('sql', 'downgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
-    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
-        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
-        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
 
 COMMIT;
@@ -1033,8 +1023,6 @@ BEGIN
         RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
-    RESET SESSION AUTHORIZATION;
-    RESET ROLE;
     DELETE FROM public.aludel_version;
     INSERT INTO public.aludel_version (version_num) VALUES ('002');
     IF NOT FOUND THEN
@@ -1046,9 +1034,7 @@ INSERT INTO public.aludel_history
     (run, direction, revision, outcome, tool, role, started_at, finished_at)
 VALUES
     ('sql', 'stamp', '002', 'stamped', 'aludel 0.1.0', SESSION_USER,
-    CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
-        THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
-        ELSE pg_catalog.transaction_timestamp() END,
+    pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
 
 COMMIT;

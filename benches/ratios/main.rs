@@ -13,6 +13,7 @@
 #![allow(clippy::disallowed_methods, reason = "it stands above config.rs")]
 
 mod alembic;
+mod bare;
 mod measure;
 mod project;
 mod proxy;
@@ -36,6 +37,10 @@ struct Arguments {
 fn main() -> ExitCode {
     // `cargo test --all-targets` runs benchmarks too, without the argument that `cargo bench` adds.
     let mut given = std::env::args().skip(1).collect::<Vec<_>>();
+    if given.first().is_some_and(|first| first == bare::ARGUMENT) {
+        bare::main(&given[1..]);
+        return ExitCode::SUCCESS;
+    }
     let Some(bench) = given.iter().position(|argument| argument == "--bench") else { return ExitCode::SUCCESS };
     given.remove(bench);
     let arguments = match parse(given) {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::measure::{Outcome, World, aludel, cat, psql, run, watch};
 use crate::project::{self, Body, Project, platform, small};
 use crate::server::{Database, Server};
-use crate::{alembic, proxy};
+use crate::{alembic, bare, proxy};
 
 /// A row of the table.
 pub struct Row {
@@ -32,6 +32,16 @@ const fn row(
     Row { name, what, against, aim: Some(aim), measure }
 }
 
+/// What no client could do in less, for the rows beside it.
+const fn limit(
+    name: &'static str,
+    what: &'static str,
+    against: &'static str,
+    measure: fn(&World, &Row) -> Result<Outcome, String>,
+) -> Row {
+    Row { name, what, against, aim: None, measure }
+}
+
 pub const ROWS: &[Row] = &[
     row("version", "`--version`", "`psql --version`", 0.45, version),
     row("nothing-2", "nothing to do, 2 revisions there", "`psql -c 'select 1'`", 0.8, |world, _| nothing(world, 2)),
@@ -42,6 +52,9 @@ pub const ROWS: &[Row] = &[
         up(world, &world.memory, 1000, Script::Each)
     }),
     row("up-1000", "1,000 up, in memory", "`psql -1`", 0.9, |world, _| up(world, &world.memory, 1000, Script::Once)),
+    limit("up-1000-bare", "the same by a bare client: no checks, no history", "`psql -1`", |world, _| {
+        bare_up(world, 1000, Script::Once)
+    }),
     row("disk-1000", "1,000 up, on disk", "`psql -1`", 1.15, |world, _| {
         up(world, &Server::on_disk()?, 1000, Script::Once)
     }),
@@ -53,6 +66,9 @@ pub const ROWS: &[Row] = &[
     row("up-5000", "5,000 up, in memory", "psql, a transaction each", 0.65, |world, _| {
         up(world, &world.memory, 5000, Script::Each)
     }),
+    limit("up-5000-bare", "the same by a bare client", "psql, a transaction each", |world, _| {
+        bare_up(world, 5000, Script::Each)
+    }),
     row("down-1000", "1,000 down, in memory", "`psql -1`", 1.25, down),
     row("heads", "`heads`, 10,000 revisions", "`cat` of the files", 0.30, |world, _| reading(world, &["heads"])),
     row("history", "`history`, 10,000 revisions", "`cat` of the files", 0.35, |world, _| reading(world, &["history"])),
@@ -63,10 +79,16 @@ pub const ROWS: &[Row] = &[
     row("50MB", "a revision of 50 MB", "`psql -1`", 0.85, |world, _| {
         single(world, &Project::single(project::inserts_of(world.scaled(50_000_000))))
     }),
+    limit("50MB-bare", "the same by a bare client", "`psql -1`", |world, _| {
+        bare_single(world, &Project::single(project::inserts_of(world.scaled(50_000_000))))
+    }),
     row("50MB-memory", "a revision of 50 MB: the tool's memory", "", 32.0, large_memory),
     row("50MB-server", "a revision of 50 MB: the server's growth", "", 16.0, server_growth),
     row("statements", "100,000 statements in one revision", "`psql -1`", 0.12, |world, _| {
         single(world, &Project::single(project::statements(world.scaled(100_000))))
+    }),
+    limit("statements-bare", "the same by a bare client", "`psql -1`", |world, _| {
+        bare_single(world, &Project::single(project::statements(world.scaled(100_000))))
     }),
     row("processor", "1,000 up: the tool's processor time a revision", "", 0.08, processor),
     row("memory-1000", "the tool's memory, 1,000 revisions up", "", 8.0, |world, _| memory(world, 1000)),
@@ -148,6 +170,50 @@ fn up(world: &World, server: &Server, count: usize, script: Script) -> Result<Ou
     upgrades(world, server, if count > 1000 { 5 } else { 9 }, &project, script, &path)
 }
 
+/// The same SQL by a client that does the least.
+fn bare_up(world: &World, count: usize, script: Script) -> Result<Outcome, String> {
+    let bodies: Vec<Body> = (0..world.scaled(count)).map(small).collect();
+    let project = Project::chain(&bodies);
+    let theirs = script.write(&project, &bodies);
+    let each = bodies.iter().map(|body| format!("BEGIN;\n{}COMMIT;\n", body.up));
+    let ours = project.script("each.sql", each);
+    let server = &world.memory;
+    against(
+        world,
+        if count > 1000 { 5 } else { 9 },
+        server,
+        |url| bare::command(url, &ours, false),
+        |url| script.psql(server, url, &theirs),
+    )
+}
+
+fn bare_single(world: &World, project: &Project) -> Result<Outcome, String> {
+    let (server, script) = (&world.memory, project.path().join("plain.sql"));
+    against(world, 9, server, |url| bare::command(url, &script, true), |url| Script::Once.psql(server, url, &script))
+}
+
+/// Two commands, each run on a fresh database.
+fn against(
+    world: &World,
+    rounds: usize,
+    server: &Server,
+    ours: impl Fn(&str) -> Command,
+    theirs: impl Fn(&str) -> Command,
+) -> Result<Outcome, String> {
+    let (mut mine, mut other) = (None, None);
+    world.duel(
+        rounds,
+        || {
+            mine = None;
+            Ok(ours(&mine.insert(server.database(None)).url))
+        },
+        || {
+            other = None;
+            Ok(theirs(&other.insert(server.database(None)).url))
+        },
+    )
+}
+
 /// Upgrades against a script, each run on a fresh database.
 fn upgrades(
     world: &World,
@@ -157,17 +223,12 @@ fn upgrades(
     script: Script,
     path: &Path,
 ) -> Result<Outcome, String> {
-    let (mut mine, mut other) = (None, None);
-    world.duel(
+    against(
+        world,
         rounds,
-        || {
-            mine = None;
-            Ok(aludel(project.path(), &mine.insert(server.database(None)).url, &["upgrade", "head"]))
-        },
-        || {
-            other = None;
-            Ok(script.psql(server, &other.insert(server.database(None)).url, path))
-        },
+        server,
+        |url| aludel(project.path(), url, &["upgrade", "head"]),
+        |url| script.psql(server, url, path),
     )
 }
 
@@ -180,19 +241,12 @@ fn alembic_up(world: &World, _: &Row) -> Result<Outcome, String> {
     let bodies: Vec<Body> = (0..world.scaled(1000)).map(small).collect();
     let project = Project::chain(&bodies);
     alembic::write(project.path(), &bodies).map_err(|error| error.to_string())?;
-    let server = &world.memory;
-    let (mut mine, mut other) = (None, None);
-    world.duel(
+    against(
+        world,
         5,
-        || {
-            mine = None;
-            Ok(aludel(project.path(), &mine.insert(server.database(None)).url, &["upgrade", "head"]))
-        },
-        || {
-            other = None;
-            let url = &other.insert(server.database(None)).url;
-            Ok(alembic::command(&python, project.path(), url, &["upgrade", "head"]))
-        },
+        &world.memory,
+        |url| aludel(project.path(), url, &["upgrade", "head"]),
+        |url| alembic::command(&python, project.path(), url, &["upgrade", "head"]),
     )
 }
 

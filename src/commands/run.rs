@@ -25,6 +25,7 @@ use crate::model::range::Route;
 use crate::model::sql::classify::{self, Effect};
 use crate::model::target::{Point, Target, Walk};
 use crate::offline;
+use crate::project::Wanted;
 use crate::ui::{self, Ui, counted};
 
 /// An upgrade or a downgrade, as asked for.
@@ -46,12 +47,12 @@ pub(super) struct StampRequest {
 }
 
 pub(super) fn move_along(context: &Context, request: Request) -> Result<()> {
-    let workspace = Workspace::open_to_run(context)?;
     if request.sql {
-        return write_sql(context, &workspace, &request);
+        return write_sql(context, &Workspace::open_to_run(context)?, &request);
     }
     let target = only_a_target(&request.route, request.direction)?;
-    let (mut run, standing) = Run::begin(context, &workspace, request.lock_wait)?;
+    let (workspace, database) = Workspace::open_connected(context, Wanted::Bodies)?;
+    let (mut run, standing) = Run::begin(context, &workspace, database, request.lock_wait)?;
     let applied = workspace.applied(&standing.rows)?;
     let plan = make_plan(&workspace, &applied, target, request.direction)?;
     warn_beside_branch(context, &workspace, &plan, target);
@@ -59,8 +60,8 @@ pub(super) fn move_along(context: &Context, request: Request) -> Result<()> {
 }
 
 pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -> Result<()> {
-    let workspace = Workspace::open_to_run(context)?;
-    let (mut run, standing) = Run::begin(context, &workspace, lock_wait)?;
+    let (workspace, database) = Workspace::open_connected(context, Wanted::Bodies)?;
+    let (mut run, standing) = Run::begin(context, &workspace, database, lock_wait)?;
     let applied = workspace.applied(&standing.rows)?;
     let last = Target { branch: None, point: Point::Away(None, Walk::Down(count)) };
     let down = match plan::downgrade(&workspace.graph, &applied, &last) {
@@ -99,7 +100,8 @@ pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
     if let Some(route) = request.targets.iter().find(|route| route.from.is_some()) {
         return Err(range_needs_sql(route));
     }
-    let (mut run, standing) = Run::begin(context, &workspace, request.lock_wait)?;
+    let database = connect(&workspace.config, context)?;
+    let (mut run, standing) = Run::begin(context, &workspace, database, request.lock_wait)?;
     let stamp = plan::stamp(&workspace.graph, &standing.rows, &targets, purge).map_err(explain)?;
     if stamp.delete.is_empty() && stamp.insert.is_empty() && standing.version_table {
         context.ui.status(format_args!("nothing to do: the database is stamped {} already", spoken(&standing.rows)));
@@ -324,9 +326,14 @@ struct Run<'a> {
 }
 
 impl<'a> Run<'a> {
-    /// Connects, takes the lock and reads where the database stands.
-    fn begin(context: &'a Context<'a>, workspace: &'a Workspace, wait: Option<Duration>) -> Result<(Self, Standing)> {
-        let Database { session, server } = connect(&workspace.config, context)?;
+    /// Takes the lock and reads where the database stands.
+    fn begin(
+        context: &'a Context<'a>,
+        workspace: &'a Workspace,
+        database: Database,
+        wait: Option<Duration>,
+    ) -> Result<(Self, Standing)> {
+        let Database { session, server } = database;
         let (locked, standing) = lock(context, &workspace.config, session, wait)?;
         context.ui.detail(format_args!("on {}, from {}", standing.place, spoken(&standing.rows)));
         context.ui.detail(limits(&workspace.config).shown());

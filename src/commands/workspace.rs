@@ -69,15 +69,32 @@ impl Workspace {
 
     fn load(context: &Context, wanted: Wanted) -> Result<Self> {
         let config = load_config(context)?;
-        let settings = &config.settings;
-        let locations = Locations {
-            here: std::path::PathBuf::new(),
-            directories: settings.version_locations.iter().map(|location| location.value.clone()).collect(),
-            recursive: settings.recursive_version_locations.value,
-        };
-        let Project { files, revisions } = Project::load(&locations, wanted).map_err(explain::several)?;
-        let ids: Vec<Name> = revisions.iter().map(|revision| revision.id.clone()).collect();
-        let graph = Graph::new(revisions).map_err(|errors| explain::graph(&errors, &files, &ids))?;
+        let (files, graph) = read_project(&locations(&config), wanted)?;
+        Self::of(config, files, graph)
+    }
+
+    /// Reads the project and connects, the one while the other waits. What is wrong with the project is told first.
+    pub(super) fn open_connected(context: &Context, wanted: Wanted) -> Result<(Self, Database)> {
+        let config = load_config(context)?;
+        let url = config.database_url(context.environment);
+        if !url.is_ok_and(|url| matches!(url.value, DatabaseUrl::Given(_))) {
+            // A private server is not started for a project that cannot be used.
+            let (files, graph) = read_project(&locations(&config), wanted)?;
+            let workspace = Self::of(config, files, graph)?;
+            let database = connect(&workspace.config, context)?;
+            return Ok((workspace, database));
+        }
+        let locations = locations(&config);
+        let (project, database) = std::thread::scope(|scope| {
+            let project = scope.spawn(|| read_project(&locations, wanted));
+            let database = connect(&config, context);
+            (project.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), database)
+        });
+        let (files, graph) = project?;
+        Ok((Self::of(config, files, graph)?, database?))
+    }
+
+    fn of(config: Config, files: Vec<LoadedFile>, graph: Graph) -> Result<Self> {
         let workspace = Self { config, files, graph };
         workspace.check_x()?;
         Ok(workspace)
@@ -145,6 +162,24 @@ impl Workspace {
         };
         Ok(landings.into_iter().filter_map(node).collect())
     }
+}
+
+/// Where the configuration says that the revision files are.
+fn locations(config: &Config) -> Locations {
+    let settings = &config.settings;
+    Locations {
+        here: std::path::PathBuf::new(),
+        directories: settings.version_locations.iter().map(|location| location.value.clone()).collect(),
+        recursive: settings.recursive_version_locations.value,
+    }
+}
+
+/// The revision files and their graph.
+fn read_project(locations: &Locations, wanted: Wanted) -> Result<(Vec<LoadedFile>, Graph)> {
+    let Project { files, revisions } = Project::load(locations, wanted).map_err(explain::several)?;
+    let ids: Vec<Name> = revisions.iter().map(|revision| revision.id.clone()).collect();
+    let graph = Graph::new(revisions).map_err(|errors| explain::graph(&errors, &files, &ids))?;
+    Ok((files, graph))
 }
 
 pub(super) fn load_config(context: &Context) -> Result<Config> {

@@ -5,7 +5,7 @@
 
 use super::server_error::ServerError;
 use super::wire::cancel::{CancelError, CancelKey};
-use super::wire::event::{Event, Lost, Row, Rows, TransactionStatus};
+use super::wire::event::{Column, Event, Lost, Row, Rows, TransactionStatus};
 use super::wire::link::{Link, Step};
 use super::wire::tag::Tag;
 use fallible_iterator::FallibleIterator as _;
@@ -284,6 +284,6 @@ fn row(body: &DataRowBody) -> io::Result<Row> {
     Ok(Row(body.ranges().map(|range| Ok(range.map(text))).collect()?))
 }
 
-fn columns(body: &RowDescriptionBody) -> io::Result<Vec<String>> {
-    body.fields().map(|field| Ok(field.name().to_owned())).collect()
+fn columns(body: &RowDescriptionBody) -> io::Result<Vec<Column>> {
+    body.fields().map(|field| Ok(Column { name: field.name().to_owned(), modifier: field.type_modifier() })).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::connection::{Connection, SendError, message_length};
 use super::server_error::ServerError;
-use super::wire::event::{Event, Lost, Row, Rows, TransactionStatus};
+use super::wire::event::{Column, Event, Lost, Row, Rows, TransactionStatus};
 use super::wire::tag::Tag;
 use std::fmt;
 use std::time::Instant;
@@ -12,6 +12,8 @@ use std::time::Instant;
 pub struct Answer {
     /// A tag for each statement that was done.
     pub tags: Vec<Tag>,
+    /// The columns of its last statement that yields rows.
+    pub columns: Vec<Column>,
     /// The rows of all its statements.
     pub rows: Vec<Row>,
     /// Notices and warnings.
@@ -126,8 +128,8 @@ impl Connection {
 
     /// Reads up to the end of the answer to the first message in flight.
     fn read_answer(&mut self, deadline: Option<Instant>) -> Result<Answer, QueryError> {
-        let (tags, rows, notices) = (Vec::new(), Vec::new(), Vec::new());
-        let mut answer = Answer { tags, rows, notices, error: None, status: self.status() };
+        let (tags, columns, rows, notices) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+        let mut answer = Answer { tags, columns, rows, notices, error: None, status: self.status() };
         loop {
             match self.next_event(deadline)? {
                 Event::Complete(tag) => answer.tags.push(tag),
@@ -135,7 +137,8 @@ impl Connection {
                 Event::Notice(notice) => answer.notices.push(*notice),
                 Event::Error(error) => answer.error = Some(error),
                 Event::CopyIn => self.copy_fail("no data is given here"),
-                Event::Columns(_) | Event::EmptyQuery | Event::CopyOut | Event::Parameter { .. } => {}
+                Event::Columns(columns) => answer.columns = columns,
+                Event::EmptyQuery | Event::CopyOut | Event::Parameter { .. } => {}
                 Event::Timeout => return Err(QueryError::Timeout),
                 Event::Woken => return Err(QueryError::Woken),
                 Event::Ready(status) => {

@@ -142,14 +142,12 @@ impl Session {
         let version = regclass(self.tables.version());
         let about = format!(
             "SELECT {version} IS NOT NULL, {} IS NOT NULL, \
-             (SELECT a.atttypmod OPERATOR(pg_catalog.-) 4 FROM pg_catalog.pg_attribute a \
-             WHERE a.attrelid OPERATOR(pg_catalog.=) {version}::pg_catalog.oid \
-             AND a.attname OPERATOR(pg_catalog.=) '{COLUMN}'::pg_catalog.name AND a.atttypmod OPERATOR(pg_catalog.>) 4), \
              pg_catalog.to_regnamespace({}) IS NOT NULL, pg_catalog.row_security_active({version}::pg_catalog.oid)",
             regclass(self.tables.history()),
             literal(&identifier(&self.tables.schema)),
         );
-        let rows = format!("SELECT {COLUMN} FROM {} ORDER BY {COLUMN} COLLATE pg_catalog.\"C\"", self.tables.version());
+        // Sorted here: a new session would have to look up how.
+        let rows = format!("SELECT {COLUMN} FROM {}", self.tables.version());
         [about, rows]
     }
 
@@ -166,7 +164,7 @@ impl Session {
                 _ => explained,
             });
         }
-        if about.rows.first().and_then(|row| row.get(4)) == Some("t") {
+        if about.rows.first().and_then(|row| row.get(3)) == Some("t") {
             let table = self.tables.version();
             return Err(Error::failed(format!("row level security hides rows of {table} from this role"))
                 .note("without them the database would look as if nothing were applied; nothing was changed")
@@ -183,13 +181,17 @@ impl Session {
                 _ => explained,
             });
         }
+        let mut standing: Vec<String> = rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect();
+        standing.sort_unstable();
+        // PostgreSQL keeps the length of a `varchar` with that of its own header, which is 4.
+        let modifier = rows.columns.first().map_or(-1, |column| column.modifier);
         Ok(Standing {
             place: self.place.clone(),
-            rows: rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect(),
+            rows: standing,
             version_table,
-            schema: fact(3) == Some("t"),
+            schema: fact(2) == Some("t"),
             history_table: fact(1) == Some("t"),
-            width: fact(2).and_then(|width| width.parse().ok()),
+            width: usize::try_from(modifier - 4).ok().filter(|width| *width > 0),
         })
     }
 

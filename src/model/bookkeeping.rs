@@ -255,7 +255,7 @@ impl Tables {
     /// It raises [`ESCAPED`] where the script ended that transaction on its own, and [`MOVED`] where a row to be
     /// replaced is gone (the script changed the version table itself).
     #[must_use]
-    pub fn record(&self, record: &Record, author: &Author) -> String {
+    pub fn record(&self, record: &Record, author: &Author, began: Began) -> String {
         let table = self.version();
         let mut sql = format!(
             "
@@ -271,8 +271,6 @@ BEGIN
                 record.revision
             ))),
         );
-        // The script may have gone on as somebody who may not write here.
-        sql.push_str("    RESET SESSION AUTHORIZATION;\n    RESET ROLE;\n");
         if record.purge {
             sql.push_str(&format!("    DELETE FROM {table};\n"));
         }
@@ -310,7 +308,7 @@ BEGIN
         }
         sql.push_str("END\n");
         let outcome = if record.action == Action::Stamp { "stamped" } else { "done" };
-        format!("DO {};\n{}", dollar(&sql), self.history_row(record, author, outcome, None))
+        format!("DO {};\n{}", dollar(&sql), self.history_row(record, author, outcome, &began.sql(), None))
     }
 
     /// How many statements [`Tables::record`] holds.
@@ -319,28 +317,23 @@ BEGIN
     /// A row of history for a step that failed: run on its own after the rollback.
     #[must_use]
     pub fn failure(&self, record: &Record, author: &Author, failure: &Failure) -> String {
-        self.history_row(record, author, "failed", Some(failure))
+        // A failed step's own memory of its start went with its transaction.
+        let started = format!(
+            "pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) '{} milliseconds'::pg_catalog.interval",
+            failure.milliseconds
+        );
+        self.history_row(record, author, "failed", &started, Some(failure))
     }
 
-    /// A row of history, with the columns that have a value.
-    fn history_row(&self, record: &Record, author: &Author, outcome: &str, failure: Option<&Failure>) -> String {
-        // A failed step's own memory of its start went with its transaction.
-        let started = failure.map_or_else(
-            || {
-                let started = format!("pg_catalog.current_setting('{STARTED}', true)");
-                format!(
-                    "CASE WHEN {started} OPERATOR(pg_catalog.<>) ''\n        \
-                     THEN pg_catalog.to_timestamp({started}::pg_catalog.float8)\n        \
-                     ELSE pg_catalog.transaction_timestamp() END"
-                )
-            },
-            |failure| {
-                format!(
-                    "pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) '{} milliseconds'::pg_catalog.interval",
-                    failure.milliseconds
-                )
-            },
-        );
+    /// A row of history, with the columns that have a value; `started` is SQL.
+    fn history_row(
+        &self,
+        record: &Record,
+        author: &Author,
+        outcome: &str,
+        started: &str,
+        failure: Option<&Failure>,
+    ) -> String {
         let texts = [
             ("run", Some(author.run.as_str())),
             ("direction", Some(record.action.verb())),
@@ -363,6 +356,31 @@ BEGIN
             names.join(", "),
             values.join(", "),
         )
+    }
+}
+
+/// When a step began, as its record knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Began {
+    /// With the transaction that ends with it.
+    WithTransaction,
+    /// When its guard says, or with the transaction where the script has reset that setting.
+    Remembered,
+}
+
+impl Began {
+    fn sql(self) -> String {
+        match self {
+            Self::WithTransaction => "pg_catalog.transaction_timestamp()".to_owned(),
+            Self::Remembered => {
+                let started = format!("pg_catalog.current_setting('{STARTED}', true)");
+                format!(
+                    "CASE WHEN {started} OPERATOR(pg_catalog.<>) ''\n        \
+                     THEN pg_catalog.to_timestamp({started}::pg_catalog.float8)\n        \
+                     ELSE pg_catalog.transaction_timestamp() END"
+                )
+            }
+        }
     }
 }
 

@@ -4,7 +4,7 @@
 //! anything that stands here. The statements of a revision are not here: an operation names the section, and
 //! the executor reads it when it comes to it.
 
-use super::bookkeeping::{Author, Expected, Record, Scope, Tables};
+use super::bookkeeping::{Author, Began, Expected, Record, Scope, Tables};
 use super::sql::quote::literal;
 
 /// How much one transaction holds.
@@ -162,7 +162,8 @@ impl Program {
             Operation::Begin => "BEGIN ISOLATION LEVEL READ COMMITTED;\n".to_owned(),
             Operation::Guard(step, scope) => self.guard(*step, *scope),
             Operation::Record(step) => {
-                format!("{OWN_ROLE}{}", self.tables.record(&self.steps[*step].record, &self.author))
+                let record = &self.steps[*step].record;
+                format!("{OWN_ROLE}{}", self.tables.record(record, &self.author, self.began(*step)))
             }
             Operation::Commit => "COMMIT;\n".to_owned(),
         }
@@ -183,6 +184,12 @@ impl Program {
                 settings + lock + Tables::statements_of_guard(*scope)
             }
         }
+    }
+
+    /// How a step's record knows when it began: a transaction of its own begins with it.
+    fn began(&self, step: usize) -> Began {
+        let whole = self.steps[step].sections.iter().all(|section| section.transaction);
+        if whole && !self.is_one_transaction() { Began::WithTransaction } else { Began::Remembered }
     }
 
     fn guard(&self, index: usize, scope: Scope) -> String {

@@ -11,8 +11,8 @@ use std::sync::Arc;
 pub enum Event {
     /// A statement is done. Statements of one message are counted by these; an empty one gives none.
     Complete(Tag),
-    /// The names of the columns that follow; only where rows are kept.
-    Columns(Vec<String>),
+    /// The columns of the rows that follow; only where rows are kept.
+    Columns(Vec<Column>),
     /// A row; only where rows are kept.
     Row(Row),
     /// The message held no statement at all.
@@ -58,6 +58,15 @@ pub enum Rows {
     Keep,
     /// They are dropped as they arrive, whatever their size.
     Discard,
+}
+
+/// A column of a result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its name.
+    pub name: String,
+    /// What its type is narrowed by, of a domain the type below: for `varchar(32)` 36; -1 for nothing.
+    pub modifier: i32,
 }
 
 /// A row: each column's text, nothing for NULL. Text that is not UTF-8 is made readable.
