@@ -17,6 +17,7 @@ mod merge;
 mod plan;
 mod redo;
 mod repair;
+mod resume;
 mod revision;
 mod run;
 mod show;

@@ -9,8 +9,10 @@ use super::view::{RevisionView, View};
 use super::workspace::{Database, Workspace};
 use crate::config::Config;
 use crate::error::Result;
+use crate::explain;
 use crate::model::applied::Applied;
 use crate::model::graph::Node;
+use crate::model::journal::{Progress, State};
 use crate::model::plan;
 use crate::project::Wanted;
 
@@ -33,6 +35,26 @@ struct Report<'a> {
     changed: Vec<ChangedView<'a>>,
     pending: Vec<RevisionView<'a>>,
     heads: Vec<RevisionView<'a>>,
+    partial: Vec<PartialView<'a>>,
+}
+
+/// A revision that stopped partway.
+#[derive(Serialize)]
+struct PartialView<'a> {
+    revision: &'a str,
+    direction: &'static str,
+    /// The last one done, or, where not `done`, the one it stopped in.
+    statement: usize,
+    done: bool,
+    since: &'a str,
+}
+
+impl<'a> From<&'a Progress> for PartialView<'a> {
+    fn from(progress: &'a Progress) -> Self {
+        let Progress { revision, action, statement, state, since, .. } = progress;
+        let (direction, done) = (action.verb(), *state == State::Done);
+        Self { revision, direction, statement: *statement, done, since }
+    }
 }
 
 /// So many pending revisions fit a screen; `plan` and `--json` show them all.
@@ -67,6 +89,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
             changed: changed.iter().map(|changed| changed.view(&workspace)).collect(),
             pending: view.list(pending.iter().copied()),
             heads: view.list(graph.heads()),
+            partial: standing.progress.iter().map(PartialView::from).collect(),
         });
         return Ok(());
     }
@@ -106,6 +129,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     }
     if pending.len() > SHOWN {
         ui.line(format_args!("          and {} more", pending.len() - SHOWN));
+    }
+    for progress in &standing.progress {
+        ui.line(format_args!("partial   {}", explain::unfinished(progress)));
     }
     if !changed.is_empty() {
         ui.hint(changed::hint(&changed, &workspace));

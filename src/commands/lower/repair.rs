@@ -3,7 +3,7 @@
 use super::{Context, Files, Prepared};
 use crate::commands::workspace::{Workspace, tables};
 use crate::error::{Error, Result};
-use crate::model::bookkeeping::{Action, Author, Expected, Record};
+use crate::model::bookkeeping::{Action, Author, Clears, Expected, Record};
 use crate::model::graph::Node;
 use crate::model::program::{Program, ProgramStep, TransactionScope};
 use crate::model::sql::marker::SectionKind;
@@ -32,11 +32,13 @@ pub(in crate::commands) fn repair<'a>(
                     delete: Vec::new(),
                     insert: Vec::new(),
                     purge: false,
+                    clears: Clears::Nothing,
                 },
                 sections: Vec::new(),
                 lock_timeout: None,
                 statement_timeout: None,
                 savepoints: false,
+                begun: None,
             }),
             Err(error) => errors.push(error),
         }
