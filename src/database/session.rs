@@ -8,6 +8,7 @@ use super::conninfo::Conninfo;
 use super::interrupt::{self, Interrupt};
 use super::limits::Limits;
 use super::query::{Answer, QueryError};
+use super::recorded::Ahead;
 use super::server_error::ServerError;
 use super::wire::connect::ConnectOptions;
 use super::wire::event::Row;
@@ -51,6 +52,8 @@ pub struct Session {
     pub(super) interrupt: Option<Interrupt>,
     /// The role that logged in, quoted, for hints.
     pub(super) role: String,
+    /// A question that was sent ahead of the others.
+    pub(super) ahead: Ahead,
 }
 
 /// What a session is made with, beside where it goes.
@@ -81,7 +84,7 @@ impl Session {
         };
         let (place, role) = (conninfo.to_string(), identifier(&conninfo.user));
         let conninfo = conninfo.clone();
-        Ok(Self { connection, tables, place, conninfo, options, limits, interrupt, role })
+        Ok(Self { connection, tables, place, conninfo, options, limits, interrupt, role, ahead: Ahead::Nothing })
     }
 
     /// Connects anew to the same server after the connection was lost, trying until `until`: a server that crashed
@@ -226,6 +229,7 @@ impl Session {
 
     /// The answers to several messages in one round trip.
     pub(super) fn ask(&mut self, messages: &[&str]) -> Result<Vec<Answer>> {
+        self.take_ahead()?;
         match self.connection.query_pipeline(messages, None) {
             Ok(answers) => Ok(answers),
             Err(error) => Err(self.trouble(&error)),
@@ -241,7 +245,7 @@ impl Session {
         }
     }
 
-    fn trouble(&mut self, error: &QueryError) -> Error {
+    pub(super) fn trouble(&mut self, error: &QueryError) -> Error {
         if matches!(error, QueryError::Woken) {
             let stopped = stopped(self.interrupt.as_ref()).note("nothing was changed");
             // The answer is still to come, and would be taken for the next one's.
