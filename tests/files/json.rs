@@ -46,6 +46,7 @@ fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
         "boolean or null" => value.is_boolean() || value.is_null(),
         "list of strings" => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         "list of revisions" => each(tables, value, &tables["A revision"]) > 0,
+        "list of changed files" => each(tables, value, &tables["A changed file"]) > 0,
         "list of steps" => each(tables, value, &tables["A step"]) > 0,
         _ => panic!("docs/json.md: the type `{kind}` is unknown to its test"),
     };
