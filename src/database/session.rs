@@ -138,10 +138,25 @@ impl Session {
     /// # Errors
     /// The version table cannot be read, or the connection is lost.
     pub fn standing(&mut self) -> Result<Standing> {
+        let answers = self.ask_standing()?;
+        self.read_standing(&answers)
+    }
+
+    /// The answers that say where the database stands.
+    pub(super) fn ask_standing(&mut self) -> Result<Vec<Answer>> {
         let [about, rows, progress] = self.standing_questions();
         let (limits, _) = self.limits_sql();
-        let answers = self.ask(&[&limits, &about, &rows, &progress])?;
-        self.read_standing(&answers[1..])
+        Ok(self.ask(&[&limits, &about, &rows, &progress])?.split_off(1))
+    }
+
+    /// Refuses to go on where the answers say that the journal may not be read: a run must know what stopped partway.
+    pub(super) fn check_journal(&self, answers: &[Answer]) -> Result<()> {
+        let refused = answers.last().and_then(|journal| journal.error.as_ref()).filter(|error| error.code == "42501");
+        let Some(error) = refused else { return Ok(()) };
+        let (table, role) = (self.tables.progress(), &self.role);
+        Err(explain(error, &format!("cannot read the journal {table}"))
+            .note("nothing was changed")
+            .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};")))
     }
 
     /// The messages whose answers say where the database stands.
@@ -191,12 +206,6 @@ impl Session {
                 _ => explained,
             });
         }
-        // A database whose tables another tool made, or an earlier version, has no journal yet.
-        if let Some(error) = progress.error.as_ref().filter(|error| error.code == "42501") {
-            let (table, role) = (self.tables.progress(), &self.role);
-            return Err(explain(error, &format!("cannot read the journal {table}"))
-                .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};")));
-        }
         let mut standing: Vec<String> = rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect();
         standing.sort_unstable();
         // PostgreSQL keeps the length of a `varchar` with that of its own header, which is 4.
@@ -207,7 +216,8 @@ impl Session {
             version_table,
             schema: fact(2) == Some("t"),
             history_table: fact(1) == Some("t"),
-            progress_table: progress.error.is_none(),
+            // A database whose tables another tool made, or an earlier version, has none.
+            progress_table: progress.error.as_ref().is_none_or(|error| error.code == "42501"),
             progress: progress
                 .rows
                 .iter()

@@ -458,6 +458,12 @@ impl Scope {
         matches!(self, Self::FirstBare | Self::LaterBare)
     }
 
+    /// Whether it is one of several parts.
+    #[must_use]
+    pub fn is_a_part(self) -> bool {
+        !matches!(self, Self::Transaction | Self::SharedTransaction)
+    }
+
     /// Whether it is the first of several parts.
     fn is_first_part(self) -> bool {
         matches!(self, Self::FirstTransaction | Self::FirstBare)

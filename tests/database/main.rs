@@ -12,6 +12,7 @@ mod example;
 mod failures;
 mod hostile;
 mod pipeline;
+mod resume;
 mod rows;
 mod together;
 mod unlogged_in;
