@@ -45,16 +45,16 @@ fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
         "string or null" => value.is_string() || value.is_null(),
         "boolean or null" => value.is_boolean() || value.is_null(),
         "number" => value.is_u64(),
-        "list of changed files" => value.as_array().is_some_and(|files| {
-            files.iter().for_each(|file| check(tables, file, &tables["A changed file"]));
-            true
-        }),
         "list of stops" => value.as_array().is_some_and(|stops| {
             stops.iter().for_each(|stop| check(tables, stop, &tables["A stop"]));
             true
         }),
         "list of strings" => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         "list of revisions" => each(tables, value, &tables["A revision"]) > 0,
+        "list of changed files" => value.as_array().is_some_and(|files| {
+            files.iter().for_each(|file| check(tables, file, &tables["A changed file"]));
+            true
+        }),
         "list of steps" => each(tables, value, &tables["A step"]) > 0,
         _ => panic!("docs/json.md: the type `{kind}` is unknown to its test"),
     };

@@ -1137,17 +1137,18 @@ error: no revision or label is, or begins with, `999`
 hint: `aludel history` lists the revisions
 
 $ aludel upgrade 005:003 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: upgrade from 005 to 005
--- Nothing to do.
+exit code: 2
+----- stderr
+error: the range `005:003` goes down, and an upgrade goes up
+hint: aludel upgrade 003:005 --sql
+hint: or the other way: aludel downgrade 005:003 --sql
 
 $ aludel downgrade 003:005 --sql
-exit code: 1
+exit code: 2
 ----- stderr
-error: 005 is not something to go down to
-note: it is not applied
-hint: `aludel current` shows where the database stands
+error: the range `003:005` goes up, and a downgrade goes down
+hint: aludel downgrade 005:003 --sql
+hint: or the other way: aludel upgrade 003:005 --sql
 
 $ aludel downgrade 006:-1 --sql
 exit code: 1
