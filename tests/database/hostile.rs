@@ -99,7 +99,7 @@ note: the tool's own tables are written by the role that logged in
 note: nothing of revision 0002 was kept
 note: the failure could not be written into the history: permission denied for table aludel_history
 hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
-hint: GRANT INSERT ON public.aludel_history TO role_[DATABASE];
+hint: GRANT SELECT, INSERT ON public.aludel_history TO role_[DATABASE];
 
 "#]]
     );
@@ -116,7 +116,7 @@ note: the tool's own tables are written by the role that logged in
 note: nothing of revision 0002 was kept
 note: the failure could not be written into the history: permission denied for table aludel_history
 hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
-hint: GRANT INSERT ON public.aludel_history TO role_[DATABASE];
+hint: GRANT SELECT, INSERT ON public.aludel_history TO role_[DATABASE];
 
 "#]]
     );
