@@ -93,6 +93,9 @@ fn the_files_alone() {
 fn with_a_database() {
     let (tables, project, database) = (documented(), merged(), Database::create());
     project.write("migrate.ini", format!("[migrate]\nurl = {}\n", database.url()));
+    let _ = project.aludel(["upgrade", "001"]).succeeded();
+    let file = "versions/001_first_tables.sql";
+    project.write(file, project.read(file) + "-- changed\n");
     let _ = project.aludel(["stamp", "003"]).succeeded();
     let current = json(&project, "current");
     check(&tables, &current, &tables["`current`"]);
