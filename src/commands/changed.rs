@@ -185,7 +185,7 @@ fn short(checksum: &str) -> &str {
 }
 
 impl Changed {
-    /// `002 (versions/002_orders.sql): applied 2026-11-21 09:12:03 UTC by app (ann) as 1f2e3d4c5b6a, now d41d8cd98f00`
+    /// `002 (versions/002_orders.sql): applied 2026-11-21T09:12:03Z by app (ann) as 1f2e3d4c5b6a, now d41d8cd98f00`
     pub(super) fn line(&self, workspace: &Workspace) -> String {
         let recorded = &self.recorded;
         let done = if recorded.direction == Action::Repair.verb() { "accepted" } else { "applied" };
@@ -194,7 +194,7 @@ impl Changed {
             "{} ({}): {done} {} by {}{user} as {}, now {}",
             workspace.graph.id(self.node),
             workspace.path(self.node),
-            recorded.at.format("%Y-%m-%d %H:%M:%S UTC"),
+            recorded.at(),
             recorded.role,
             short(&recorded.checksum),
             short(&self.checksum.to_string()),
@@ -209,7 +209,7 @@ impl Changed {
             checksum: self.checksum.to_string(),
             recorded_as: &self.recorded.direction,
             recorded_checksum: &self.recorded.checksum,
-            recorded_at: self.recorded.at.to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
+            recorded_at: self.recorded.at(),
             recorded_by: &self.recorded.role,
             recorded_user: self.recorded.user.as_deref(),
         }

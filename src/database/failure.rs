@@ -379,8 +379,13 @@ impl Failure {
                 .note("somebody else moved the database since the plan was made")
                 .hint("run the same command again: it plans from where the database stands now");
         }
+        // The server stumbles over the brace itself; the rendered text of a template has none.
         let unrendered = error.code == "42601"
-            && excerpt.as_ref().is_some_and(|excerpt| excerpt.line.contains("{{") || excerpt.line.contains("{%"));
+            && error.message.contains("\"{\"")
+            && excerpt.as_ref().is_some_and(|excerpt| {
+                let marked = &excerpt.line[excerpt.mark.start..];
+                marked.starts_with("{{") || marked.starts_with("{%")
+            });
         let heading = match (&excerpt, part) {
             (Some(_), _) => error.message.clone(),
             (None, Where::Commit) => format!("{title}: COMMIT was refused: {}", error.message),

@@ -4,7 +4,7 @@
 //! holds no more than is needed to see that a file differs. What there is to tell of one is asked for where one does.
 //! Whether a file differs is not decided here.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::lock::Locked;
 use super::query::Answer;
@@ -61,11 +61,19 @@ pub struct Recorded {
     /// Its checksum.
     pub checksum: String,
     /// When that was done.
-    pub at: DateTime<Utc>,
+    at: DateTime<Utc>,
     /// The role that did it.
     pub role: String,
     /// The operating system's user, where it was known.
     pub user: Option<String>,
+}
+
+impl Recorded {
+    /// When that was done: `2026-11-21T09:12:03Z`.
+    #[must_use]
+    pub fn at(&self) -> String {
+        self.at.to_rfc3339_opts(SecondsFormat::Secs, true)
+    }
 }
 
 impl Session {

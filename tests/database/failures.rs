@@ -537,3 +537,25 @@ hint: run up to the revision before it first, or set `transaction = revision`
     );
     assert_eq!(case.tables(), "");
 }
+
+#[test]
+fn a_template_that_nobody_called_one() {
+    let case = Case::new();
+    case.revision("0001", "", "CREATE TABLE {{ name | identifier }} ();", "");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42601]: syntax error at or near "{"
+ --> versions/0001.sql:6:14
+  |
+6 | CREATE TABLE {{ name | identifier }} ();
+  |              ^
+  |
+  = note: nothing of revision 0001 was kept
+  = hint: for `{{ … }}` to be filled in, write `-- template: true` into the file's header
+
+"#]]
+    );
+}

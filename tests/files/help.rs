@@ -332,9 +332,9 @@ Options:
 $ aludel repair --help
 Accept the files of applied revisions that were changed since
 
-Nothing is run, and the database stays as it is: the history takes the new text for the revision's
-own, and says who
-accepted it and when. `aludel status` lists the changed files.
+Nothing is run, and the database stays as it is: the history takes the new
+text for the revision's own, and says who accepted it and when. `aludel status`
+lists the changed files.
 
   aludel repair          accept all of them
   aludel repair 002 003  accept these

@@ -184,3 +184,46 @@ fn closed(project: &Project, arguments: &str) -> Ran {
     script.args(["-c", &format!("\"$0\" {arguments}")]).arg(env!("CARGO_BIN_EXE_aludel")).current_dir(project.path());
     project.run(script)
 }
+
+#[test]
+fn a_hint_repeats_what_chose_the_project() {
+    let project = shop();
+    project.write("other dir/my.ini", "[migrate]\nversion_locations = ../versions\n[dev]\n");
+    let lines = "-c 'other dir/my.ini' -n dev plan upgrade head --from 004\n-n dev heads -c nowhere.ini\n\
+                 -c 'other dir/my.ini' --url postgres://u:secret@h/d downgrade base --sql\n\
+                 -c 'other dir/my.ini' revision -m new --head 005";
+    same(
+        session(&project, lines),
+        str![[r#"
+$ aludel -c 'other dir/my.ini' -n dev plan upgrade head --from 004
+exit code: 1
+----- stderr
+error: there are 2 heads: 004, 005
+note: 004 is nobody's parent, but 005 depends on it
+hint: name one of them, or `LABEL@head`, or `heads` for all
+hint: or join them: aludel -c 'other dir/my.ini' -n dev merge heads -m "..."
+
+$ aludel -n dev heads -c nowhere.ini
+exit code: 2
+----- stderr
+error: there is no `nowhere.ini`
+hint: type `aludel init` to begin a project here
+hint: name the settings of another directory: `-c DIRECTORY/migrate.ini`
+
+$ aludel -c 'other dir/my.ini' --url postgres://u:secret@h/d downgrade base --sql
+exit code: 2
+----- stderr
+error: a downgrade on paper needs to know where the database stands
+hint: aludel -c 'other dir/my.ini' downgrade FROM:base --sql
+
+$ aludel -c 'other dir/my.ini' revision -m new --head 005
+exit code: 0
+----- stdout
+other dir/../versions/896a51a8749b_new.sql
+----- stderr
+created revision 896a51a8749b, after 005
+hint: write its SQL into other dir/../versions/896a51a8749b_new.sql, then: aludel -c 'other dir/my.ini' upgrade 896a51a8749b
+
+"#]],
+    );
+}

@@ -2,7 +2,7 @@
 
 use snapbox::str;
 
-use crate::world::{merged, same, session};
+use crate::world::{merged, same, session, shop};
 
 #[test]
 fn upgrades() {
@@ -360,6 +360,72 @@ downgrade 007 -> 006
     drops index i
 ----- stderr
 1 revision, from 007 to 006
+
+"#]],
+    );
+}
+
+#[test]
+fn a_range_goes_the_way_of_its_command() {
+    let lines = "upgrade 003:001 --sql\ndowngrade 001:003 --sql\nplan upgrade 003:001\nplan downgrade 001:003\n\
+                 upgrade 003:003 --sql\nplan upgrade 003:004\nplan upgrade 002:billing\nupgrade heads:002 --sql";
+    same(
+        session(&shop(), lines),
+        str![[r#"
+$ aludel upgrade 003:001 --sql
+exit code: 2
+----- stderr
+error: the range `003:001` goes down, and an upgrade goes up
+hint: aludel upgrade 001:003 --sql
+hint: or the other way: aludel downgrade 003:001 --sql
+
+$ aludel downgrade 001:003 --sql
+exit code: 2
+----- stderr
+error: the range `001:003` goes up, and a downgrade goes down
+hint: aludel downgrade 003:001 --sql
+hint: or the other way: aludel upgrade 001:003 --sql
+
+$ aludel plan upgrade 003:001
+exit code: 2
+----- stderr
+error: the range `003:001` goes down, and an upgrade goes up
+hint: aludel plan upgrade 001:003
+hint: or the other way: aludel plan downgrade 003:001
+
+$ aludel plan downgrade 001:003
+exit code: 2
+----- stderr
+error: the range `001:003` goes up, and a downgrade goes down
+hint: aludel plan downgrade 003:001
+hint: or the other way: aludel plan upgrade 001:003
+
+$ aludel upgrade 003:003 --sql
+exit code: 0
+----- stdout
+-- aludel 0.1.0: upgrade from 003 to 003
+-- Nothing to do.
+
+$ aludel plan upgrade 003:004
+exit code: 0
+----- stdout
+upgrade 002 -> 004, carts
+----- stderr
+1 revision, from 003 to 003, 004
+
+$ aludel plan upgrade 002:billing
+exit code: 0
+----- stdout
+upgrade 002 -> 003, plans
+----- stderr
+1 revision, from 002 to 003
+
+$ aludel upgrade heads:002 --sql
+exit code: 2
+----- stderr
+error: the range `heads:002` goes down, and an upgrade goes up
+hint: aludel upgrade 002:heads --sql
+hint: or the other way: aludel downgrade heads:002 --sql
 
 "#]],
     );

@@ -113,6 +113,8 @@ impl Running {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -136,6 +138,49 @@ mod tests {
                 running.update(&text[second..]);
                 assert_eq!(running.finish(), Checksum::of(std::str::from_utf8(text).unwrap()));
             }
+        }
+    }
+
+    #[test]
+    fn read_it_is_the_same() {
+        for text in [
+            "",
+            "\u{feff}",
+            "a\r\nb",
+            &"x\r\n".repeat(40_000),
+            &format!("\u{feff}{}", "y".repeat(65_535 - 3) + "\r\n\r"),
+        ] {
+            assert_eq!(Checksum::read(text.as_bytes()).unwrap(), Checksum::of(text));
+        }
+    }
+
+    #[test]
+    fn its_digits_begin_it() {
+        let checksum = Checksum::of("a");
+        let digits = checksum.to_string();
+        assert!(checksum.begins_with(&digits) && checksum.begins_with(&digits[..16]));
+        assert!(!checksum.begins_with("0") && !checksum.begins_with(&format!("{digits}0")));
+    }
+
+    proptest! {
+        #[test]
+        fn of_all_changes_only_line_ends_and_the_mark_do_not_count(
+            text in "[a-c\u{e9}\n\t ;]{1,60}", at in any::<prop::sample::Index>(), other in "[a-c\u{e9}\n\t ;]",
+        ) {
+            let checksum = Checksum::of(&text);
+            let windows = text.replace('\n', "\r\n");
+            for same in [&windows, &format!("\u{feff}{text}"), &format!("\u{feff}{windows}")] {
+                prop_assert_eq!(Checksum::of(same), checksum);
+                prop_assert_eq!(Checksum::read(same.as_bytes()).unwrap(), checksum);
+            }
+            let mut characters: Vec<String> = text.chars().map(String::from).collect();
+            let at = at.index(characters.len());
+            if characters[at] != other {
+                characters[at] = other;
+                prop_assert_ne!(Checksum::of(&characters.concat()), checksum);
+            }
+            characters.remove(at);
+            prop_assert_ne!(Checksum::of(&characters.concat()), checksum);
         }
     }
 }
