@@ -53,7 +53,7 @@ hint: move it out of the version location, or rename it so that it does not end 
 fn a_file_that_may_not_be_read() {
     let case = Case::file(upgrade("SELECT 1;\n"));
     let path = case.project.path().join("versions/1.sql");
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o000)).unwrap();
     let mut command = case.command();
     if rustix::process::getuid().is_root() {
         // Root may read everything; this user nothing.
@@ -84,14 +84,18 @@ note: caused by: Input/output error (os error 5)
 
 #[test]
 fn names() {
-    let good = upgrade("SELECT 1;\n");
+    let case = Case::file(upgrade("SELECT 1;\n"));
     for left_over in [".1.sql.swp", "1.sql~", "#1.sql#", "1.sql.orig", "1.sql."] {
-        let case = Case::file(&good);
         case.project.write(&format!("versions/{left_over}"), "\0");
-        case.runs();
     }
-    // Names that are devices on Windows are files here.
-    for name in ["CON.sql", "nul.sql", "1..sql", "a b.sql", "-rf.sql", "\u{e9}.sql", "1.SQL"] {
-        Case::files([(name, &*good)]).runs();
+    // Names that are devices on Windows, or options to a shell, are files here.
+    let odd = ["CON.sql", "nul.sql", "1..sql", "a b.sql", "-rf.sql", "\u{e9}.sql", "2.SQL"];
+    for (name, id) in odd.iter().zip(2..) {
+        case.project.write(
+            &format!("versions/{name}"),
+            format!("-- revision: {id}\n-- parents: {}\n\n-- migrate:upgrade\nSELECT 1;\n", id - 1),
+        );
     }
+    case.runs();
+    assert_eq!(case.database.psql("SELECT count(*) FROM aludel_history"), format!("{}\n", odd.len() + 1));
 }

@@ -468,8 +468,8 @@ impl<'t> Scan<'t> {
                 End::At(end) => {
                     match self.words {
                         Words::Routine => self.routine_symbol(at),
-                        // What begins with a symbol is no `CREATE` and no `COPY`, whatever follows.
-                        Words::None => self.words = Words::Other,
+                        // What begins with a symbol is no `CREATE` and no `COPY`, and behind FROM one is no STDIN.
+                        Words::None | Words::CopyFrom => self.words = Words::Other,
                         _ => {}
                     }
                     at = end;

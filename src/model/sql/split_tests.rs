@@ -74,6 +74,7 @@ fn one_statement_each() {
         "create procedure f() begin atomic end;",
         "0copy t from stdin;",
         "(copy t from stdin);",
+        "copy t from.stdin;",
         "create function begin() returns int language sql as 'select 1';",
         "CREATE FUNCTION f() RETURNS int BEGIN /* x */ ATOMIC; END;",
         "select 1;;",
