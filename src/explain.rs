@@ -330,7 +330,16 @@ pub fn body(error: &BodyError) -> Error {
         Problem::Unclosed(Opener::CopyData) => {
             Error::failed("the data of this COPY do not end").hint("write `\\.` on a line of its own behind them")
         }
-        Problem::Unclosed(opener) => Error::failed(format!("{} is opened here and never closed", opened(*opener))),
+        Problem::Unclosed(opener) => {
+            let error = Error::failed(format!("{} is opened here and never closed", opened(*opener)));
+            match opener {
+                Opener::String => error.hint("a quote inside a quoted text is written twice: `'it''s'`"),
+                Opener::DollarQuote => error.hint("it ends with the same word between `$` and `$`, in the same case"),
+                Opener::Comment => error.hint("comments nest: each `/*` in it needs a `*/` of its own"),
+                Opener::Body => error.hint("it ends with `END;`"),
+                Opener::QuotedName | Opener::Parenthesis | Opener::CopyData => error,
+            }
+        }
         Problem::TextAfterCopy => {
             Error::failed("text behind `COPY ... FROM STDIN;` on its line").hint("the data begin on the next line")
         }

@@ -12,7 +12,7 @@ pub const BYTE_ORDER_MARK: &str = "\u{feff}";
 /// Why bytes are no text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotText {
-    /// They begin with UTF-16's byte order mark.
+    /// They begin like UTF-16.
     Utf16,
     /// They are not UTF-8; the places are in the bytes behind a byte order mark.
     Utf8(Utf8Error),
@@ -24,12 +24,20 @@ pub fn without_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix(BYTE_ORDER_MARK.as_bytes()).unwrap_or(bytes)
 }
 
+/// Whether the bytes of a file begin like UTF-16: with its byte order mark, or with a zero beside each of two ASCII characters.
+#[must_use]
+pub fn is_utf16(bytes: &[u8]) -> bool {
+    bytes.starts_with(b"\xFF\xFE")
+        || bytes.starts_with(b"\xFE\xFF")
+        || matches!(*bytes, [0, a, 0, b, ..] | [a, 0, b, 0, ..] if a != 0 && b != 0)
+}
+
 /// The text that the bytes of a file are, without a byte order mark.
 ///
 /// # Errors
 /// UTF-16, or not UTF-8.
 pub fn text(bytes: &[u8]) -> Result<&str, NotText> {
-    if bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF") {
+    if is_utf16(bytes) {
         return Err(NotText::Utf16);
     }
     std::str::from_utf8(without_mark(bytes)).map_err(NotText::Utf8)

@@ -74,7 +74,8 @@ pub enum Problem {
     NotUtf8,
     /// The file begins with UTF-16's byte order mark.
     Utf16,
-    /// A character that cannot stand in a header: a control character, or a carriage return without a line feed.
+    /// A character that cannot stand there: a control character, a carriage return without a line feed, or one that looks
+    /// like a blank and is none to YAML.
     Control(char),
     /// The file does not begin with `--` lines that say anything.
     Absent,

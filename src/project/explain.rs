@@ -28,8 +28,15 @@ pub(super) fn header_error(path: &str, text: &str, error: HeaderError) -> Error 
         Problem::Control('\r') => Error::failed("a carriage return without a line feed in the header")
             .at(place)
             .hint("save the file with LF or CRLF line ends"),
+        Problem::Control(character) if character.is_control() => {
+            Error::failed(format!("a control character (U+{:04X}) in the header", u32::from(character)))
+                .at(place)
+                .hint("take it out of the file")
+        }
         Problem::Control(character) => {
-            Error::failed(format!("a control character (U+{:04X}) in the header", u32::from(character))).at(place)
+            Error::failed(format!("the character U+{:04X} stands in a line of the header", u32::from(character)))
+                .at(place)
+                .hint("it looks like a blank, or like nothing; put a plain space there")
         }
         Problem::Conflict => Error::failed("a merge in git left a conflict here: the file holds both sides")
             .at(place)

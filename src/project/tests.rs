@@ -103,7 +103,7 @@ fn what_is_no_revision_file_is_refused() {
         (
             &|place: &Place| fs::write(place.path("v/x.sql"), "-- revision:\u{a0}a\n").unwrap(),
             false,
-            "not `key: value`",
+            "U+00A0",
         ),
         (&|place: &Place| fs::write(place.path("v/x.sql"), "-".repeat(1 << 20)).unwrap(), false, "does not end"),
         (&|place: &Place| fs::remove_dir_all(place.path("v")).unwrap(), false, "no such version location"),

@@ -45,12 +45,16 @@ error: a control character (U+0000) in the header
   |
 2 | -- message: a␀b
   |              ^
+  |
+  = hint: take it out of the file
 
 error: a control character (U+001B) in the header
  --> versions/4_escape.sql:2:13
   |
 2 | -- message: ␛[31mred
   |             ^
+  |
+  = hint: take it out of the file
 
 error: a carriage return without a line feed in the header
  --> versions/5_return.sql:1:15

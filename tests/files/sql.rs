@@ -512,6 +512,7 @@ error: a quoted text is opened here and never closed
   |        ^
   |
   = note: nothing was run
+  = hint: a quote inside a quoted text is written twice: `'it''s'`
 
 "#]],
         ),
@@ -542,6 +543,7 @@ error: a dollar quote is opened here and never closed
   |    ^^^
   |
   = note: nothing was run
+  = hint: it ends with the same word between `$` and `$`, in the same case
 
 "#]],
         ),
@@ -557,6 +559,7 @@ error: a comment is opened here and never closed
   |           ^^
   |
   = note: nothing was run
+  = hint: comments nest: each `/*` in it needs a `*/` of its own
 
 "#]],
         ),
@@ -587,6 +590,7 @@ error: a function body (BEGIN ATOMIC) is opened here and never closed
   |                                       ^^^^^^
   |
   = note: nothing was run
+  = hint: it ends with `END;`
 
 "#]],
         ),

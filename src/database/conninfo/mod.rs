@@ -14,7 +14,7 @@ mod tests;
 
 pub use error::ConninfoError;
 pub use password_file::PasswordFileWarning;
-pub use settings::{Settings, masked};
+pub use settings::Settings;
 
 use crate::secret::Secret;
 use std::fmt;

@@ -6,7 +6,8 @@ use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// The settings that a connection string gives, by libpq's names. Shown as a URL with `***` for the password.
+/// The settings that a connection string gives, by libpq's names. Not shown: what was not looked into yet may hold a password
+/// anywhere (`port=1;password=p`).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     plain: BTreeMap<&'static str, String>,
@@ -80,24 +81,6 @@ impl Settings {
     }
 }
 
-impl fmt::Display for Settings {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (names, ports) = (self.list("host"), self.list("port"));
-        let hosts: Vec<(&str, Option<&str>)> = names
-            .iter()
-            .enumerate()
-            .map(|(index, name)| (*name, ports.get(index).or(ports.first()).copied().filter(|port| !port.is_empty())))
-            .collect();
-        write_url(formatter, self.get("user"), self.secret("password").is_some(), &hosts, self.get("dbname"))
-    }
-}
-
-/// `text` for a message: its URL with `***` for the password, or `<unparsable URL>`.
-#[must_use]
-pub fn masked(text: &str) -> String {
-    Settings::parse(text).map_or_else(|_| "<unparsable URL>".to_owned(), |settings| settings.to_string())
-}
-
 /// Writes `postgresql://user:***@host:port/database`; one socket directory goes where libpq reads it, in the query.
 pub(super) fn write_url(
     formatter: &mut fmt::Formatter<'_>,
@@ -117,7 +100,8 @@ pub(super) fn write_url(
     if socket.is_none() {
         for (index, (name, port)) in hosts.iter().enumerate() {
             let comma = if index > 0 { "," } else { "" };
-            let name = if name.contains(':') { format!("[{name}]") } else { url::encode(name) };
+            let encoded = url::encode(name);
+            let name = if name.contains(':') { format!("[{}]", encoded.replace("%3A", ":")) } else { encoded };
             let port = port.map_or_else(String::new, |port| format!(":{port}"));
             write!(formatter, "{comma}{name}{port}")?;
         }
@@ -125,6 +109,7 @@ pub(super) fn write_url(
     if let Some(database) = database {
         write!(formatter, "/{}", url::encode(database))?;
     }
+    let socket = socket.map(|(directory, port)| (url::encode(directory).replace("%2F", "/"), port));
     match socket {
         Some((directory, Some(port))) if port != "5432" => write!(formatter, "?host={directory}&port={port}"),
         Some((directory, _)) => write!(formatter, "?host={directory}"),

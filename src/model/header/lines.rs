@@ -63,8 +63,8 @@ pub(super) fn header(text: &str) -> impl Iterator<Item = Line<'_>> {
 /// The bytes of the first line of `text` that is not blank, for an error about the whole header.
 pub(super) fn first(text: &str) -> Range<usize> {
     all(text)
-        .find(|(_, line)| !line.trim().is_empty())
-        .map_or(0..0, |(offset, line)| offset..offset + line.trim_end().len())
+        .find(|(_, line)| !line.trim_ascii().is_empty())
+        .map_or(0..0, |(offset, line)| offset..offset + line.trim_ascii_end().len())
 }
 
 /// Refuses a header that a conflict in git ends: what stands behind the first side of it would be passed over.

@@ -100,6 +100,7 @@ fn what_is_wrong_is_said_with_its_place() {
     for (text, wanted) in [
         ("", r#"Absent at """#),
         ("\n\n", r#"Absent at """#),
+        ("\n\u{b} \n2025", r#"Absent at "\u{b}""#),
         ("SELECT 1;\n-- revision: a", r#"Absent at "SELECT 1;""#),
         ("--\n--\n\n-- revision: a", r#"Absent at "--""#),
         ("-- migrate:upgrade\n", r#"Absent at "-- migrate:upgrade""#),

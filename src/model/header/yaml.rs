@@ -10,6 +10,7 @@ use serde_saphyr::granit_parser::{ErrorKind, Event, Options, Parser, ScalarStyle
 use super::fields::{Fields, Key, Text, Value};
 use super::lines::{self, Line};
 use super::{HeaderError, LONGEST, Problem};
+use crate::model::sql::is_odd;
 
 /// The fields of the header of `text`.
 pub(super) fn fields(text: &str) -> Result<Fields<'_>, HeaderError> {
@@ -32,10 +33,19 @@ pub(super) fn fields(text: &str) -> Result<Fields<'_>, HeaderError> {
     let source = Source::new(lines);
     let fields = source.fields();
     // Prose makes YAML that fails in odd places; the line of prose is the better answer.
-    fields.map_err(|error| match (&error.problem, source.prose()) {
+    let fields = fields.map_err(|error| match (&error.problem, source.prose()) {
         (Problem::Yaml(_), Some(range)) => HeaderError { problem: Problem::Prose, range },
         _ => error,
-    })
+    });
+    fields.map_err(|error| unseen(text, &error).unwrap_or(error))
+}
+
+/// What nobody sees and what makes prose of `key: value`: a no-break space behind the colon.
+fn unseen(text: &str, error: &HeaderError) -> Option<HeaderError> {
+    let line = text.get(error.range.clone()).filter(|_| error.problem == Problem::Prose)?;
+    let (at, character) = line.char_indices().find(|(_, character)| is_odd(*character))?;
+    let start = error.range.start + at;
+    Some(HeaderError { problem: Problem::Control(character), range: start..start + character.len_utf8() })
 }
 
 /// `value` in double quotes. JSON's strings are YAML's.

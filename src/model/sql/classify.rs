@@ -170,8 +170,9 @@ pub struct Unreadable;
 /// unoptimised build, 2 MB held 500 levels, and a level takes a token at least.
 const TOKENS_ON_THIS_STACK: usize = 250;
 
-/// More tokens than this are not parsed at all.
-const MOST_TOKENS: usize = 30_000;
+/// More tokens than this are not parsed at all: on deep nesting, and on strings beside each other, the parser's time grows with
+/// the square of their number. A table of a thousand columns has fewer.
+const MOST_TOKENS: usize = 10_000;
 
 /// Stack for one token, four times what was measured.
 const STACK_PER_TOKEN: usize = 8 * 1024;

@@ -99,7 +99,7 @@ pub(super) fn word_end(text: &[u8], from: usize) -> (usize, bool) {
 ///
 /// PostgreSQL takes every character beyond ASCII for a letter, so it answers a no-break space with a syntax error
 /// at an invisible place, or makes a table whose name ends in it; those that turn the direction of writing hide code.
-pub(super) fn is_odd(character: char) -> bool {
+pub(in crate::model) fn is_odd(character: char) -> bool {
     matches!(character,
         '\u{80}'..='\u{a0}' | '\u{ad}' | '\u{1680}' | '\u{180e}' | '\u{2000}'..='\u{200b}' | '\u{200e}'..='\u{200f}'
         | '\u{2028}'..='\u{202f}' | '\u{205f}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{3000}' | '\u{feff}')

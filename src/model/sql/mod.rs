@@ -22,3 +22,5 @@ mod reader;
 pub mod split;
 mod window;
 pub mod written;
+
+pub(super) use lex::is_odd;

@@ -4,9 +4,9 @@
 //! It works on a window: given the text that is at hand, it returns the next whole piece, or asks for more text.
 //! Whoever doubles the window when asked keeps the whole linear, whatever the size of one statement.
 //!
-//! Two things differ from psql, both where psql cuts what the server takes for one statement or the other way
-//! round: `BEGIN` opens a body only before `ATOMIC`, and `case` and `end` behind `AS` or a dot are names. As in psql,
-//! `case` and `end` used in such a body as labels without `AS` are taken for keywords.
+//! Where psql cuts what the server takes for one statement, or the other way round, the server is followed: `BEGIN` opens a
+//! body only before `ATOMIC`, and `case` and `end` in a body may be names: behind `AS` or a dot, and as labels without `AS`
+//! (see [`Scan::routine_word`]).
 
 use std::ops::Range;
 
@@ -291,8 +291,40 @@ enum Words {
 enum Previous {
     Begin,
     As,
+    /// A `.` before a name.
+    Dot,
+    /// Digits, whose `.` is no such.
+    Number,
+    /// `CASE`, of which the next token tells what it is.
+    Case,
+    /// What a statement of the body stands behind: `ATOMIC` or a `;`.
+    Start,
     Other,
 }
+
+/// Words and symbols that follow a column's label. All the words are reserved, so no expression begins with one.
+const BEHIND_LABEL: [&str; 19] = [
+    "from",
+    "into",
+    "where",
+    "group",
+    "having",
+    "window",
+    "order",
+    "limit",
+    "offset",
+    "fetch",
+    "for",
+    "union",
+    "intersect",
+    "except",
+    "on",
+    "returning",
+    "with",
+    // The next element of a `CREATE SCHEMA`.
+    "create",
+    "grant",
+];
 
 /// The scan of one statement.
 struct Scan<'t> {
@@ -306,9 +338,13 @@ struct Scan<'t> {
     opened: usize,
     words: Words,
     previous: Previous,
-    /// Open `BEGIN ATOMIC` and `CASE`, and where the outermost stands.
+    /// Open `BEGIN ATOMIC`, and where the outermost stands.
     body_depth: usize,
     body_opened: usize,
+    /// Open `CASE` in the body's statement.
+    cases: usize,
+    /// The body's statement is a `CREATE`: only such a one may have a body in it.
+    creates: bool,
     faults: Vec<Fault>,
 }
 
@@ -325,6 +361,8 @@ impl<'t> Scan<'t> {
             previous: Previous::Other,
             body_depth: 0,
             body_opened: 0,
+            cases: 0,
+            creates: false,
             faults: Vec::new(),
         }
     }
@@ -342,7 +380,6 @@ impl<'t> Scan<'t> {
                 Class::Digit => End::At(digits_end(text, at)),
                 Class::Word => {
                     if matches!(byte, b'e' | b'E') && text.get(at + 1) == Some(&b'\'') {
-                        self.previous = Previous::Other;
                         self.quoted(escape_quote_end(text, at + 1, self.at_end), Opener::String, at + 1)
                     } else {
                         let (end, ascii) = word_end(text, at);
@@ -429,9 +466,14 @@ impl<'t> Scan<'t> {
             };
             match end {
                 End::At(end) => {
+                    match self.words {
+                        Words::Routine => self.routine_symbol(at),
+                        // What begins with a symbol is no `CREATE` and no `COPY`, and behind FROM one is no STDIN.
+                        Words::None | Words::CopyFrom => self.words = Words::Other,
+                        _ => {}
+                    }
                     at = end;
                     self.last = end;
-                    self.previous = Previous::Other;
                 }
                 End::Beyond if self.at_end => {
                     self.last = text.len();
@@ -497,6 +539,12 @@ impl<'t> Scan<'t> {
         };
     }
 
+    /// Takes note of a word of a routine, outside parentheses: what stands in those is balanced and opens no body.
+    ///
+    /// `CASE` and `END` are reserved, and may be a column's label all the same. A label is followed by what can begin no
+    /// expression, and `CASE` by an expression or `WHEN`. An `END` closes a `CASE` where one is open, since no column
+    /// list fits into it without parentheses; else it closes the body where a statement could begin, and is a label
+    /// where none could.
     fn routine_word(&mut self, from: usize, end: usize) {
         let word = &self.text[from..end];
         let is = |keyword: &str| word.eq_ignore_ascii_case(keyword);
@@ -504,23 +552,54 @@ impl<'t> Scan<'t> {
         if self.depth > 0 {
             return;
         }
-        let is_name = previous == Previous::As || self.text.as_bytes()[..from].ends_with(b".");
+        if previous == Previous::Case && !BEHIND_LABEL.iter().any(|keyword| is(keyword)) {
+            self.cases += 1;
+        }
+        if previous == Previous::Start {
+            self.creates = is("create");
+        }
+        if matches!(previous, Previous::As | Previous::Dot) {
+            return;
+        }
         if is("as") {
             self.previous = Previous::As;
         } else if is("begin") {
             self.previous = Previous::Begin;
-        } else if previous == Previous::Begin && is("atomic") {
+        } else if previous == Previous::Begin && is("atomic") && (self.body_depth == 0 || self.creates) {
             if self.body_depth == 0 {
                 self.body_opened = from;
             }
             self.body_depth += 1;
-        } else if self.body_depth > 0 && !is_name {
-            if is("case") {
-                self.body_depth += 1;
-            } else if is("end") {
+            self.previous = Previous::Start;
+        } else if self.body_depth > 0 && is("case") {
+            self.previous = Previous::Case;
+        } else if self.body_depth > 0 && is("end") {
+            if self.cases > 0 {
+                self.cases -= 1;
+            } else if previous == Previous::Start {
                 self.body_depth -= 1;
             }
         }
+    }
+
+    /// Takes note of a token of a routine that is no word.
+    fn routine_symbol(&mut self, at: usize) {
+        let text = self.text.as_bytes();
+        let byte = text[at];
+        if self.previous == Previous::Case && !matches!(byte, b',' | b';') {
+            self.cases += 1;
+        }
+        self.previous = match byte {
+            b';' if self.depth == 0 => {
+                // A `CASE` that is still open is an error, which the server will explain.
+                self.cases = 0;
+                Previous::Start
+            }
+            b'.' if self.previous != Previous::Number => Previous::Dot,
+            // `$1` is no number: a name may follow its dot.
+            b'0'..=b'9' if at == 0 || text[at - 1] != b'$' => Previous::Number,
+            _ => Previous::Other,
+        };
     }
 
     /// The end of a `COPY … FROM STDIN;`: its data begin behind the line end.

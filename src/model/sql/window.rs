@@ -4,7 +4,7 @@
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 
-use crate::source::{Excerpt, Place};
+use crate::source::{self, Excerpt, Place};
 
 use super::checksum::{Checksum, Running};
 use super::problem::{BodyError, Problem};
@@ -142,11 +142,7 @@ impl<R: Read> Window<R> {
         if self.raw.starts_with(b"\xef\xbb\xbf") {
             self.raw.drain(..3);
         }
-        // Without a mark UTF-16 shows by a zero in every second byte of its ASCII characters.
-        let is_utf16 = self.raw.starts_with(b"\xff\xfe")
-            || self.raw.starts_with(b"\xfe\xff")
-            || matches!(*self.raw, [0, a, 0, b, ..] | [a, 0, b, 0, ..] if a != 0 && b != 0);
-        if is_utf16 { Err(self.error(Problem::Utf16, 0..0)) } else { Ok(()) }
+        if source::is_utf16(&self.raw) { Err(self.error(Problem::Utf16, 0..0)) } else { Ok(()) }
     }
 
     /// Refuses the lines of a conflict in git, wherever they stand: text from byte `from` on is new.
