@@ -100,11 +100,7 @@ fn what_is_no_revision_file_is_refused() {
         (&|place: &Place| fs::write(place.path("v/x.sql"), b"\xff\xfe-\0-\0").unwrap(), false, "UTF-16"),
         (&|place: &Place| fs::write(place.path("v/x.sql"), b"-- revision: a\0\n").unwrap(), false, "U+0000"),
         (&|place: &Place| fs::write(place.path("v/x.sql"), "-- a\r-- b\r").unwrap(), false, "carriage return"),
-        (
-            &|place: &Place| fs::write(place.path("v/x.sql"), "-- revision:\u{a0}a\n").unwrap(),
-            false,
-            "U+00A0",
-        ),
+        (&|place: &Place| fs::write(place.path("v/x.sql"), "-- revision:\u{a0}a\n").unwrap(), false, "U+00A0"),
         (&|place: &Place| fs::write(place.path("v/x.sql"), "-".repeat(1 << 20)).unwrap(), false, "does not end"),
         (&|place: &Place| fs::remove_dir_all(place.path("v")).unwrap(), false, "no such version location"),
         (
