@@ -48,15 +48,6 @@ impl Case {
         case
     }
 
-    /// With these files in `versions`.
-    fn files<'a>(files: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
-        let case = Self::new();
-        for (name, text) in files {
-            case.project.write(&format!("versions/{name}"), text);
-        }
-        case
-    }
-
     fn command(&self) -> Command {
         let mut command = self.project.command(["upgrade", "head"]);
         let name = &self.database.name;
@@ -101,7 +92,7 @@ impl Case {
 }
 
 /// How the tool's own questions begin; no file here has such statements.
-const OWN: [&str; 2] = ["SELECT pg_catalog.", "SELECT version_num FROM "];
+const OWN: [&str; 3] = ["SELECT pg_catalog.", "SELECT version_num FROM ", "SELECT revision, direction, "];
 
 /// A whole file with this upgrade.
 fn upgrade(body: &str) -> String {

@@ -337,6 +337,7 @@ error: a quoted text is opened here and never closed
    |        ^
    |
    = note: nothing was accepted
+   = hint: a quote inside a quoted text is written twice: `'it''s'`
 
 "#]]
     );
