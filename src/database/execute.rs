@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::failure::{Failure, Invalid, Place, Reason, Where};
 use super::lock::Locked;
 use super::server_error::{Position, ServerError};
+use super::silence::Silence;
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
 use crate::model::program::{Operation, Program};
@@ -294,6 +295,7 @@ struct Run<'a> {
     blockers: Vec<String>,
     asked: Option<Instant>,
     interrupted: Option<u8>,
+    silence: Silence,
 }
 
 type Ran = std::result::Result<(), Stop>;
@@ -327,6 +329,7 @@ impl<'a> Run<'a> {
             blockers: Vec::new(),
             asked: None,
             interrupted: None,
+            silence: Silence::default(),
         }
     }
 
@@ -625,6 +628,9 @@ impl<'a> Run<'a> {
             self.announced = Some(step);
             self.observer.started(step);
         }
+        if !matches!(event, Ok(Event::Timeout | Event::Woken)) {
+            self.silence = Silence::default();
+        }
         match event {
             Ok(Event::Complete(tag)) => {
                 message.answer.completed += 1;
@@ -633,7 +639,10 @@ impl<'a> Run<'a> {
             Ok(Event::Error(error)) => message.answer.error = Some(error),
             Ok(Event::Notice(notice)) => self.observer.notice(step, &notice),
             Ok(Event::CopyIn) => message.answer.wants_data = true,
-            Ok(Event::Timeout) if self.since.elapsed() >= TICK => self.waiting(step),
+            Ok(Event::Timeout) if self.since.elapsed() >= TICK => {
+                self.waiting(step);
+                self.listen().map_err(|lost| self.lost(lost))?;
+            }
             Ok(Event::Woken) => self.interrupt(),
             Ok(Event::Ready(status)) => {
                 self.answered(status)?;
@@ -652,6 +661,12 @@ impl<'a> Run<'a> {
             self.blockers = self.locked.session.blockers();
         }
         self.observer.waiting(step, self.since.elapsed(), &self.blockers);
+    }
+
+    /// Makes sure, where nothing comes, that there is somebody who could answer.
+    fn listen(&mut self) -> std::result::Result<(), Lost> {
+        let session = &mut self.locked.session;
+        if self.silence.is_final(session) { Err(session.connection.give_up()) } else { Ok(()) }
     }
 
     /// Cancels what runs. The request is awaited: otherwise it could hit a later statement, the ROLLBACK even.
@@ -825,7 +840,8 @@ impl<'a> Run<'a> {
     fn drain(&mut self) -> std::result::Result<bool, Lost> {
         let mut good = true;
         loop {
-            match self.locked.session.connection.next_event(None)? {
+            match self.locked.session.connection.next_event(Some(Instant::now() + TICK))? {
+                Event::Timeout => self.listen()?,
                 Event::Error(_) => good = false,
                 Event::Ready(_) => return Ok(good),
                 _ => {}

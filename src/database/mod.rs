@@ -12,4 +12,5 @@ pub mod lock;
 pub mod query;
 pub mod server_error;
 pub mod session;
+mod silence;
 pub mod wire;
