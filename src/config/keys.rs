@@ -84,6 +84,8 @@ keys! {
         "the schema of the tool's tables";
     HISTORY_TABLE "history_table" Kind::Identifier, "aludel_history",
         "the table that says what ran, when, by whom and how it ended";
+    PROGRESS_TABLE "progress_table" Kind::Identifier, "aludel_progress",
+        "the table that says how far a revision in several parts has come", rare;
     TRANSACTION "transaction" Kind::Choice(&["revision", "run"]), "revision",
         "a transaction for each revision, or one for the whole run";
     LOCK_WAIT "lock_wait" Kind::Duration, "5min",

@@ -13,6 +13,7 @@ use super::wire::connect::ConnectOptions;
 use super::wire::event::Row;
 use crate::error::{Error, Kind, Result};
 use crate::model::bookkeeping::{COLUMN, Tables};
+use crate::model::journal::Progress;
 use crate::model::sql::quote::{identifier, literal};
 
 /// Where a database stands, as read at one moment.
@@ -28,6 +29,10 @@ pub struct Standing {
     pub version_table: bool,
     /// Whether the history table is there.
     pub history_table: bool,
+    /// Whether the journal's table is there.
+    pub progress_table: bool,
+    /// The journal: revisions that stopped partway.
+    pub progress: Vec<Progress>,
     /// The length that the version table's column is limited to: 32 in a table that Alembic made.
     pub width: Option<usize>,
 }
@@ -148,14 +153,14 @@ impl Session {
     /// # Errors
     /// The version table cannot be read, or the connection is lost.
     pub fn standing(&mut self) -> Result<Standing> {
-        let [about, rows] = self.standing_questions();
+        let [about, rows, progress] = self.standing_questions();
         let (limits, _) = self.limits_sql();
-        let answers = self.ask(&[&limits, &about, &rows])?;
+        let answers = self.ask(&[&limits, &about, &rows, &progress])?;
         self.read_standing(&answers[1..])
     }
 
     /// The messages whose answers say where the database stands.
-    pub(super) fn standing_questions(&self) -> [String; 2] {
+    pub(super) fn standing_questions(&self) -> [String; 3] {
         let regclass = |table: String| format!("pg_catalog.to_regclass({})", literal(&table));
         let version = regclass(self.tables.version());
         let about = format!(
@@ -166,12 +171,14 @@ impl Session {
         );
         // Sorted here: a new session would have to look up how.
         let rows = format!("SELECT {COLUMN} FROM {}", self.tables.version());
-        [about, rows]
+        [about, rows, self.tables.read_progress()]
     }
 
     /// Reads the answers to [`Session::standing_questions`].
     pub(super) fn read_standing(&self, answers: &[Answer]) -> Result<Standing> {
-        let [about, rows] = answers else { return Err(Error::failed("the server left a question unanswered")) };
+        let [about, rows, progress] = answers else {
+            return Err(Error::failed("the server left a question unanswered"));
+        };
         if let Some(error) = &about.error {
             let explained = explain(error, "cannot look for the version table");
             return Err(match error.code.as_str() {
@@ -199,6 +206,12 @@ impl Session {
                 _ => explained,
             });
         }
+        // A database whose tables another tool made, or an earlier version, has no journal yet.
+        if let Some(error) = progress.error.as_ref().filter(|error| error.code == "42501") {
+            let (table, role) = (self.tables.progress(), &self.role);
+            return Err(explain(error, &format!("cannot read the journal {table}"))
+                .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};")));
+        }
         let mut standing: Vec<String> = rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect();
         standing.sort_unstable();
         // PostgreSQL keeps the length of a `varchar` with that of its own header, which is 4.
@@ -209,6 +222,12 @@ impl Session {
             version_table,
             schema: fact(2) == Some("t"),
             history_table: fact(1) == Some("t"),
+            progress_table: progress.error.is_none(),
+            progress: progress
+                .rows
+                .iter()
+                .filter_map(|row| Progress::read((0..).map(|column| row.get(column))))
+                .collect(),
             width: usize::try_from(modifier - 4).ok().filter(|width| *width > 0),
         })
     }
