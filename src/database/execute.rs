@@ -409,12 +409,23 @@ impl<'a> Run<'a> {
                     }
                 }
                 Operation::Reset => {
+                    // In one message with the transaction behind it: where this is cancelled, that must not run with what the
+                    // revision before has set. In a transaction of its own there: what is set for transactions to come
+                    // (`default_transaction_read_only`) would still hold for one that began before.
+                    let begins = program.operations.get(index + 1) == Some(&Operation::Begin);
+                    let transaction =
+                        |text: &str| Part { text: PartText::Own(text.to_owned()), statements: 1, place: Where::Reset };
+                    if begins {
+                        self.push(transaction("BEGIN ISOLATION LEVEL READ COMMITTED;"));
+                    }
                     self.own(operation, Where::Reset);
                     let (text, statements) = self.locked.session.limits_sql();
                     self.push(Part { text: PartText::Own(text), statements, place: Where::Reset });
-                    // A message of its own: what is set for transactions to come (`default_transaction_read_only`) would still
-                    // hold for one that this very message begins.
-                    self.send()?;
+                    if begins {
+                        self.push(transaction("COMMIT;"));
+                    } else {
+                        self.send()?;
+                    }
                 }
                 Operation::Begin => self.own(operation, Where::Begin),
                 Operation::Guard(_, scope) => {

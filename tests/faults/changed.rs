@@ -31,14 +31,14 @@ fn checksum(text: &str) -> String {
 /// What the history says has run of 004, and what has run.
 fn judge(world: &World, ran: &crate::support::Ran, texts: [&str; 2], expect_rerun: i32) -> Vec<String> {
     let (truth, mut wrong) = world.truth(Duration::from_secs(5));
-    wrong.extend(checker::after_fault(&truth, ran, checker::Ended::ByItself));
+    wrong.extend(checker::after_fault(&truth, ran, checker::Ended::ByItself, world.bare));
     wrong.extend(recorded(world, texts));
     let rerun = world.run("upgrade head");
     if rerun.code != expect_rerun {
         wrong.push(format!("the rerun: {}", rerun.transcript()));
     }
     if rerun.code == 0 {
-        wrong.extend(checker::after_rerun(&world.truth(Duration::from_secs(5)).0, &rerun).0);
+        wrong.extend(checker::after_rerun(&world.truth(Duration::from_secs(5)).0, &rerun, world.bare));
     }
     wrong.extend(recorded(world, texts));
     if !wrong.is_empty() {
@@ -117,7 +117,7 @@ fn f15_a_file_is_edited_behind_an_interrupted_run() {
         world.project.write("versions/004.sql", &after);
         // Where 004 was done already, its text has changed since; else the new text is what runs.
         let rerun = world.run("upgrade head");
-        wrong.extend(checker::after_rerun(&world.truth(Duration::from_secs(5)).0, &rerun).0);
+        wrong.extend(checker::after_rerun(&world.truth(Duration::from_secs(5)).0, &rerun, world.bare));
         wrong.extend(recorded(&world, [&before, &after]));
         tally.count(&format!("{at:?}"), ran.code, wrong);
     }

@@ -18,15 +18,16 @@ use crate::{matrix, world};
 fn f3_a_server_process_is_killed() {
     let server = OwnServer::start(&[]);
     let tally = Tally::new("F3 kill -9 of a backend, at a message");
-    let world = World::on(&server.database("f3"), "f3", "", None);
+    let url = server.database("f3");
+    let world = World::on(&url, "f3", "", None);
     for point in tally::every(matrix::points(&matrix::conversation(""), matrix::before_and_after), 4, 4) {
         matrix::inject(&world, &tally, Kind::CrashBackend, point);
     }
     tally.done();
     let tally = Tally::new("F3 kill -9 of a backend, in a body or a COMMIT");
     for settings in ["lock_timeout = 20s\n", "lock_timeout = 20s\ntransaction = run\n"] {
-        world.write_ini(settings);
-        for gate in tally::some(plan::gates(), 2) {
+        let world = World::on(&url, "f3", settings, None);
+        for gate in tally::some(plan::gates(world.bare), 3) {
             matrix::inject_at_gate(&world, &tally, Kind::CrashBackend, &gate);
         }
     }

@@ -61,8 +61,10 @@ pub fn inject(world: &World, tally: &Tally, kind: Kind, at: Point) {
 /// Runs with the fault while the server waits at each of the gates.
 fn at_gates(case: &str, kinds: &[Kind], settings: &str, count: usize) {
     let tally = Tally::new(case);
-    let all: Vec<(Kind, String)> =
-        kinds.iter().flat_map(|kind| plan::gates().into_iter().map(|gate| (*kind, gate))).collect();
+    let all: Vec<(Kind, String)> = kinds
+        .iter()
+        .flat_map(|kind| plan::gates(World::has_bare(settings)).into_iter().map(|gate| (*kind, gate)))
+        .collect();
     let own = || World::new(settings);
     tally::parallel(tally::some(all, count), WORKERS, own, |world, (kind, gate)| {
         inject_at_gate(world, &tally, kind, &gate);
@@ -134,20 +136,21 @@ const MIDDLE: &str = "'003 body'";
 fn f5_the_connection_is_cut_at_every_byte() {
     let heard = conversation("");
     let up = heard[0].iter().position(|message| holds(message, MIDDLE)).expect("the message of a revision");
-    // All of BEGIN, of the record and of COMMIT; between them the body and the guard, which are the server's as a whole.
+    // All of BEGIN, of the record and of COMMIT; between them what the server reads as a whole all the same.
     let text = &heard[0][up].text;
-    let find = |part: &str| text.windows(part.len()).position(|window| window == part.as_bytes()).expect(part);
-    let (begun, record) = (find("BEGIN") + 40, find("INSERT INTO public.aludel_history").saturating_sub(400));
-    let bytes = (0..begun).chain((begun..record).step_by(16)).chain(record..=text.len());
+    let last = |part: &str| text.windows(part.len()).rposition(|window| window == part.as_bytes()).expect(part);
+    let (begin, record) = (last("BEGIN ISOLATION LEVEL"), last("INSERT INTO public.aludel_history") - 200);
+    let bytes = (0..begin).step_by(16).chain(begin..begin + 50).chain((begin + 50..record).step_by(16));
+    let bytes = bytes.chain(record..=text.len());
     let mut points: Vec<Point> = bytes
         .map(|bytes| Point { direction: Direction::ToServer, message: up, passed: Passed::Bytes(bytes) })
         .collect();
     // Its answers: from the one to its BEGIN to the one that says that the server is ready.
     let down = heard[1].iter().enumerate().filter(|(_, message)| message.start.starts_with('Z')).map(|(at, _)| at);
     let ready: Vec<usize> = down.collect();
-    let middle = up - 1;
-    for message in ready[middle - 1] + 1..=ready[middle] {
-        for bytes in 0..=heard[1][message].text.len() {
+    let answers = heard[1].iter().enumerate().take(ready[up] + 1).skip(ready[up - 1] + 1);
+    for (message, answer) in answers {
+        for bytes in 0..=answer.text.len() {
             points.push(Point { direction: Direction::ToClient, message, passed: Passed::Bytes(bytes) });
         }
     }

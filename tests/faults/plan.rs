@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use crate::checker::Truth;
 use crate::support::Project;
 
 /// Ids and parents.
@@ -11,8 +10,8 @@ pub const REVISIONS: [(&str, &[&str]); 5] =
     [("001", &[]), ("002", &["001"]), ("003", &["001"]), ("004", &["002", "003"]), ("005", &["004"])];
 pub const HEAD: &str = "005";
 
-/// The revision that runs without a transaction.
-pub const BARE: Option<&str> = None;
+/// The revision that runs without a transaction, unless the whole run is one.
+pub const BARE: &str = "005";
 
 /// What a test's database begins with. A gate is shut while somebody holds its advisory lock.
 pub const SETUP: &str = "
@@ -31,26 +30,17 @@ pub const SETUP: &str = "
 pub const AGAIN: &str = "SET client_min_messages = warning; DROP SCHEMA public CASCADE; CREATE SCHEMA public;";
 
 /// Where a run can be stopped for a moment, in order.
-pub fn gates() -> Vec<String> {
-    let bare: &[&str] = &["005 a commit", "005 index", "005 b commit"];
+pub fn gates(bare: bool) -> Vec<String> {
     let of = |(id, _): &(&'static str, _)| {
-        if Some(*id) == BARE {
-            bare.iter().map(|name| (*name).to_owned()).collect()
-        } else {
-            ["body", "end", "commit"].map(|place| format!("{id} {place}")).to_vec()
-        }
+        let places = if bare && *id == BARE { ["a commit", "index", "b commit"] } else { ["body", "end", "commit"] };
+        places.map(|place| format!("{id} {place}"))
     };
     REVISIONS.iter().flat_map(of).collect()
 }
 
 /// What a revision writes into `effects`.
-pub fn effects_of(id: &str) -> Vec<String> {
-    if Some(id) == BARE { vec![format!("{id} a"), format!("{id} b")] } else { vec![id.to_owned()] }
-}
-
-/// Whether anything of the revision without a transaction is there.
-pub fn begun(bare: &str, truth: &Truth) -> bool {
-    effects_of(bare).iter().any(|effect| truth.effects.contains(effect))
+pub fn effects_of(id: &str, bare: bool) -> Vec<String> {
+    if bare && id == BARE { vec![format!("{id} a"), format!("{id} b")] } else { vec![id.to_owned()] }
 }
 
 /// Those that no other one of the set needs.
@@ -60,10 +50,10 @@ pub fn heads<'a>(applied: &BTreeSet<&'a str>) -> BTreeSet<&'a str> {
     applied.iter().copied().filter(|id| !needed.contains(id)).collect()
 }
 
-/// Writes the files.
-pub fn write(project: &Project) {
+/// Writes the files; with `bare`, one of them has a section without a transaction.
+pub fn write(project: &Project, bare: bool) {
     for (id, parents) in REVISIONS {
-        let text = if Some(id) == BARE { bare(id) } else { transactional(id) };
+        let text = if bare && id == BARE { without_transaction(id) } else { transactional(id) };
         project.write(&format!("versions/{id}.sql"), header(id, parents) + &text);
     }
 }
@@ -79,7 +69,7 @@ pub fn transactional(id: &str) -> String {
     )
 }
 
-fn bare(id: &str) -> String {
+fn without_transaction(id: &str) -> String {
     format!(
         "-- migrate:upgrade transaction:false\nINSERT INTO effects VALUES ('{id} a');\n\
          CREATE INDEX CONCURRENTLY i{id} ON effects (gate.index('{id} index' || left(id, 0)));\n\

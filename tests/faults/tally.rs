@@ -35,7 +35,6 @@ pub struct Tally {
     case: String,
     began: Instant,
     injections: AtomicUsize,
-    asked: AtomicUsize,
     codes: Mutex<std::collections::BTreeMap<i32, usize>>,
     violations: Mutex<Vec<String>>,
 }
@@ -46,7 +45,6 @@ impl Tally {
             case: case.into(),
             began: Instant::now(),
             injections: AtomicUsize::new(0),
-            asked: AtomicUsize::new(0),
             codes: Mutex::default(),
             violations: Mutex::default(),
         }
@@ -59,11 +57,6 @@ impl Tally {
         if !wrong.is_empty() {
             self.violations.lock().expect("no panic").push(format!("{}: {what}: {}", self.case, wrong.join("\n    ")));
         }
-    }
-
-    /// A rerun stopped with a question.
-    pub fn asked(&self) {
-        self.asked.fetch_add(1, Ordering::Relaxed);
     }
 
     /// How many runs ended with this code.

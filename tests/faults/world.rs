@@ -25,6 +25,8 @@ pub struct World {
     pub admin_url: String,
     name: String,
     settings: String,
+    /// Whether a revision of its plan runs without a transaction.
+    pub bare: bool,
     _database: Option<Database<'static>>,
 }
 
@@ -45,7 +47,8 @@ impl World {
     /// In the database `name` at `url`.
     pub fn on(url: &str, name: &str, settings: &str, database: Option<Database<'static>>) -> Self {
         let project = Project::empty();
-        plan::write(&project);
+        let bare = Self::has_bare(settings);
+        plan::write(&project, bare);
         let world = Self {
             proxy: Arc::new(Proxy::start(&socket(url))),
             admin_url: url.replace(&format!("/{name}?"), "/postgres?"),
@@ -53,18 +56,24 @@ impl World {
             name: name.to_owned(),
             settings: settings.to_owned(),
             project,
+            bare,
             _database: database,
         };
         let mut client = world.client();
-        client.batch_execute(plan::SETUP).expect("the gates");
-        world.write_ini("");
+        client.batch_execute(&format!("{}{}", plan::AGAIN, plan::SETUP)).expect("the gates");
+        world.write_ini();
         world
     }
 
-    /// Points the project at the proxy, with more lines.
-    pub fn write_ini(&self, more: &str) {
+    /// Whether a plan may have a section without a transaction: not where the whole run is one.
+    pub fn has_bare(settings: &str) -> bool {
+        !settings.contains("transaction = run")
+    }
+
+    /// Points the project at the proxy.
+    fn write_ini(&self) {
         let url = format!("postgresql://postgres:{CANARY}@127.0.0.1:{}/{}?sslmode=disable", self.proxy.port, self.name);
-        self.project.write("migrate.ini", format!("[migrate]\nurl = {url}\n{}{more}", self.settings));
+        self.project.write("migrate.ini", format!("[migrate]\nurl = {url}\n{}", self.settings));
     }
 
     /// A connection past the proxy; a server that crashed takes a while.
@@ -146,15 +155,11 @@ impl World {
         wrong.extend(late);
         // A connection that leads nowhere is held open up to here.
         self.proxy.arm(None);
-        wrong.extend(checker::after_fault(&truth, ran, kind.ended()));
+        wrong.extend(checker::after_fault(&truth, ran, kind.ended(), self.bare));
         let rerun = self.run("upgrade head");
         let (after, late) = self.truth(Duration::from_secs(5));
         wrong.extend(late);
-        let (more, asked) = checker::after_rerun(&after, &rerun);
-        wrong.extend(more);
-        if asked {
-            tally.asked();
-        }
+        wrong.extend(checker::after_rerun(&after, &rerun, self.bare));
         if !wrong.is_empty() {
             wrong.push(format!("{}{truth:?}\nrerun {}{after:?}", ran.transcript(), rerun.transcript()));
         }
