@@ -88,6 +88,8 @@ keys! {
         "the table that says how far a revision in several parts has come", rare;
     TRANSACTION "transaction" Kind::Choice(&["revision", "run"]), "revision",
         "a transaction for each revision, or one for the whole run";
+    CHECKSUM "checksum" Kind::Choice(&["warn", "error", "off"]), "warn",
+        "what becomes of a revision whose file was changed after it was applied: told of, refused, or not looked for";
     LOCK_WAIT "lock_wait" Kind::Duration, "5min",
         "how long to wait while another run holds the lock; 0 does not wait";
     LOCK_TIMEOUT "lock_timeout" Kind::Duration, "2s",

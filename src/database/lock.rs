@@ -85,7 +85,11 @@ impl Session {
             }
             if answers[0].rows.last().and_then(|row| row.get(0)) == Some("t") {
                 // Read after the lock was granted: nobody else changes this any more.
-                return if told { self.standing() } else { self.read_standing(&answers[1..]) };
+                let anew = if told { Some(self.ask_standing()?) } else { None };
+                let answers = anew.as_deref().unwrap_or(&answers[1..]);
+                let standing = self.read_standing(answers)?;
+                self.check_journal(answers)?;
+                return Ok(standing);
             }
             let now = Instant::now();
             if now >= until {

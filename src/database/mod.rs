@@ -11,6 +11,7 @@ pub mod interrupt;
 pub mod limits;
 pub mod lock;
 pub mod query;
+pub mod recorded;
 pub mod server_error;
 pub mod session;
 mod silence;

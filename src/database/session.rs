@@ -8,6 +8,7 @@ use super::conninfo::Conninfo;
 use super::interrupt::{self, Interrupt};
 use super::limits::Limits;
 use super::query::{Answer, QueryError};
+use super::recorded::Ahead;
 use super::server_error::ServerError;
 use super::wire::connect::ConnectOptions;
 use super::wire::event::Row;
@@ -51,6 +52,8 @@ pub struct Session {
     pub(super) interrupt: Option<Interrupt>,
     /// The role that logged in, quoted, for hints.
     pub(super) role: String,
+    /// A question that was sent ahead of the others.
+    pub(super) ahead: Ahead,
 }
 
 /// What a session is made with, beside where it goes.
@@ -81,7 +84,7 @@ impl Session {
         };
         let (place, role) = (conninfo.to_string(), identifier(&conninfo.user));
         let conninfo = conninfo.clone();
-        Ok(Self { connection, tables, place, conninfo, options, limits, interrupt, role })
+        Ok(Self { connection, tables, place, conninfo, options, limits, interrupt, role, ahead: Ahead::Nothing })
     }
 
     /// Connects anew to the same server after the connection was lost, trying until `until`: a server that crashed
@@ -153,10 +156,25 @@ impl Session {
     /// # Errors
     /// The version table cannot be read, or the connection is lost.
     pub fn standing(&mut self) -> Result<Standing> {
+        let answers = self.ask_standing()?;
+        self.read_standing(&answers)
+    }
+
+    /// The answers that say where the database stands.
+    pub(super) fn ask_standing(&mut self) -> Result<Vec<Answer>> {
         let [about, rows, progress] = self.standing_questions();
         let (limits, _) = self.limits_sql();
-        let answers = self.ask(&[&limits, &about, &rows, &progress])?;
-        self.read_standing(&answers[1..])
+        Ok(self.ask(&[&limits, &about, &rows, &progress])?.split_off(1))
+    }
+
+    /// Refuses to go on where the answers say that the journal may not be read: a run must know what stopped partway.
+    pub(super) fn check_journal(&self, answers: &[Answer]) -> Result<()> {
+        let refused = answers.last().and_then(|journal| journal.error.as_ref()).filter(|error| error.code == "42501");
+        let Some(error) = refused else { return Ok(()) };
+        let (table, role) = (self.tables.progress(), &self.role);
+        Err(explain(error, &format!("cannot read the journal {table}"))
+            .note("nothing was changed")
+            .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};")))
     }
 
     /// The messages whose answers say where the database stands.
@@ -206,12 +224,6 @@ impl Session {
                 _ => explained,
             });
         }
-        // A database whose tables another tool made, or an earlier version, has no journal yet.
-        if let Some(error) = progress.error.as_ref().filter(|error| error.code == "42501") {
-            let (table, role) = (self.tables.progress(), &self.role);
-            return Err(explain(error, &format!("cannot read the journal {table}"))
-                .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};")));
-        }
         let mut standing: Vec<String> = rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect();
         standing.sort_unstable();
         // PostgreSQL keeps the length of a `varchar` with that of its own header, which is 4.
@@ -222,7 +234,8 @@ impl Session {
             version_table,
             schema: fact(2) == Some("t"),
             history_table: fact(1) == Some("t"),
-            progress_table: progress.error.is_none(),
+            // A database whose tables another tool made, or an earlier version, has none.
+            progress_table: progress.error.as_ref().is_none_or(|error| error.code == "42501"),
             progress: progress
                 .rows
                 .iter()
@@ -234,6 +247,7 @@ impl Session {
 
     /// The answers to several messages in one round trip.
     pub(super) fn ask(&mut self, messages: &[&str]) -> Result<Vec<Answer>> {
+        self.take_ahead()?;
         match self.connection.query_pipeline(messages, self.overdue()) {
             Ok(answers) => Ok(answers),
             Err(error) => Err(self.trouble(&error)),
@@ -249,7 +263,7 @@ impl Session {
         }
     }
 
-    fn trouble(&mut self, error: &QueryError) -> Error {
+    pub(super) fn trouble(&mut self, error: &QueryError) -> Error {
         if matches!(error, QueryError::Woken) {
             let stopped = stopped(self.interrupt.as_ref()).note("nothing was changed");
             // The answer is still to come, and would be taken for the next one's.
