@@ -121,7 +121,7 @@ impl Session {
 
     /// When an answer to a question of the tool's own is overdue: none waits for anything but a lock. The server would have ended a
     /// session that is silent for so long.
-    fn overdue(&self) -> Option<Instant> {
+    pub(super) fn overdue(&self) -> Option<Instant> {
         let Limits { idle_timeout, lock_timeout, .. } = self.limits;
         let bounded = !idle_timeout.is_zero() && !lock_timeout.is_zero();
         bounded.then(|| Instant::now() + idle_timeout + 2 * lock_timeout)
