@@ -75,8 +75,6 @@ fn f10_the_servers_disk_is_full() {
         ran.code == 4 && ran.stderr.contains("error[53100]") && ran.stderr.contains("index too_large is not valid");
     tally.count("an index", ran.code, if said { Vec::new() } else { vec![ran.transcript()] });
     tally.done();
-    drop(server);
-    drop(small);
 }
 
 #[test]

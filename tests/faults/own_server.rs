@@ -14,7 +14,7 @@ use crate::support;
 
 /// Runs the server, and stops it for good when standard input ends, in whatever way that comes about.
 const KEEPER: &str = "exec 3<&0; directory=$1; shift; \"$@\" 3<&- </dev/null & server=$!
-    (exec >/dev/null 2>&1; cat <&3; rm -rf \"$directory\"; kill -QUIT $server) & watcher=$!
+    (exec >/dev/null 2>&1; cat <&3; kill -QUIT $server; while kill -0 $server; do sleep 0.1; done; rm -rf \"$directory\") & watcher=$!
     exec 3<&-; wait $server; kill -KILL $watcher 2>/dev/null";
 
 pub struct OwnServer {
