@@ -796,6 +796,8 @@ SET client_encoding = 'UTF8';
 SET standard_conforming_strings = on;
 
 -- Only where the database is at 001. What follows cannot be in a transaction.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 DO $aludel$
 BEGIN
     IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
@@ -862,6 +864,8 @@ COMMIT;
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- Only where the database is still at 001.
+RESET SESSION AUTHORIZATION;
+RESET ROLE;
 LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
 SET LOCAL aludel.revision = '002';
 DO $aludel$
@@ -1248,7 +1252,7 @@ fn what_psql_and_the_tool_run_is_the_same() {
     let project = project(&[("a", &format!("-- revision: a\n-- migrate:upgrade\n{plain}"))]);
     let (by_tool, by_psql) = (Database::create(), Database::create());
     let _ = connected(&project, &by_tool, &["upgrade", "head"]).succeeded();
-    by_tool.psql("DROP TABLE aludel_version, aludel_history");
+    by_tool.psql("DROP TABLE aludel_version, aludel_history, aludel_progress");
     by_psql.psql(&plain);
     assert!(state(&by_tool).contains("CREATE TABLE public.ending_4"));
     assert_equal(&state(&by_tool), &state(&by_psql));

@@ -92,12 +92,14 @@ hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_progress TO role_[DA
         str![[r#"
 exit code: 1
 ----- stderr
+warning: cannot read the history, to see whether files were changed: permission denied for table aludel_history
+hint: GRANT SELECT ON public.aludel_history TO role_[DATABASE];
 error[42501]: 0002 step 0002 (versions/0002.sql): permission denied for table aludel_version
 note: the tool's own tables are written by the role that logged in
 note: nothing of revision 0002 was kept
 note: the failure could not be written into the history: permission denied for table aludel_history
 hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
-hint: GRANT INSERT ON public.aludel_history TO role_[DATABASE];
+hint: GRANT SELECT, INSERT ON public.aludel_history TO role_[DATABASE];
 
 "#]]
     );
@@ -107,12 +109,14 @@ hint: GRANT INSERT ON public.aludel_history TO role_[DATABASE];
         str![[r#"
 exit code: 1
 ----- stderr
+warning: cannot read the history, to see whether files were changed: permission denied for table aludel_history
+hint: GRANT SELECT ON public.aludel_history TO role_[DATABASE];
 error[42501]: 0002 step 0002 (versions/0002.sql): permission denied for table aludel_history
 note: the tool's own tables are written by the role that logged in
 note: nothing of revision 0002 was kept
 note: the failure could not be written into the history: permission denied for table aludel_history
 hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
-hint: GRANT INSERT ON public.aludel_history TO role_[DATABASE];
+hint: GRANT SELECT, INSERT ON public.aludel_history TO role_[DATABASE];
 
 "#]]
     );
