@@ -11,6 +11,6 @@ impl Session {
     /// Whether `alembic_version` holds a row, in the schema of this session's tables; no, where that cannot be asked.
     pub fn has_alembic_rows(&mut self) -> bool {
         let sql = format!("SELECT {COLUMN} FROM {}.{TABLE} LIMIT 1", identifier(&self.tables.schema));
-        self.connection.query(&sql, None).is_ok_and(|rows| !rows.is_empty())
+        self.connection.query(&sql, self.overdue()).is_ok_and(|rows| !rows.is_empty())
     }
 }

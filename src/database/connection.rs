@@ -129,7 +129,7 @@ impl Connection {
                 Some(message) => match self.translate(message) {
                     Ok(Some(event)) => return Ok(event),
                     Ok(None) => {}
-                    Err(error) => self.lose(None, error),
+                    Err(error) => drop(self.lose(None, error)),
                 },
                 None => match self.link.step(deadline) {
                     Step::Progress => {}
@@ -247,11 +247,17 @@ impl Connection {
         }))
     }
 
-    fn lose(&mut self, fatal: Option<Box<ServerError>>, cause: io::Error) {
+    /// Takes the connection for lost though its socket is open: nobody answers any more.
+    pub(super) fn give_up(&mut self) -> Lost {
+        let cause = io::Error::new(io::ErrorKind::TimedOut, "it is open, and nothing arrives on it any more");
+        self.lose(None, cause).clone()
+    }
+
+    fn lose(&mut self, fatal: Option<Box<ServerError>>, cause: io::Error) -> &Lost {
         let written = self.link.written();
         let unanswered = self.in_flight.iter().filter(|end| **end <= written).count();
         let sent_everything = self.link.unsent() == 0;
-        self.lost = Some(Lost { fatal, cause: Arc::new(cause), sent_everything, unanswered });
+        self.lost.insert(Lost { fatal, cause: Arc::new(cause), sent_everything, unanswered })
     }
 }
 

@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use super::failure::{Failure, Invalid, Place, Reason, Where};
 use super::lock::Locked;
 use super::server_error::{Position, ServerError};
+use super::silence::Silence;
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
 use crate::model::journal::{Mark, Progress, State, Text};
@@ -317,6 +318,7 @@ pub(super) struct Run<'a> {
     blockers: Vec<String>,
     asked: Option<Instant>,
     interrupted: Option<u8>,
+    silence: Silence,
 }
 
 pub(super) type Ran = std::result::Result<(), Stop>;
@@ -353,6 +355,7 @@ impl<'a> Run<'a> {
             blockers: Vec::new(),
             asked: None,
             interrupted: None,
+            silence: Silence::default(),
         }
     }
 
@@ -406,12 +409,23 @@ impl<'a> Run<'a> {
                     }
                 }
                 Operation::Reset => {
+                    // In one message with the transaction behind it: where this is cancelled, that must not run with what the
+                    // revision before has set. In a transaction of its own there: what is set for transactions to come
+                    // (`default_transaction_read_only`) would still hold for one that began before.
+                    let begins = program.operations.get(index + 1) == Some(&Operation::Begin);
+                    let transaction =
+                        |text: &str| Part { text: PartText::Own(text.to_owned()), statements: 1, place: Where::Reset };
+                    if begins {
+                        self.push(transaction("BEGIN ISOLATION LEVEL READ COMMITTED;"));
+                    }
                     self.own(operation, Where::Reset);
                     let (text, statements) = self.locked.session.limits_sql();
                     self.push(Part { text: PartText::Own(text), statements, place: Where::Reset });
-                    // A message of its own: what is set for transactions to come (`default_transaction_read_only`) would still
-                    // hold for one that this very message begins.
-                    self.send()?;
+                    if begins {
+                        self.push(transaction("COMMIT;"));
+                    } else {
+                        self.send()?;
+                    }
                 }
                 Operation::Begin => self.own(operation, Where::Begin),
                 Operation::Guard(_, scope) => {
@@ -585,6 +599,9 @@ impl<'a> Run<'a> {
             self.announced = Some(step);
             self.observer.started(step);
         }
+        if !matches!(event, Ok(Event::Timeout | Event::Woken)) {
+            self.silence = Silence::default();
+        }
         match event {
             Ok(Event::Complete(tag)) => {
                 message.answer.completed += 1;
@@ -593,7 +610,10 @@ impl<'a> Run<'a> {
             Ok(Event::Error(error)) => message.answer.error = Some(error),
             Ok(Event::Notice(notice)) => self.observer.notice(step, &notice),
             Ok(Event::CopyIn) => message.answer.wants_data = true,
-            Ok(Event::Timeout) if self.since.elapsed() >= TICK => self.waiting(step),
+            Ok(Event::Timeout) if self.since.elapsed() >= TICK => {
+                self.waiting(step);
+                self.listen().map_err(|lost| self.lost(lost))?;
+            }
             Ok(Event::Woken) => self.interrupt(),
             Ok(Event::Ready(status)) => {
                 self.answered(status)?;
@@ -612,6 +632,12 @@ impl<'a> Run<'a> {
             self.blockers = self.locked.session.blockers();
         }
         self.observer.waiting(step, self.since.elapsed(), &self.blockers);
+    }
+
+    /// Makes sure, where nothing comes, that there is somebody who could answer.
+    fn listen(&mut self) -> std::result::Result<(), Lost> {
+        let session = &mut self.locked.session;
+        if self.silence.is_final(session) { Err(session.connection.give_up()) } else { Ok(()) }
     }
 
     /// Cancels what runs. The request is awaited: otherwise it could hit a later statement, the ROLLBACK even.
@@ -785,7 +811,8 @@ impl<'a> Run<'a> {
     fn drain(&mut self) -> std::result::Result<bool, Lost> {
         let mut good = true;
         loop {
-            match self.locked.session.connection.next_event(None)? {
+            match self.locked.session.connection.next_event(Some(Instant::now() + TICK))? {
+                Event::Timeout => self.listen()?,
                 Event::Error(_) => good = false,
                 Event::Ready(_) => return Ok(good),
                 _ => {}

@@ -13,7 +13,8 @@ pub struct Limits {
     pub lock_timeout: Duration,
     /// `statement_timeout`
     pub statement_timeout: Duration,
-    /// `idle_in_transaction_session_timeout`: frees the locks of a tool that was stopped or hangs.
+    /// `idle_in_transaction_session_timeout`, and `idle_session_timeout` (PostgreSQL 14 and later): frees the locks of a
+    /// tool that was stopped or hangs.
     pub idle_timeout: Duration,
     /// `transaction_timeout` (PostgreSQL 17 and later)
     pub transaction_timeout: Duration,
@@ -36,6 +37,8 @@ impl Limits {
             ("idle_in_transaction_session_timeout", self.idle_timeout),
         ];
         if server_version >= 140_000 {
+            // Outside a transaction the session still holds the run's lock.
+            settings.push(("idle_session_timeout", self.idle_timeout));
             settings.push(("client_connection_check_interval", CHECK));
         }
         if server_version >= 170_000 {
@@ -87,6 +90,7 @@ mod tests {
             let (sql, _) = limits.sql(version);
             assert!(sql.contains("('lock_timeout', '2000', false)"), "{sql}");
             assert_eq!(sql.contains("client_connection_check_interval"), check, "{version}");
+            assert_eq!(sql.contains("idle_session_timeout"), check, "{version}");
             assert_eq!(sql.contains("'transaction_timeout'"), transaction, "{version}");
         }
     }

@@ -14,4 +14,5 @@ pub mod query;
 pub mod recorded;
 pub mod server_error;
 pub mod session;
+mod silence;
 pub mod wire;

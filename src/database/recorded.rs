@@ -105,7 +105,7 @@ impl Session {
             return Ok(());
         }
         self.ahead = Ahead::Nothing;
-        match self.connection.read_answer(None) {
+        match self.connection.read_answer(self.overdue()) {
             Ok(answer) => self.ahead = Ahead::Answered(answer),
             Err(error) => return Err(self.trouble(&error)),
         }

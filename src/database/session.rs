@@ -109,6 +109,24 @@ impl Session {
         self.interrupt.as_ref().and_then(Interrupt::take).is_some()
     }
 
+    /// Where it is connected to.
+    pub(super) fn conninfo(&self) -> &Conninfo {
+        &self.conninfo
+    }
+
+    /// What others see of it.
+    pub(super) fn application_name(&self) -> &str {
+        &self.options.application_name
+    }
+
+    /// When an answer to a question of the tool's own is overdue: none waits for anything but a lock. The server would have ended a
+    /// session that is silent for so long.
+    pub(super) fn overdue(&self) -> Option<Instant> {
+        let Limits { idle_timeout, lock_timeout, .. } = self.limits;
+        let bounded = !idle_timeout.is_zero() && !lock_timeout.is_zero();
+        bounded.then(|| Instant::now() + idle_timeout + 2 * lock_timeout)
+    }
+
     /// The limits as SQL, and how many statements that is.
     pub(super) fn limits_sql(&self) -> (String, usize) {
         self.limits.sql(self.connection.server_version().unwrap_or_default())
@@ -230,7 +248,7 @@ impl Session {
     /// The answers to several messages in one round trip.
     pub(super) fn ask(&mut self, messages: &[&str]) -> Result<Vec<Answer>> {
         self.take_ahead()?;
-        match self.connection.query_pipeline(messages, None) {
+        match self.connection.query_pipeline(messages, self.overdue()) {
             Ok(answers) => Ok(answers),
             Err(error) => Err(self.trouble(&error)),
         }
@@ -238,7 +256,7 @@ impl Session {
 
     /// Runs the tool's own SQL.
     pub(super) fn run(&mut self, sql: &str, doing: &str) -> Result<Vec<Row>> {
-        match self.connection.query(sql, None) {
+        match self.connection.query(sql, self.overdue()) {
             Ok(rows) => Ok(rows),
             Err(QueryError::Server(error)) => Err(explain(&error, doing)),
             Err(error) => Err(self.trouble(&error)),
@@ -251,6 +269,9 @@ impl Session {
             // The answer is still to come, and would be taken for the next one's.
             let _ = self.connection.settle(Some(Instant::now() + SOON));
             return stopped;
+        }
+        if matches!(error, QueryError::Timeout) {
+            super::silence::end(self);
         }
         Error::failed(error.to_string()).note(format!("on {}", self.place))
     }

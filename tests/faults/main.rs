@@ -6,20 +6,28 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod changed;
+mod checker;
 mod crash;
+mod full_disk;
 mod leaks;
 mod lock_retry;
-mod lost;
+mod matrix;
+mod own_server;
+mod plan;
 mod proxy;
 mod races;
 mod refusals;
 mod signals;
+mod stopped;
+mod tally;
+mod world;
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use support::{Database, Project, Ran, Server};
+use support::{Database, Project, Ran};
 
 /// A database and a project whose ini names it.
 struct Case {
@@ -38,11 +46,6 @@ impl Case {
     /// With these lines in its ini.
     fn with(settings: &str) -> Self {
         Self::on(Database::create(), settings)
-    }
-
-    /// On a server of its own.
-    fn on_server(server: &'static Server, settings: &str) -> Self {
-        Self::on(server.database(), settings)
     }
 
     fn on(database: Database<'static>, settings: &str) -> Self {

@@ -271,3 +271,26 @@ hint: run the same command again: it drops the index and begins with its first s
     case.ask("DROP INDEX CONCURRENTLY one");
     case.succeeds("upgrade head");
 }
+
+/// What one revision has set would hold for the next one, which is on its way already.
+#[test]
+fn while_the_session_is_put_back_between_two_revisions() {
+    let case = Case::new();
+    let slow = "SET search_path = elsewhere, public;
+        DO $$ BEGIN FOR i IN 1..4000 LOOP EXECUTE format('CREATE TEMP TABLE t%s ()', i); END LOOP; END $$;";
+    case.effect("001", "", "CREATE SCHEMA elsewhere;").effect("002", "001", slow);
+    case.effect("003", "002", "CREATE TABLE seen AS SELECT current_setting('search_path');");
+    case.succeeds("upgrade 001");
+    let run = case.start("upgrade head");
+    // Dropping so many tables takes a while; the rows are there before it.
+    case.wait_for_statement("DISCARD TEMP");
+    crate::eventually("002 to be committed", || case.rows() == "002");
+    run.signal(Signal::INT);
+    let ran = run.end();
+    assert_eq!(ran.code, 130, "{}", ran.transcript());
+    assert!(ran.stderr.contains("nothing of revision 003 was kept"), "{}", ran.transcript());
+    ends_at(&case, "001,002");
+    case.succeeds("upgrade head");
+    ends_at(&case, "001,002,003");
+    assert_eq!(case.ask("SELECT * FROM seen"), "\"$user\", public");
+}
