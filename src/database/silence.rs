@@ -53,10 +53,12 @@ impl Silence {
 /// limits end it.
 pub(super) fn end(session: &Session) {
     let Some((mut beside, process)) = beside(session) else { return };
+    let Some(own) = beside.process() else { return };
+    // A pooler gives numbers of its own, which may be those of somebody else's processes.
     let sql = format!(
         "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
-         WHERE a.pid OPERATOR(pg_catalog.=) {process} AND a.application_name \
-         OPERATOR(pg_catalog.=) pg_catalog.current_setting('application_name')"
+         WHERE a.pid OPERATOR(pg_catalog.=) {process} AND pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {own} \
+         AND a.application_name OPERATOR(pg_catalog.=) pg_catalog.current_setting('application_name')"
     );
     let _ = beside.query(&sql, Some(Instant::now() + PATIENCE));
 }

@@ -35,7 +35,7 @@ impl Case {
         let socket = support::server().cluster.connection().url();
         let directory = socket.split("host=").nth(1).expect("a socket").split('&').next().expect("a directory");
         let port = socket.split("port=").nth(1).map_or("5432", |rest| rest.split('&').next().expect("a port"));
-        let proxy = Proxy::start(&std::path::Path::new(directory).join(format!(".s.PGSQL.{port}")), None);
+        let proxy = Proxy::start(&std::path::Path::new(directory).join(format!(".s.PGSQL.{port}")));
         project.write("migrate.ini", "[migrate]\nurl = {{ env.DATABASE_URL }}\n");
         std::fs::create_dir(project.path().join("versions")).expect("the directory is made");
         Self { database, project, proxy }
@@ -72,11 +72,12 @@ impl Case {
     /// Nothing but the log-in, the tool's own questions, and a farewell.
     #[track_caller]
     fn nothing_was_sent(&self) {
-        let heard = self.proxy.heard.lock().expect("no panic")[0].clone();
-        for message in heard.iter().skip(1) {
-            // The length, four bytes that may be anything, stands behind the type.
+        let [heard, _] = self.proxy.heard();
+        let said: Vec<_> = heard.iter().map(|message| String::from_utf8_lossy(&message.text)).collect();
+        for message in said.iter().skip(1) {
+            // The length, four bytes, stands behind the type.
             let question = message.starts_with('Q') && OWN.iter().any(|own| message.contains(own));
-            assert!(question || message.starts_with('X'), "{heard:#?}");
+            assert!(question || message.starts_with('X'), "{said:#?}");
         }
         let tables = self.database.psql("SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace");
         assert_eq!(tables, "0\n");

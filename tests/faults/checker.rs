@@ -1,6 +1,6 @@
 //! Reads the database by itself, over SQL and not through the tool, and says what is not as it must be.
 //!
-//! The invariants, by their names in `docs/reliability.md`: I1 each revision's effect exactly once; I2 the version table's rows are
+//! The invariants, by their names in `RELIABILITY.md`: I1 each revision's effect exactly once; I2 the version table's rows are
 //! those that the effects imply; I3 one row of history for each; I4 no lock, no session and no journal is left; I5 no invalid index,
 //! or it is named; I6 the exit code and what is said to be kept are true; I7 a plain rerun completes, or stops with one
 //! clear message; I8 no password in any output.
