@@ -17,6 +17,8 @@ pub enum Kind {
     Commands,
     /// A name of PostgreSQL's: at most 63 bytes.
     Identifier,
+    /// A database cluster's number: digits.
+    SystemIdentifier,
     /// A whole number in this range.
     Number(u32, u32),
     /// One of these words.
@@ -84,6 +86,10 @@ keys! {
         "the schema of the tool's tables";
     HISTORY_TABLE "history_table" Kind::Identifier, "aludel_history",
         "the table that says what ran, when, by whom and how it ended";
+    EXPECT_DATABASE "expect_database" Kind::Identifier, "",
+        "the name that the database must have, or every command that connects is refused", rare;
+    EXPECT_SYSTEM_ID "expect_system_id" Kind::SystemIdentifier, "",
+        "the server that it must be: what `SELECT system_identifier FROM pg_control_system()` says there", rare;
     TRANSACTION "transaction" Kind::Choice(&["revision", "run"]), "revision",
         "a transaction for each revision, or one for the whole run";
     LOCK_WAIT "lock_wait" Kind::Duration, "5min",

@@ -1,6 +1,7 @@
 //! The database: where it is, the connection to it, and what it answers.
 
 mod alembic;
+mod blockers;
 pub mod connect_error;
 pub mod connection;
 pub mod conninfo;
@@ -9,6 +10,8 @@ mod failure;
 pub mod interrupt;
 pub mod limits;
 pub mod lock;
+pub mod pooler;
+pub mod preflight;
 pub mod query;
 pub mod server_error;
 pub mod session;

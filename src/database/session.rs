@@ -6,7 +6,9 @@ use super::connect_error::ConnectError;
 use super::connection::Connection;
 use super::conninfo::Conninfo;
 use super::interrupt::{self, Interrupt};
-use super::limits::Limits;
+use super::limits::{Limits, Span};
+use super::pooler::{Keeper, Pooling};
+use super::preflight::{Identity, Preflight};
 use super::query::{Answer, QueryError};
 use super::server_error::ServerError;
 use super::wire::connect::ConnectOptions;
@@ -32,6 +34,8 @@ pub struct Standing {
     pub width: Option<usize>,
 }
 
+/// How long the tool waits at most to read a table that somebody holds.
+const READING: Duration = Duration::from_secs(2);
 /// How long the answer to a question of the tool's own is awaited once a signal came.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -40,9 +44,16 @@ pub struct Session {
     pub(super) connection: Connection,
     pub(super) tables: Tables,
     pub(super) place: String,
-    conninfo: Conninfo,
-    options: ConnectOptions,
+    pub(super) conninfo: Conninfo,
+    pub(super) options: ConnectOptions,
     pub(super) limits: Limits,
+    pub(super) identity: Identity,
+    /// The pooler that was found before the server, if one was.
+    pub(super) pooling: Option<Pooling>,
+    /// Holds the lock where this connection cannot.
+    pub(super) keeper: Option<Keeper>,
+    /// Looks who is in the way.
+    pub(super) watcher: Option<Connection>,
     pub(super) interrupt: Option<Interrupt>,
     /// The role that logged in, quoted, for hints.
     pub(super) role: String,
@@ -57,6 +68,8 @@ pub struct SessionOptions {
     pub application_name: String,
     /// Its limits.
     pub limits: Limits,
+    /// The database that it must be.
+    pub identity: Identity,
     /// Signals to watch for.
     pub interrupt: Option<Interrupt>,
 }
@@ -67,7 +80,7 @@ impl Session {
     /// # Errors
     /// The server cannot be reached or refuses, with the cause and the next thing to try.
     pub fn connect(conninfo: &Conninfo, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { tables, application_name, limits, interrupt } = options;
+        let SessionOptions { tables, application_name, limits, identity, interrupt } = options;
         let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake) };
         let connection = match Connection::connect(conninfo, &options) {
             Ok(connection) => connection,
@@ -76,7 +89,21 @@ impl Session {
         };
         let (place, role) = (conninfo.to_string(), identifier(&conninfo.user));
         let conninfo = conninfo.clone();
-        Ok(Self { connection, tables, place, conninfo, options, limits, interrupt, role })
+        let (pooling, keeper, watcher) = (None, None, None);
+        Ok(Self {
+            connection,
+            tables,
+            place,
+            conninfo,
+            options,
+            limits,
+            identity,
+            pooling,
+            keeper,
+            watcher,
+            interrupt,
+            role,
+        })
     }
 
     /// Connects anew to the same server after the connection was lost, trying until `until`: a server that crashed
@@ -87,6 +114,7 @@ impl Session {
             match Connection::connect(&self.conninfo, &self.options) {
                 Ok(connection) => {
                     self.connection = connection;
+                    self.watcher = None;
                     return Ok(());
                 }
                 Err(error) if error.is_woken() || Instant::now() + pause >= until => return Err(error),
@@ -101,28 +129,30 @@ impl Session {
         self.interrupt.as_ref().and_then(Interrupt::take).is_some()
     }
 
-    /// The limits as SQL, and how many statements that is.
-    pub(super) fn limits_sql(&self) -> (String, usize) {
-        self.limits.sql(self.connection.server_version().unwrap_or_default())
+    /// The limits as SQL, one statement: for the session, or for the transaction where the session is not the tool's own.
+    pub(super) fn limits_sql(&self) -> String {
+        self.limits_for(match self.pooling {
+            None => Span::Session,
+            Some(Pooling::Session) => Span::PooledSession,
+            Some(Pooling::Transaction) => Span::Transaction,
+        })
     }
 
-    /// Who holds the locks that this session waits for, asked on a connection of its own; empty where that cannot be seen.
-    pub(super) fn blockers(&self) -> Vec<String> {
-        let Some(process) = self.connection.process() else { return Vec::new() };
-        let sql = format!(
-            "SELECT a.pid, a.usename, a.application_name, a.state, \
-             EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start)::pg_catalog.int8, \
-             pg_catalog.\"left\"(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80) \
-             FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({process})) b(pid) \
-             JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) b.pid"
-        );
-        let options = ConnectOptions { application_name: self.options.application_name.clone(), wake: None };
-        let deadline = Some(Instant::now() + Duration::from_secs(1));
-        let rows = Connection::connect(&self.conninfo, &options)
-            .ok()
-            .and_then(|mut connection| connection.query(&sql, deadline).ok())
-            .unwrap_or_default();
-        rows.iter().map(blocker).collect()
+    /// The limits for a session of which it is not known yet whether it is the tool's own.
+    pub(super) fn first_limits_sql(&self) -> String {
+        match self.pooling {
+            None => self.limits_for(Span::SessionIn(self.named_process())),
+            Some(_) => self.limits_sql(),
+        }
+    }
+
+    /// The server process as it was named at the start; no server's where none was.
+    pub(super) fn named_process(&self) -> i32 {
+        self.connection.process().unwrap_or_default()
+    }
+
+    fn limits_for(&self, span: Span) -> String {
+        self.limits.sql(self.connection.server_version().unwrap_or_default(), span)
     }
 
     /// Reads where the database stands: one round trip.
@@ -131,29 +161,49 @@ impl Session {
     /// The version table cannot be read, or the connection is lost.
     pub fn standing(&mut self) -> Result<Standing> {
         let [about, rows] = self.standing_questions();
-        let (limits, _) = self.limits_sql();
-        let answers = self.ask(&[&limits, &about, &rows])?;
-        self.read_standing(&answers[1..])
+        let (limits, identity) = (self.first_limits_sql(), self.identity_question());
+        let messages = [&limits, &about, &rows].into_iter().chain(&identity);
+        let answers = self.ask(&messages.map(String::as_str).collect::<Vec<_>>())?;
+        self.read_standing(&answers[1..]).map(|(standing, _)| standing)
+    }
+
+    /// [`Session::read_standing`] for a session that goes on to change what it read.
+    pub(super) fn read_writable(&mut self, answers: &[Answer]) -> Result<Standing> {
+        let (standing, found) = self.read_standing(answers)?;
+        self.check_writable(&found)?;
+        Ok(standing)
     }
 
     /// The messages whose answers say where the database stands.
     pub(super) fn standing_questions(&self) -> [String; 2] {
         let regclass = |table: String| format!("pg_catalog.to_regclass({})", literal(&table));
-        let version = regclass(self.tables.version());
+        let (version, history) = (regclass(self.tables.version()), regclass(self.tables.history()));
         let about = format!(
-            "SELECT {version} IS NOT NULL, {} IS NOT NULL, \
-             pg_catalog.to_regnamespace({}) IS NOT NULL, pg_catalog.row_security_active({version}::pg_catalog.oid)",
-            regclass(self.tables.history()),
+            "SELECT {version} IS NOT NULL, {history} IS NOT NULL, \
+             pg_catalog.to_regnamespace({}) IS NOT NULL, pg_catalog.row_security_active({version}::pg_catalog.oid), {}",
             literal(&identifier(&self.tables.schema)),
+            Preflight::columns(&version, &history),
         );
-        // Sorted here: a new session would have to look up how.
-        let rows = format!("SELECT {COLUMN} FROM {}", self.tables.version());
+        // Sorted here: a new session would have to look up how. The limit is the message's own, which is one transaction:
+        // a table that somebody holds must not keep a reader, whatever the limits are.
+        let patience = match self.limits.lock_timeout {
+            limit if limit.is_zero() || limit > READING => READING,
+            limit => limit,
+        };
+        let rows = format!(
+            "SELECT WHERE pg_catalog.set_config('lock_timeout', '{}', true) IS NULL;\nSELECT {COLUMN} FROM {}",
+            patience.as_millis(),
+            self.tables.version()
+        );
         [about, rows]
     }
 
-    /// Reads the answers to [`Session::standing_questions`].
-    pub(super) fn read_standing(&self, answers: &[Answer]) -> Result<Standing> {
-        let [about, rows] = answers else { return Err(Error::failed("the server left a question unanswered")) };
+    /// Reads the answers to [`Session::standing_questions`] and, behind them, to [`Session::identity_question`]. A database
+    /// other than the one that is meant is refused.
+    pub(super) fn read_standing(&mut self, answers: &[Answer]) -> Result<(Standing, Preflight)> {
+        let [about, rows, rest @ ..] = answers else {
+            return Err(Error::failed("the server left a question unanswered"));
+        };
         if let Some(error) = &about.error {
             let explained = explain(error, "cannot look for the version table");
             return Err(match error.code.as_str() {
@@ -164,6 +214,8 @@ impl Session {
                 _ => explained,
             });
         }
+        let found = Preflight::read(about.rows.first(), 4);
+        self.check_identity(&found, rest.first())?;
         if about.rows.first().and_then(|row| row.get(3)) == Some("t") {
             let table = self.tables.version();
             return Err(Error::failed(format!("row level security hides rows of {table} from this role"))
@@ -174,6 +226,9 @@ impl Session {
         let version_table = fact(0) == Some("t");
         // A table that is not there was known from the first answer, and asking for its rows cost no round trip.
         if let Some(error) = rows.error.as_ref().filter(|_| version_table) {
+            if error.code == "55P03" {
+                return Err(self.version_table_is_held());
+            }
             let table = self.tables.version();
             let explained = explain(error, &format!("cannot read the version table {table}"));
             return Err(match error.code.as_str() {
@@ -185,14 +240,15 @@ impl Session {
         standing.sort_unstable();
         // PostgreSQL keeps the length of a `varchar` with that of its own header, which is 4.
         let modifier = rows.columns.first().map_or(-1, |column| column.modifier);
-        Ok(Standing {
+        let standing = Standing {
             place: self.place.clone(),
             rows: standing,
             version_table,
             schema: fact(2) == Some("t"),
             history_table: fact(1) == Some("t"),
             width: usize::try_from(modifier - 4).ok().filter(|width| *width > 0),
-        })
+        };
+        Ok((standing, found))
     }
 
     /// The answers to several messages in one round trip.
@@ -212,7 +268,7 @@ impl Session {
         }
     }
 
-    fn trouble(&mut self, error: &QueryError) -> Error {
+    pub(super) fn trouble(&mut self, error: &QueryError) -> Error {
         if matches!(error, QueryError::Woken) {
             let stopped = stopped(self.interrupt.as_ref()).note("nothing was changed");
             // The answer is still to come, and would be taken for the next one's.
@@ -254,27 +310,6 @@ impl Session {
 pub(super) fn stopped(interrupt: Option<&Interrupt>) -> Error {
     let signal = interrupt.and_then(Interrupt::take).unwrap_or(2);
     Error::new(Kind::Signal(signal), format!("stopped by {}", interrupt::name(signal)))
-}
-
-/// `server process 4711 (role app, \`psql\`), idle in transaction for 3 min: UPDATE ...`
-fn blocker(row: &Row) -> String {
-    let text = |column: usize| row.get(column).filter(|text| !text.is_empty());
-    let mut line = format!("server process {}", text(0).unwrap_or("?"));
-    match (text(1), text(2)) {
-        (Some(role), Some(application)) => line.push_str(&format!(" (role {role}, `{application}`)")),
-        (Some(role), None) => line.push_str(&format!(" (role {role})")),
-        _ => {}
-    }
-    if let Some(state) = text(3) {
-        line.push_str(&format!(", {state}"));
-    }
-    if let Some(seconds) = text(4).and_then(|seconds| seconds.parse().ok()) {
-        line.push_str(&format!(" for {}", crate::ui::duration(Duration::from_secs(seconds))));
-    }
-    if let Some(query) = text(5) {
-        line.push_str(&format!(": {query}"));
-    }
-    line
 }
 
 /// A server's error as an error for the user: `title` says what was tried, or what went wrong.
