@@ -269,8 +269,7 @@ pub(super) fn check_widths(program: &Program, standing: &Standing) -> Result<()>
 /// Refuses sections without a transaction where each statement may run on another server connection.
 pub(super) fn check_pooled(prepared: &Prepared) -> Result<()> {
     let bare = |step: &&ProgramStep| step.sections.iter().any(|section| !section.transaction);
-    let mut error =
-        Error::failed("a section without a transaction cannot run through a pooler in transaction mode");
+    let mut error = Error::failed("a section without a transaction cannot run through a pooler in transaction mode");
     let found: Vec<&ProgramStep> = prepared.program.steps.iter().filter(bare).collect();
     if found.is_empty() {
         return Ok(());

@@ -152,14 +152,17 @@ impl Session {
 
     fn read_only(&mut self, database: &str) -> Error {
         const SETTING: &str = "default_transaction_read_only";
-        let sql = format!("SELECT s.source FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) '{SETTING}'");
+        let sql =
+            format!("SELECT s.source FROM pg_catalog.pg_settings s WHERE s.name OPERATOR(pg_catalog.=) '{SETTING}'");
         let rows = self.run(&sql, "cannot ask where it is set").unwrap_or_default();
         let (role, database) = (&self.role, identifier(database));
+        // Whoever puts it back may be under it as well.
+        let first = format!("SET {SETTING} = off;");
         let hint = match rows.first().and_then(|row| row.get(0)).unwrap_or_default() {
-            "user" => format!("ALTER ROLE {role} RESET {SETTING};"),
-            "database" => format!("ALTER DATABASE {database} RESET {SETTING};"),
-            "database user" => format!("ALTER ROLE {role} IN DATABASE {database} RESET {SETTING};"),
-            "global" => format!("ALTER ROLE ALL RESET {SETTING};"),
+            "user" => format!("{first} ALTER ROLE {role} RESET {SETTING};"),
+            "database" => format!("{first} ALTER DATABASE {database} RESET {SETTING};"),
+            "database user" => format!("{first} ALTER ROLE {role} IN DATABASE {database} RESET {SETTING};"),
+            "global" => format!("{first} ALTER ROLE ALL RESET {SETTING};"),
             "configuration file" => format!("ALTER SYSTEM RESET {SETTING}; SELECT pg_reload_conf();"),
             "client" => format!("take `{SETTING}` out of `options` in the URL, or out of PGOPTIONS"),
             _ => "work as a role that may write".to_owned(),

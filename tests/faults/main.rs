@@ -14,6 +14,7 @@ mod proxy;
 mod races;
 mod refusals;
 mod signals;
+mod standby;
 
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};

@@ -88,7 +88,9 @@ fn every_command_leaves_nothing() {
     let case = Case::with("transaction", "default_pool_size = 4", "");
     case.chain(3);
     let before = everywhere(&case);
-    for command in ["status", "upgrade 002", "stamp 001", "stamp 002", "current", "redo", "downgrade base", "ensure-version"] {
+    for command in
+        ["status", "upgrade 002", "stamp 001", "stamp 002", "current", "redo", "downgrade base", "ensure-version"]
+    {
         let _ = case.run(command).succeeded();
         assert_eq!(changed(&before, &everywhere(&case)), [""; 0], "{command}");
     }
@@ -98,7 +100,8 @@ fn every_command_leaves_nothing() {
 fn the_limits_hold_behind_the_pooler() {
     for mode in ["transaction", "session"] {
         let case = Case::with(mode, "default_pool_size = 10", "lock_timeout = 1234ms\nstatement_timeout = 5min\n");
-        let seen = "CREATE TABLE seen AS SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')
+        let seen =
+            "CREATE TABLE seen AS SELECT current_setting('lock_timeout') || ' ' || current_setting('statement_timeout')
              || ' ' || current_setting('synchronous_commit') || ' ' || current_setting('client_encoding') AS text;";
         case.effect("001", "", "SET lock_timeout = 0;").effect("002", "001", seen);
         let _ = case.run("upgrade head").succeeded();

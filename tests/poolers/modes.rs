@@ -20,7 +20,9 @@ fn each_mode_is_told_from_the_other() {
     transaction.chain(1);
     assert_eq!(
         told(&transaction).as_deref(),
-        Some("through a pooler in transaction mode: settings hold for a transaction, and a second connection keeps the lock")
+        Some(
+            "through a pooler in transaction mode: settings hold for a transaction, and a second connection keeps the lock"
+        )
     );
     let session = Case::new("session");
     session.chain(1);
@@ -45,7 +47,8 @@ fn transactions_among_many_other_clients() {
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         for _ in 0..6 {
-            let mut client = postgres::Client::connect(&case.bouncer.url(&case.database.name), postgres::NoTls).unwrap();
+            let mut client =
+                postgres::Client::connect(&case.bouncer.url(&case.database.name), postgres::NoTls).unwrap();
             let stop = &stop;
             scope.spawn(move || {
                 while !stop.load(std::sync::atomic::Ordering::Relaxed) {
@@ -66,7 +69,9 @@ fn transactions_among_many_other_clients() {
 fn a_pooler_that_knows_no_transactions() {
     let case = Case::new("statement");
     case.chain(1);
-    assert_data_eq!(case.run("upgrade head").transcript(), str![[r#"
+    assert_data_eq!(
+        case.run("upgrade head").transcript(),
+        str![[r#"
 exit code: 1
 ----- stderr
 error[08P01]: the pooler before the server is in statement mode, in which there are no transactions
@@ -75,10 +80,13 @@ note: on postgresql://postgres@/[DATABASE]?host=[BOUNCER]&port=6432
 note: nothing was changed
 hint: give the server's own address, past the pooler
 
-"#]]);
+"#]]
+    );
     assert_eq!(case.state(), (String::new(), String::new()));
     // Reading needs none.
-    assert_data_eq!(case.run("status").transcript(), str![[r#"
+    assert_data_eq!(
+        case.run("status").transcript(),
+        str![[r#"
 exit code: 0
 ----- stdout
 database  postgresql://postgres@/[DATABASE]?host=[BOUNCER]&port=6432
@@ -90,14 +98,17 @@ pending   1
 ----- stderr
 hint: aludel upgrade head
 
-"#]]);
+"#]]
+    );
 }
 
 #[test]
 fn a_section_without_a_transaction() {
     let case = Case::new("transaction");
     case.chain(1).file("002", "001", BARE);
-    assert_data_eq!(case.run("upgrade head").transcript(), str![[r#"
+    assert_data_eq!(
+        case.run("upgrade head").transcript(),
+        str![[r#"
 exit code: 1
 ----- stderr
 error: a section without a transaction cannot run through a pooler in transaction mode
@@ -106,7 +117,8 @@ note: there, nothing keeps another run away between its statements, and settings
 note: nothing was run
 hint: give the server's own address, past the pooler: `--url postgresql://...`
 
-"#]]);
+"#]]
+    );
     assert_eq!(case.state(), (String::new(), String::new()));
     let _ = case.run_directly("upgrade head").succeeded();
     assert_eq!(case.state(), ("002".to_owned(), "001".to_owned()));
@@ -126,7 +138,13 @@ fn a_pool_of_one_connection() {
         let ran = case.run("upgrade head");
         assert_eq!(ran.code, 1, "{}", ran.transcript());
         assert!(ran.stderr.contains("gave no second server connection within [TIME]"), "{}", ran.stderr);
-        assert!(ran.stderr.contains("nothing was changed\nhint: give the server's own address, past the pooler, or let it open more"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains(
+                "nothing was changed\nhint: give the server's own address, past the pooler, or let it open more"
+            ),
+            "{}",
+            ran.stderr
+        );
         assert_eq!(case.state(), (String::new(), String::new()));
     }
 }
@@ -137,13 +155,16 @@ fn start_up_options_that_the_pooler_does_not_know() {
     case.chain(1);
     let mut command = case.command("upgrade head");
     command.env("PGOPTIONS", "-c work_mem=8MB");
-    assert_data_eq!(case.tidy(case.project.run(command)).transcript(), str![[r#"
+    assert_data_eq!(
+        case.tidy(case.project.run(command)).transcript(),
+        str![[r#"
 exit code: 1
 ----- stderr
 error[08P01]: cannot connect to `[BOUNCER]/.s.PGSQL.6432`: unsupported startup parameter: options
 hint: take it out of the URL or of PGOPTIONS, or let the pooler pass over it (`ignore_startup_parameters`)
 
-"#]]);
+"#]]
+    );
 }
 
 /// A waiter behind the pooler must not hold what CREATE INDEX CONCURRENTLY waits for.
@@ -157,8 +178,9 @@ fn a_concurrent_index_of_another_run_is_not_held_up() {
     writer.batch_execute("BEGIN; INSERT INTO effects VALUES ('writer')").unwrap();
     let direct = case.start(&format!("--url {} upgrade head", case.database.url()));
     eventually("the index", || {
-        case.ask("SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%CONCURRENTLY one%' AND wait_event_type = 'Lock'")
-            == "1"
+        case.ask(
+            "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%CONCURRENTLY one%' AND wait_event_type = 'Lock'",
+        ) == "1"
     });
     let waiting = case.start("upgrade 001");
     let blocked = "SELECT count(*) FROM pg_stat_activity i, unnest(pg_blocking_pids(i.pid)) b(pid)

@@ -18,9 +18,8 @@ fn race(mode: &str, pool: usize, mixed: bool) {
     case.effect("005", "004", "");
     for round in 0..rounds() {
         let direct = format!("--url {} upgrade head", case.database.url());
-        let runs: Vec<_> = (0..20)
-            .map(|number| case.start(if mixed && number % 2 == 1 { &direct } else { "upgrade head" }))
-            .collect();
+        let runs: Vec<_> =
+            (0..20).map(|number| case.start(if mixed && number % 2 == 1 { &direct } else { "upgrade head" })).collect();
         let mut upgraded = 0;
         for run in runs {
             let ran = run.end().succeeded();
@@ -65,7 +64,11 @@ fn up_and_down_at_once() {
         for run in runs {
             let ran = run.end();
             // What an order one after the other refuses, this one does.
-            assert!(ran.code == 0 || ran.stderr.contains("is not applied") || ran.stderr.contains("is below"), "{}", ran.transcript());
+            assert!(
+                ran.code == 0 || ran.stderr.contains("is not applied") || ran.stderr.contains("is below"),
+                "{}",
+                ran.transcript()
+            );
         }
         let (row, effects) = case.state();
         let all = ["001", "002", "003", "004"];
