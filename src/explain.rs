@@ -1,8 +1,10 @@
 //! The sentences for what the model found wrong: its errors are data, and here alone they become words, places and hints.
 
 use crate::error::Error;
+use crate::model::bookkeeping::Action;
 use crate::model::graph::{Edge, Graph, GraphError, Node};
 use crate::model::header::Key;
+use crate::model::journal::{Begun, Progress, State, Stuck};
 use crate::model::plan::{Direction, PlanError};
 use crate::model::range::RangeSyntaxError;
 use crate::model::revision::Name;
@@ -417,5 +419,93 @@ fn marker(problem: &MarkerProblem) -> Error {
             }
         }
         MarkerProblem::Twice => Error::failed("`transaction` is said twice"),
+    }
+}
+
+/// What stopped partway, as a user names it: `the upgrade of 003`.
+fn partway(progress: &Progress) -> String {
+    format!("the {} of {}", progress.action.verb(), progress.revision)
+}
+
+/// Why a revision that stopped partway cannot go on by itself, and what the user can say.
+#[must_use]
+pub fn stuck(stuck: &Stuck, progress: &Progress, total: usize, path: &str) -> Error {
+    let what = partway(progress);
+    let at = progress.statement;
+    let stopped = format!("{what} stopped {progress} on {} ({path})", progress.since);
+    let resume = |done: usize| match done {
+        0 => "add `--resume-after 0` to begin with its first statement".to_owned(),
+        _ => format!("add `--resume-after {done}` to take the file's first {} as done", counted(done, "statement")),
+    };
+    let restore = match progress.remembered() {
+        1 => "put statement 1 back as it was".to_owned(),
+        last => format!("put statements 1 to {last} back as they were"),
+    };
+    match stuck {
+        Stuck::Changed => {
+            Error::failed(format!("{what} cannot go on: the statements that ran are no longer in its file"))
+                .note(stopped)
+                .hint(format!("{restore}: what comes behind may be edited"))
+                .hint(format!("or, where the file is right, {}", resume(progress.done())))
+        }
+        Stuck::Unknown => Error::failed(format!(
+            "{what} cannot go on by itself: nothing tells whether statement {at} was carried out"
+        ))
+        .note(stopped)
+        .hint("look at what it has done; add `--retry-statement` to run it again")
+        .hint(format!("or, where all of it is done, {}", resume(at))),
+        Stuck::Beyond(_) => Error::usage(format!("{} has only {}", progress.revision, counted(total, "statement"))),
+        Stuck::Inside(first, last) => {
+            Error::failed(format!("statements {first} to {last} of {} are one transaction", progress.revision))
+                .note(format!("it has run as a whole, or not at all ({path})"))
+                .hint(resume(first - 1))
+                .hint(resume(*last))
+        }
+        Stuck::NothingRunning => {
+            Error::usage(format!("there is no statement to run again: {what} stopped {progress}, which is done"))
+                .hint("leave `--retry-statement` out: it goes on with the next one")
+        }
+    }
+}
+
+/// Why a plan is refused that touches `other` while a revision beside it stopped partway.
+#[must_use]
+pub fn stands_on_unfinished(progress: &Progress, other: &str) -> Error {
+    let (what, id) = (partway(progress), &progress.revision);
+    let (touched, target) = match progress.action {
+        Action::Downgrade => (format!("{other} stands on it"), "aludel downgrade"),
+        _ => (format!("{id} stands on {other}"), "aludel upgrade"),
+    };
+    Error::failed(format!("{what} stopped partway, {progress}, and {touched}"))
+        .hint(format!("finish it first: {target}"))
+        .hint("or, where you have finished or undone it by hand, say where the database is: aludel stamp REVISION")
+}
+
+/// What a user hears of a revision that stopped partway and is not part of the plan.
+#[must_use]
+pub fn unfinished(progress: &Progress) -> String {
+    format!("{} stopped partway, {progress}, on {}", partway(progress), progress.since)
+}
+
+/// What a user hears of a revision that goes on.
+#[must_use]
+pub fn goes_on(progress: &Progress, begun: &Begun, total: usize, edited: bool) -> String {
+    let edited = if edited { ", its file edited since" } else { "" };
+    let next = match (begun.done + 1, progress.state) {
+        (next, _) if next > total => "all its statements are done".to_owned(),
+        (next, State::Running) if begun.unsettled => format!("it looks what became of statement {next} of {total}"),
+        (next, _) => format!("it goes on with statement {next} of {total}"),
+    };
+    format!("{} stopped {progress}{edited}: {next}", partway(progress))
+}
+
+/// Why `--resume-after` and `--retry-statement` are refused.
+#[must_use]
+pub fn nothing_to_resume(revisions: usize) -> Error {
+    match revisions {
+        0 => Error::usage("no revision of this run stopped partway: there is nothing to resume")
+            .hint("run it without `--resume-after` and `--retry-statement`; `aludel status` shows what stopped"),
+        _ => Error::usage("several revisions of this run stopped partway: which one is meant?")
+            .hint("give a target that holds only one of them"),
     }
 }

@@ -8,8 +8,10 @@ use std::io::Read;
 use crate::database::execute::Bodies;
 use crate::error::Result;
 use crate::model::bookkeeping::{Action, Expected, Scope, spoken};
+use crate::model::journal::{self, Mark, State, Text};
 use crate::model::program::{Operation, Program, ProgramStep};
-use crate::model::sql::body::{Batch, BatchKind, Body};
+use crate::model::sql::body::{Batch, BatchKind, Sections};
+use crate::model::sql::outside::{self, Company, Trace};
 use crate::model::sql::psql;
 use crate::ui::Ui;
 
@@ -60,14 +62,22 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
         program.tables.lock_of_a_script()
     ));
     ui.raw(&preamble(program, first));
-    let mut reader = None;
+    let mut paper = Paper { program, bodies, ui, open: None, statement: 0, text: Text::default() };
     for operation in &program.operations {
         let step = |index: usize| &program.steps[index];
         match operation {
-            Operation::Announce(index) => ui.raw(&announcement(step(*index))),
-            Operation::Body { step, section } | Operation::Bare { step, section } => {
-                sections(*step, *section, bodies, &mut reader, ui)?;
+            Operation::Announce(index) => {
+                (paper.statement, paper.text) = (0, Text::default());
+                ui.raw(&announcement(step(*index)));
             }
+            Operation::Body { step, section } => paper.body(*step, *section)?,
+            Operation::Bare { step, section } => paper.bare(*step, *section)?,
+            Operation::Mark { step, .. } => {
+                ui.raw(&format!("-- The journal: so far {} has come.\n", program.steps[*step].record.revision));
+                ui.raw(&format!("{}\n", program.mark(*step, &paper.mark(State::Done))));
+            }
+            // A database that stopped partway is no matter for paper: each step is printed from its beginning.
+            Operation::Passed { .. } => {}
             Operation::Guard(index, scope) => {
                 ui.raw(&format!("{}{}\n", before_guard(step(*index), *scope), program.sql(operation)));
             }
@@ -93,11 +103,12 @@ fn preamble(program: &Program, first: &ProgramStep) -> String {
         Expected::Rows(rows) if !rows.is_empty() => format!(
             "-- A database at {} has the version table: one without it is the wrong one.\n\
              BEGIN;\n{}\n\
-             SET LOCAL client_min_messages = warning;\n{}\
+             SET LOCAL client_min_messages = warning;\n{}\n{}\
              COMMIT;\n\n",
             spoken(rows),
             tables.lock(),
-            tables.create_history()
+            tables.create_history(),
+            tables.create_progress()
         ),
         _ => format!(
             "-- Where the database stands, and what has been run in it.\n\
@@ -143,55 +154,130 @@ fn before_record(step: &ProgramStep) -> String {
     }
 }
 
-type Open<'a> = (usize, Body<Box<dyn Read + 'a>>, Option<Batch>);
-
-/// Prints a section's text as it stands in the file, as far as psql reads it as the server does.
-fn sections<'a>(
-    step: usize,
-    section: usize,
+/// Prints the statements of files, and keeps count of them for the journal.
+struct Paper<'a> {
+    program: &'a Program,
     bodies: &'a dyn Bodies,
-    open: &mut Option<Open<'a>>,
-    ui: &Ui,
-) -> Result<()> {
-    if open.as_ref().is_none_or(|(of, ..)| *of != step) {
-        *open = Some((step, bodies.open(step)?, None));
+    ui: &'a Ui,
+    open: Option<(usize, Sections<Box<dyn Read + 'a>>)>,
+    /// So many statements of the step were printed.
+    statement: usize,
+    /// Their text.
+    text: Text,
+}
+
+impl Paper<'_> {
+    /// Prints a section's text as it stands in the file, as far as psql reads it as the server does.
+    fn body(&mut self, step: usize, section: usize) -> Result<()> {
+        let mut data_end = DATA_END;
+        while let Some(batch) = self.next_batch(step, section)? {
+            match batch.kind {
+                BatchKind::Statements | BatchKind::CopyFromStdin { .. } => {
+                    data_end = DATA_END;
+                    batch.statements.iter().for_each(|range| self.note(step, &batch.text[range.clone()]));
+                    print(&batch, self.ui);
+                }
+                BatchKind::CopyData { last } => self.data(step, &batch, last, &mut data_end),
+            }
+        }
+        self.ui.raw("\n");
+        Ok(())
     }
-    let Some((_, reader, kept)) = open else { return Ok(()) };
-    let mut data_end = DATA_END;
-    loop {
-        let batch = match kept.take() {
-            Some(batch) => batch,
-            None => match reader.next_batch().map_err(|error| bodies.explain(&error))? {
-                Some(batch) => batch,
-                None => break,
-            },
+
+    /// Prints a section's statements one by one, each with its mark in the journal.
+    fn bare(&mut self, step: usize, section: usize) -> Result<()> {
+        let mut data_end = DATA_END;
+        while let Some(batch) = self.next_batch(step, section)? {
+            match batch.kind {
+                BatchKind::Statements => {
+                    let mut from = 0;
+                    for range in &batch.statements {
+                        self.statement(step, &batch.text[from..range.start], &batch.text[range.clone()]);
+                        from = range.end;
+                    }
+                }
+                BatchKind::CopyFromStdin { .. } => {
+                    data_end = DATA_END;
+                    batch.statements.iter().for_each(|range| self.note(step, &batch.text[range.clone()]));
+                    self.begin_with_mark();
+                    print(&batch, self.ui);
+                }
+                BatchKind::CopyData { last } => {
+                    self.data(step, &batch, last, &mut data_end);
+                    if last {
+                        self.commit_with_mark(step);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Prints a statement that stands behind `gap`.
+    fn statement(&mut self, step: usize, gap: &str, statement: &str) {
+        self.note(step, statement);
+        if !gap.trim_ascii().is_empty() {
+            self.ui.raw(&format!("{}\n", psql::without_variables(gap.trim_ascii())));
+        }
+        let end = if statement.ends_with(';') { "\n" } else { "\n;\n" };
+        let text = format!("{}{end}", psql::without_variables(statement));
+        if outside::company(statement) == Company::Can {
+            self.begin_with_mark();
+            self.ui.raw(&text);
+            self.commit_with_mark(step);
+            return;
+        }
+        self.ui.raw(&format!(
+            "-- Statement {} may have to be outside a transaction: the journal says that it runs, then that it is done.\n",
+            self.statement
+        ));
+        self.ui.raw(&format!("{}\n{text}\n", self.program.mark_alone(step, &self.mark(State::Running))));
+        if let Trace::Built { index, table } = outside::trace(statement) {
+            self.ui.raw(&format!("{}\n", journal::check_index(&index, &table)));
+        }
+        self.ui.raw(&format!("{}\n", self.program.mark_alone(step, &self.mark(State::Done))));
+    }
+
+    fn begin_with_mark(&self) {
+        self.ui.raw(&format!("-- Statement {}, with its mark in the journal.\nBEGIN;\n", self.statement));
+    }
+
+    fn commit_with_mark(&self, step: usize) {
+        self.ui.raw(&format!("{}COMMIT;\n\n", self.program.mark(step, &self.mark(State::Done))));
+    }
+
+    fn data(&mut self, step: usize, batch: &Batch, last: bool, data_end: &mut &str) {
+        if self.program.steps[step].is_in_parts() {
+            self.text.add_data(&batch.text);
+        }
+        self.ui.raw(&batch.text);
+        if batch.text.ends_with("\r\n") {
+            *data_end = "\\.\r\n";
+        }
+        if last {
+            self.ui.raw(data_end);
+        }
+    }
+
+    fn note(&mut self, step: usize, statement: &str) {
+        self.statement += 1;
+        if self.program.steps[step].is_in_parts() {
+            self.text.add(statement);
+        }
+    }
+
+    fn mark(&self, state: State) -> Mark {
+        Mark { statement: self.statement, state, statements: self.text.checksum(), left_over: None }
+    }
+
+    /// The next batch of the section.
+    fn next_batch(&mut self, step: usize, section: usize) -> Result<Option<Batch>> {
+        let (_, sections) = match &mut self.open {
+            Some(open) if open.0 == step => open,
+            open => open.insert((step, Sections::new(self.bodies.open(step)?))),
         };
-        if batch.section.ordinal < section {
-            continue;
-        }
-        if batch.section.ordinal > section {
-            *kept = Some(batch);
-            break;
-        }
-        match batch.kind {
-            BatchKind::Statements => print(&batch, ui),
-            BatchKind::CopyFromStdin { .. } => {
-                data_end = DATA_END;
-                print(&batch, ui);
-            }
-            BatchKind::CopyData { last } => {
-                ui.raw(&batch.text);
-                if batch.text.ends_with("\r\n") {
-                    data_end = "\\.\r\n";
-                }
-                if last {
-                    ui.raw(data_end);
-                }
-            }
-        }
+        sections.next_of(section).map_err(|error| self.bodies.explain(&error))
     }
-    ui.raw("\n");
-    Ok(())
 }
 
 fn print(batch: &Batch, ui: &Ui) {

@@ -7,12 +7,13 @@ use std::io::{Cursor, Read};
 use std::time::Duration;
 
 use super::Context;
+use super::resume::Resumption;
 use super::workspace::{Workspace, tables};
 use crate::database::execute::Bodies;
 use crate::database::session::Standing;
 use crate::error::{Error, Result};
 use crate::explain;
-use crate::model::bookkeeping::{Action, Author, Expected, Record};
+use crate::model::bookkeeping::{Action, Author, Clears, Expected, Record};
 use crate::model::graph::Node;
 use crate::model::plan::{self, Direction, Plan};
 use crate::model::program::{LowerError, Program, ProgramStep, SectionUse};
@@ -34,6 +35,8 @@ pub(super) struct Prepared<'a> {
     pub(super) bodies: Files<'a>,
     /// What the user should know before it runs.
     pub(super) warnings: Vec<String>,
+    /// What becomes of revisions that stopped partway.
+    pub(super) remarks: Vec<String>,
     /// How long it took, once it has run.
     pub(super) took: Cell<Duration>,
 }
@@ -109,6 +112,7 @@ pub(super) fn plan<'a>(
     context: &Context,
     plans: &[Plan],
     author: Author,
+    resumption: Resumption,
 ) -> Result<Prepared<'a>> {
     let nodes = plans.iter().flat_map(|plan| plan.nodes().map(|node| (node, kind(plan.direction()))));
     let mut files = Files { workspace, steps: nodes.collect(), variables: BTreeMap::new() };
@@ -132,6 +136,8 @@ pub(super) fn plan<'a>(
     if let Some(error) = Error::all(errors) {
         return Err(error.note("nothing was run"));
     }
+    let nodes: Vec<Node> = files.steps.iter().map(|(node, _)| *node).collect();
+    let remarks = resumption.apply(workspace, &files, &nodes, &mut steps)?;
     let scope = workspace.config.settings.transaction.value;
     let program = Program::lower(steps, scope, tables(&workspace.config), author).map_err(|error| {
         let LowerError::OutsideTransaction(step) = error;
@@ -142,7 +148,7 @@ pub(super) fn plan<'a>(
             ))
             .hint("run up to the revision before it first, or set `transaction = revision`")
     })?;
-    Ok(Prepared { program, bodies: files, warnings, took: Cell::default() })
+    Ok(Prepared { program, bodies: files, warnings, remarks, took: Cell::default() })
 }
 
 fn kind(direction: Direction) -> SectionKind {
@@ -187,7 +193,10 @@ fn lower(
     let section = |section: &crate::model::sql::check::SectionSummary| SectionUse {
         ordinal: section.section.ordinal,
         transaction: section.section.transaction == Transaction::Inside,
+        statements: section.statements,
     };
+    let sections: Vec<SectionUse> = summary.of_kind(kind(direction)).map(section).collect();
+    let in_parts = sections.iter().any(|section| !section.transaction);
     let settings = &workspace.files[node.index()].settings;
     // What the configuration says holds for the whole session; a header's word is for its revision alone.
     let limit = |own: Option<crate::model::timeout::Timeout>| own.map(|own| u64::from(own.milliseconds()));
@@ -204,11 +213,13 @@ fn lower(
             delete: workspace.ids(&stage.step.delete),
             insert: workspace.ids(&stage.step.insert),
             purge: false,
+            clears: if in_parts { Clears::Own } else { Clears::Nothing },
         },
-        sections: summary.of_kind(kind(direction)).map(section).collect(),
+        sections,
         lock_timeout: limit(settings.lock_timeout),
         statement_timeout: limit(settings.statement_timeout),
         savepoints: summary.savepoints != Savepoints::None,
+        begun: None,
     })
 }
 
@@ -218,6 +229,7 @@ pub(super) fn stamp<'a>(
     stamp: &plan::Stamp,
     expected: Expected,
     purge: bool,
+    clears: Clears,
     author: Author,
 ) -> Result<Prepared<'a>> {
     let rows = workspace.ids(&stamp.rows);
@@ -232,11 +244,13 @@ pub(super) fn stamp<'a>(
             delete: if purge { Vec::new() } else { stamp.delete.clone() },
             insert,
             purge,
+            clears,
         },
         sections: Vec::new(),
         lock_timeout: None,
         statement_timeout: None,
         savepoints: false,
+        begun: None,
     };
     let program = Program::lower(
         vec![step],
@@ -246,7 +260,7 @@ pub(super) fn stamp<'a>(
     )
     .map_err(|_| Error::failed("a stamp runs nothing, and something cannot run"))?;
     let bodies = Files { workspace, steps: Vec::new(), variables: BTreeMap::new() };
-    Ok(Prepared { program, bodies, warnings: Vec::new(), took: Cell::default() })
+    Ok(Prepared { program, bodies, warnings: Vec::new(), remarks: Vec::new(), took: Cell::default() })
 }
 
 /// Refuses ids that do not fit the version table's column before anything runs: Alembic's is `varchar(32)`.

@@ -15,6 +15,7 @@ mod lower;
 mod merge;
 mod plan;
 mod redo;
+mod resume;
 mod revision;
 mod run;
 mod show;

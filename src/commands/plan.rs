@@ -6,6 +6,7 @@ use super::Context;
 use super::run::{self, Request};
 use super::workspace::{Start, parse_route, parse_start};
 use crate::error::Result;
+use crate::model::journal::Wish;
 use crate::model::plan::Direction;
 use crate::model::range::Route;
 
@@ -57,6 +58,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         sql: false,
         from: planned.from.map(|start| start.0),
         lock_wait: None,
+        wish: Wish::Safe,
     };
     run::show_plan(context, request, planned.json)
 }

@@ -7,19 +7,22 @@ use serde::Serialize;
 
 use super::Context;
 use super::lower::{self, Prepared};
+use super::resume::Resumption;
 use super::workspace::{Database, Workspace, connect, limits, load_config, tables};
 use crate::config::Config;
-use crate::database::execute::{Bodies as _, Observer};
+use crate::database::execute::{Bodies as _, Observer, Settled};
 use crate::database::interrupt;
 use crate::database::lock::{Holder, Locked};
 use crate::database::pooler::Pooling;
 use crate::database::server_error::{ServerError, Severity};
 use crate::database::session::{Session, Standing};
 use crate::error::{Error, Result};
+use crate::explain;
 use crate::local::Running;
 use crate::model::applied::Applied;
-use crate::model::bookkeeping::{Action, Author, Expected};
+use crate::model::bookkeeping::{Action, Author, Clears, Expected};
 use crate::model::graph::Node;
+use crate::model::journal::Wish;
 use crate::model::plan::{self, Direction, Plan, PlanError, Purge, Stamp};
 use crate::model::program::ProgramStep;
 use crate::model::range::Route;
@@ -36,6 +39,7 @@ pub(super) struct Request {
     pub(super) sql: bool,
     pub(super) from: Option<Vec<Target>>,
     pub(super) lock_wait: Option<Duration>,
+    pub(super) wish: Wish,
 }
 
 /// A stamp, as asked for.
@@ -57,7 +61,7 @@ pub(super) fn move_along(context: &Context, request: Request) -> Result<()> {
     let applied = workspace.applied(&standing.rows)?;
     let plan = make_plan(&workspace, &applied, target, request.direction)?;
     warn_beside_branch(context, &workspace, &plan, target);
-    run.carry_out(&standing, &[plan])
+    run.carry_out(&standing, &[plan], request.wish)
 }
 
 pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -> Result<()> {
@@ -77,7 +81,7 @@ pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -
         plan => plan.map_err(|error| workspace.explain(&error))?,
     };
     let up = plan::back(&workspace.graph, &down);
-    run.carry_out(&standing, &[down, up])
+    run.carry_out(&standing, &[down, up], Wish::Safe)
 }
 
 pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
@@ -94,7 +98,8 @@ pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
         let rows = start.map_or_else(Vec::new, |start| workspace.ids(start.rows()));
         let stamp = plan::stamp(&workspace.graph, &rows, &targets, purge).map_err(explain)?;
         let expected = if request.purge { Expected::Anything } else { Expected::Rows(rows) };
-        let prepared = lower::stamp(&workspace, &stamp, expected, request.purge, author_of_a_script())?;
+        let prepared =
+            lower::stamp(&workspace, &stamp, expected, request.purge, Clears::Nothing, author_of_a_script())?;
         let heading = format!("stamp {}", spoken(&workspace.ids(&stamp.rows)));
         return offline::write(&prepared.program, &prepared.bodies, &heading, context.ui);
     }
@@ -104,7 +109,7 @@ pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
     let database = connect(&workspace.config, context)?;
     let (mut run, standing) = Run::begin(context, &workspace, database, request.lock_wait)?;
     let stamp = plan::stamp(&workspace.graph, &standing.rows, &targets, purge).map_err(explain)?;
-    if stamp.delete.is_empty() && stamp.insert.is_empty() && standing.version_table {
+    if stamp.delete.is_empty() && stamp.insert.is_empty() && standing.version_table && standing.progress.is_empty() {
         context.ui.status(format_args!("nothing to do: the database is stamped {} already", spoken(&standing.rows)));
         return Ok(());
     }
@@ -113,16 +118,21 @@ pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
 
 pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Result<()> {
     let workspace = Workspace::open_to_run(context)?;
-    let applied = match start_of(&workspace, &request.from, request.route.from.as_ref())? {
-        Some(start) => start,
-        None => workspace.applied(&workspace.standing(context)?.rows)?,
+    let (applied, progress) = match start_of(&workspace, &request.from, request.route.from.as_ref())? {
+        Some(start) => (start, Vec::new()),
+        None => {
+            let standing = workspace.standing(context)?;
+            (workspace.applied(&standing.rows)?, standing.progress)
+        }
     };
     let target = &request.route.to;
     let plan = make_plan(&workspace, &applied, target, request.direction)?;
     warn_beside_branch(context, &workspace, &plan, target);
-    let prepared = lower::plan(&workspace, context, std::slice::from_ref(&plan), author_of_a_script())?;
+    let resumption = Resumption { progress: &progress, wish: request.wish };
+    let prepared = lower::plan(&workspace, context, std::slice::from_ref(&plan), author_of_a_script(), resumption)?;
     let ui = context.ui;
     prepared.warnings.iter().for_each(|warning| ui.warning(warning));
+    prepared.remarks.iter().for_each(|remark| ui.status(remark));
     let rows_before = workspace.ids(plan.rows_before());
     let rows_after = workspace.ids(plan.rows_after());
     if json {
@@ -131,8 +141,7 @@ pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Resu
         return Ok(());
     }
     for (index, (node, step)) in plan.nodes().zip(&prepared.program.steps).enumerate() {
-        let bare = step.sections.iter().any(|section| !section.transaction);
-        let bare = if bare { " (not in one transaction)" } else { "" };
+        let bare = if step.is_in_parts() { " (not in one transaction)" } else { "" };
         ui.line(format_args!("{}{bare}", arrow(&workspace, node, request.direction)));
         if ui.is_verbose() {
             effects(&prepared, index)?.iter().for_each(|effect| ui.line(format_args!("    {effect}")));
@@ -209,7 +218,7 @@ impl<'a> StepView<'a> {
             message: &revision.message,
             file: workspace.path(node).into_owned(),
             checksum: step.record.checksum.as_deref(),
-            one_transaction: step.sections.iter().all(|section| section.transaction),
+            one_transaction: !step.is_in_parts(),
             delete_rows: &step.record.delete,
             insert_rows: &step.record.insert,
         }
@@ -235,7 +244,7 @@ fn write_sql(context: &Context, workspace: &Workspace, request: &Request) -> Res
         spoken(&workspace.ids(plan.rows_before())),
         spoken(&workspace.ids(plan.rows_after()))
     );
-    let prepared = lower::plan(workspace, context, &[plan], author_of_a_script())?;
+    let prepared = lower::plan(workspace, context, &[plan], author_of_a_script(), Resumption::default())?;
     prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
     offline::write(&prepared.program, &prepared.bodies, &heading, context.ui)
 }
@@ -298,7 +307,7 @@ pub(super) fn ensure_version(context: &Context, sql: bool) -> Result<()> {
     }
     let Database { session, server: _server } = connect(&config, context)?;
     let (mut locked, standing) = lock(context, &config, session, None)?;
-    locked.create_tables(&standing)?;
+    locked.create_tables(&standing, false)?;
     if standing.version_table && standing.history_table {
         context.ui.status("nothing to do: the tables are there");
     } else {
@@ -343,19 +352,25 @@ impl<'a> Run<'a> {
     }
 
     /// Runs plans, one after the other, and says how it went.
-    fn carry_out(&mut self, standing: &Standing, plans: &[Plan]) -> Result<()> {
+    fn carry_out(&mut self, standing: &Standing, plans: &[Plan], wish: Wish) -> Result<()> {
         let ui = self.context.ui;
         let rows = plans.last().map_or_else(Vec::new, |plan| self.workspace.ids(plan.rows_after()));
-        if plans.iter().all(|plan| plan.steps().is_empty()) {
+        let resumption = Resumption { progress: &standing.progress, wish };
+        if plans.iter().all(|plan| plan.steps().is_empty()) && resumption.is_empty() {
             ui.status(format_args!("nothing to do: {}", at(&rows)));
             return Ok(());
         }
-        let prepared = lower::plan(self.workspace, self.context, plans, self.author())?;
+        let prepared = lower::plan(self.workspace, self.context, plans, self.author(), resumption)?;
         lower::check_widths(&prepared.program, standing)?;
         if self.locked.pooling() == Some(Pooling::Transaction) {
             lower::check_pooled(&prepared)?;
         }
         prepared.warnings.iter().for_each(|warning| ui.warning(warning));
+        prepared.remarks.iter().for_each(|remark| ui.status(remark));
+        if prepared.program.steps.is_empty() {
+            ui.status(format_args!("nothing to do: {}", at(&rows)));
+            return Ok(());
+        }
         self.execute(standing, &prepared)?;
         ui.done("done", format_args!("{}; {}", prepared.summary(), at(&rows)));
         Ok(())
@@ -363,17 +378,21 @@ impl<'a> Run<'a> {
 
     fn stamp(&mut self, standing: &Standing, stamp: &Stamp, purge: bool) -> Result<()> {
         let expected = Expected::Rows(standing.rows.clone());
-        let prepared = lower::stamp(self.workspace, stamp, expected, purge, self.author())?;
+        let clears = if standing.progress.is_empty() { Clears::Nothing } else { Clears::All };
+        let prepared = lower::stamp(self.workspace, stamp, expected, purge, clears, self.author())?;
         lower::check_widths(&prepared.program, standing)?;
-        self.locked.create_tables(standing)?;
+        self.locked.create_tables(standing, false)?;
         self.locked.execute(&prepared.program, &prepared.bodies, &mut Silent)?;
         let (before, after) = (spoken(&standing.rows), spoken(&self.workspace.ids(&stamp.rows)));
         self.context.ui.done("stamped", format_args!("{after} (it was {before}); nothing was run"));
+        for progress in &standing.progress {
+            self.context.ui.status(format_args!("{}: that is forgotten", explain::unfinished(progress)));
+        }
         Ok(())
     }
 
     fn execute(&mut self, standing: &Standing, prepared: &Prepared) -> Result<()> {
-        self.locked.create_tables(standing)?;
+        self.locked.create_tables(standing, prepared.program.has_journal())?;
         let ui = self.context.ui;
         ui.begin_progress(prepared.program.steps.len());
         let mut narrator = Narrator { ui, prepared, told: Duration::ZERO };
@@ -472,6 +491,16 @@ impl Observer for Narrator<'_> {
         ));
     }
 
+    fn settled(&mut self, step: usize, what: &Settled) {
+        let revision = &self.prepared.program.steps[step].record.revision;
+        self.ui.status(match what {
+            Settled::CarriedOut(statement) => format!("{revision}: statement {statement} was carried out before"),
+            Settled::LeftOver(index) => {
+                format!("{revision}: index {index} was left behind, not valid; dropping it first")
+            }
+        });
+    }
+
     fn recovering(&mut self, why: &str) {
         self.ui.warning(format_args!("{why}; connecting again to find out what was committed"));
     }
@@ -488,6 +517,7 @@ impl Observer for Silent {
     fn again(&mut self, _: usize, _: &str, _: &[String]) {}
     fn interrupted(&mut self, _: u8) {}
     fn recovering(&mut self, _: &str) {}
+    fn settled(&mut self, _: usize, _: &Settled) {}
 }
 
 /// `at 003, 004`, or that nothing is applied.

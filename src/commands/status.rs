@@ -7,8 +7,10 @@ use super::Context;
 use super::view::{RevisionView, View};
 use super::workspace::{Database, Workspace, connect};
 use crate::error::Result;
+use crate::explain;
 use crate::model::applied::Applied;
 use crate::model::graph::Node;
+use crate::model::journal::{Progress, State};
 use crate::model::plan;
 
 /// Show where the database stands: applied, pending, unknown rows, heads
@@ -29,6 +31,26 @@ struct Report<'a> {
     applied: Vec<&'a str>,
     pending: Vec<RevisionView<'a>>,
     heads: Vec<RevisionView<'a>>,
+    partial: Vec<PartialView<'a>>,
+}
+
+/// A revision that stopped partway.
+#[derive(Serialize)]
+struct PartialView<'a> {
+    revision: &'a str,
+    direction: &'static str,
+    /// The last one done, or, where not `done`, the one it stopped in.
+    statement: usize,
+    done: bool,
+    since: &'a str,
+}
+
+impl<'a> From<&'a Progress> for PartialView<'a> {
+    fn from(progress: &'a Progress) -> Self {
+        let Progress { revision, action, statement, state, since, .. } = progress;
+        let (direction, done) = (action.verb(), *state == State::Done);
+        Self { revision, direction, statement: *statement, done, since }
+    }
 }
 
 /// So many pending revisions fit a screen; `plan` and `--json` show them all.
@@ -60,6 +82,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
             applied: graph.nodes().filter(is_applied).map(|node| graph.revision(node).id.as_str()).collect(),
             pending: view.list(pending.iter().copied()),
             heads: view.list(graph.heads()),
+            partial: standing.progress.iter().map(PartialView::from).collect(),
         });
         return Ok(());
     }
@@ -96,6 +119,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     }
     if pending.len() > SHOWN {
         ui.line(format_args!("          and {} more", pending.len() - SHOWN));
+    }
+    for progress in &standing.progress {
+        ui.line(format_args!("partial   {}", explain::unfinished(progress)));
     }
     if !unknown.is_empty() {
         ui.hint("a row that no file defines comes from another branch or a newer version: get its file");

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
+use super::resume::Resume;
 use super::run::{self, Request};
 use super::workspace::{Start, parse_route, parse_start, parse_wait};
 use crate::error::Result;
@@ -40,12 +41,20 @@ pub struct Arguments {
     /// How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's `lock_wait`, or 5min]
     #[arg(long, value_name = "TIME", value_parser = parse_wait)]
     lock_wait: Option<Duration>,
+
+    #[command(flatten)]
+    resume: Resume,
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { target, sql, from, lock_wait } = arguments;
-    run::move_along(
-        context,
-        Request { direction: Direction::Upgrade, route: target, sql, from: from.map(|start| start.0), lock_wait },
-    )
+    let Arguments { target, sql, from, lock_wait, resume } = arguments;
+    let request = Request {
+        direction: Direction::Upgrade,
+        route: target,
+        sql,
+        from: from.map(|start| start.0),
+        lock_wait,
+        wish: resume.wish(),
+    };
+    run::move_along(context, request)
 }

@@ -201,6 +201,7 @@ pub(super) fn tables(config: &Config) -> Tables {
         schema: settings.version_table_schema.value.clone(),
         version: settings.version_table.value.clone(),
         history: settings.history_table.value.clone(),
+        progress: settings.progress_table.value.clone(),
     }
 }
 

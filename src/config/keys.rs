@@ -86,6 +86,8 @@ keys! {
         "the schema of the tool's tables";
     HISTORY_TABLE "history_table" Kind::Identifier, "aludel_history",
         "the table that says what ran, when, by whom and how it ended";
+    PROGRESS_TABLE "progress_table" Kind::Identifier, "aludel_progress",
+        "the table that says how far a revision in several parts has come", rare;
     EXPECT_DATABASE "expect_database" Kind::Identifier, "",
         "the name that the database must have, or every command that connects is refused", rare;
     EXPECT_SYSTEM_ID "expect_system_id" Kind::SystemIdentifier, "",

@@ -38,6 +38,8 @@ pub struct Settings {
     pub version_table_schema: Sourced<String>,
     /// The history table, without its schema.
     pub history_table: Sourced<String>,
+    /// The journal's table, without its schema.
+    pub progress_table: Sourced<String>,
     /// The name that the database must have.
     pub expect_database: Option<Sourced<String>>,
     /// The number that the database's cluster must have.
@@ -79,6 +81,7 @@ impl Settings {
             version_table: one(lookup, keys::VERSION_TABLE, values::identifier)?,
             version_table_schema: one(lookup, keys::VERSION_TABLE_SCHEMA, values::identifier)?,
             history_table: one(lookup, keys::HISTORY_TABLE, values::identifier)?,
+            progress_table: one(lookup, keys::PROGRESS_TABLE, values::identifier)?,
             expect_database: optional(lookup, keys::EXPECT_DATABASE, values::identifier)?,
             expect_system_id: optional(lookup, keys::EXPECT_SYSTEM_ID, values::system_identifier)?,
             transaction: one(lookup, keys::TRANSACTION, |text| {
@@ -95,14 +98,18 @@ impl Settings {
             )?,
             transaction_timeout: one(lookup, keys::TRANSACTION_TIMEOUT, values::duration)?,
         };
-        if settings.version_table.value == settings.history_table.value {
-            let written = [
-                (keys::HISTORY_TABLE, &settings.history_table.origin, "version_table"),
-                (keys::VERSION_TABLE, &settings.version_table.origin, "history_table"),
-            ];
-            let [first, second] = written;
-            let (key, origin, other) = if first.1.excerpt().is_some() { first } else { second };
-            return Err(refused(key, origin, ValueError::new(format!("is the same table as `{other}`"))));
+        let tables = [
+            (keys::VERSION_TABLE, "version_table", &settings.version_table),
+            (keys::HISTORY_TABLE, "history_table", &settings.history_table),
+            (keys::PROGRESS_TABLE, "progress_table", &settings.progress_table),
+        ];
+        for (at, later) in tables.iter().enumerate().rev() {
+            let Some(earlier) = tables[..at].iter().find(|earlier| earlier.2.value == later.2.value) else { continue };
+            // The one that is written somewhere can be changed there.
+            let written = later.2.origin.excerpt().is_some();
+            let (first, other) = if written { (later, earlier) } else { (earlier, later) };
+            let error = ValueError::new(format!("is the same table as `{}`", other.1));
+            return Err(refused(first.0, &first.2.origin, error));
         }
         Ok(settings)
     }

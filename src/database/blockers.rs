@@ -60,8 +60,8 @@ impl Session {
         ))
     }
 
-    /// Who keeps readers from the version table, or stands in line to; empty where that cannot be seen.
-    pub(super) fn holders_of_the_version_table(&mut self) -> Vec<Blocker> {
+    /// Who keeps readers from a table, or stands in line to; empty where that cannot be seen.
+    pub(super) fn holders(&mut self, table: &str) -> Vec<Blocker> {
         let sql = format!(
             "SELECT {ACTIVITY} FROM pg_catalog.pg_locks l \
              JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid \
@@ -69,9 +69,9 @@ impl Session {
              AND l.database OPERATOR(pg_catalog.=) (SELECT d.oid FROM pg_catalog.pg_database d \
              WHERE d.datname OPERATOR(pg_catalog.=) pg_catalog.current_database()) \
              AND l.mode OPERATOR(pg_catalog.=) 'AccessExclusiveLock' ORDER BY l.granted DESC, a.xact_start",
-            literal(&self.tables.version())
+            literal(table)
         );
-        self.run(&sql, "cannot ask who holds the version table").unwrap_or_default().iter().map(told).collect()
+        self.run(&sql, "cannot ask who holds the table").unwrap_or_default().iter().map(told).collect()
     }
 }
 

@@ -18,8 +18,9 @@ use super::pooler::{self, Keeper};
 use super::server_error::{Position, ServerError};
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
+use crate::model::journal::{Mark, Progress, State, Text};
 use crate::model::program::{Operation, Program};
-use crate::model::sql::body::{Batch, BatchKind, Body};
+use crate::model::sql::body::{Batch, BatchKind, Body, Sections};
 use crate::model::sql::problem::BodyError;
 use crate::source::Excerpt;
 
@@ -40,6 +41,17 @@ pub trait Observer {
     fn interrupted(&mut self, signal: u8);
     /// The connection was lost; it is being found out what became of what was on its way.
     fn recovering(&mut self, why: &str);
+    /// It was found out what became of the statement that a run before stopped in.
+    fn settled(&mut self, step: usize, what: &Settled);
+}
+
+/// What became of a statement that a run before stopped in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Settled {
+    /// The statement, from 1, was carried out.
+    CarriedOut(usize),
+    /// It left this index, which is not valid and is dropped.
+    LeftOver(String),
 }
 
 /// Where the statements of a program's steps come from.
@@ -73,11 +85,12 @@ impl Locked {
     /// What failed, where, and what was kept.
     pub fn execute(&mut self, program: &Program, bodies: &dyn Bodies, observer: &mut dyn Observer) -> Result<()> {
         let retry_for = self.session.limits.retry_for;
+        let mut program = std::borrow::Cow::Borrowed(program);
         let mut start = 0;
         let mut patience: Option<(usize, Instant)> = None;
         let mut pause = FIRST_PAUSE;
         loop {
-            let mut run = Run::new(self, program, bodies, observer, start);
+            let mut run = Run::new(self, &program, bodies, observer, start);
             let failure = match run.all() {
                 Ok(()) => return Ok(()),
                 Err(Stop::Other(error)) => return Err(run.abandoned(error)),
@@ -90,7 +103,7 @@ impl Locked {
             drop(run);
             if let Reason::Lost { lost, doubtful: 1.., .. } = &failure.reason {
                 observer.recovering(&lost.to_string());
-                return self.settle_loss(program, failure);
+                return self.settle_loss(&program, failure);
             }
             let mut failure = failure;
             let until = match patience {
@@ -108,12 +121,15 @@ impl Locked {
                     if let Err(error) = self.session.pause(super::lock::jittered(pause)) {
                         let Some(signal) = self.session.asked_to_stop() else { return Err(error) };
                         failure.reason = Reason::Interrupted { signal, place: None };
-                        return Err(self.tell(program, &failure, &[], &invalid_before));
+                        return Err(self.tell(&program, &failure, &[], &invalid_before));
                     }
                     pause = (pause * 3 / 2).min(LONGEST_PAUSE);
                     start = if program.is_one_transaction() { 0 } else { failure.step };
+                    if let Some(done) = failure.part {
+                        program = std::borrow::Cow::Owned(program.going_on(failure.step, done));
+                    }
                 }
-                _ => return Err(self.tell(program, &failure, &blockers, &invalid_before)),
+                _ => return Err(self.tell(&program, &failure, &blockers, &invalid_before)),
             }
         }
     }
@@ -146,13 +162,14 @@ impl Locked {
     }
 
     /// How many steps of the program's run the history holds, read on a new connection that has the lock.
-    fn count_anew(&mut self, program: &Program, until: Instant) -> Result<usize> {
+    /// Beside it the journal, where the program has one.
+    fn count_anew(&mut self, program: &Program, until: Instant) -> Result<(usize, Vec<Progress>)> {
         self.session.reconnect(until)?;
-        self.session.acquire(until.saturating_duration_since(Instant::now()), |_| ())?;
+        let standing = self.session.acquire(until.saturating_duration_since(Instant::now()), |_| ())?;
         if self.session.is_shared() {
             self.session.wait_for_writers(until)?;
         }
-        self.session.count_of_run(&program.tables, &program.author.run)
+        Ok((self.session.count_of_run(&program.tables, &program.author.run)?, standing.progress))
     }
 
     /// Finds out what became of COMMITs that were on their way when the connection was lost.
@@ -173,18 +190,20 @@ impl Locked {
             }
         };
         match count {
-            Ok(count) if count >= program.steps.len() => Ok(()),
-            Ok(count) => {
+            Ok((count, _)) if count >= program.steps.len() => Ok(()),
+            Ok((count, progress)) => {
                 let reason = match failure.reason {
-                    Reason::Lost { lost, bare, .. } => Reason::Lost { lost, doubtful: 0, bare },
+                    Reason::Lost { lost, place, .. } => Reason::Lost { lost, doubtful: 0, place },
                     reason => reason,
                 };
-                let failure = Failure {
-                    step: if program.is_one_transaction() { failure.step } else { count },
-                    finished: count,
-                    part: failure.part.filter(|_| failure.step == count),
-                    reason,
-                };
+                let step = if program.is_one_transaction() { failure.step } else { count };
+                let record = &program.steps[step].record;
+                let part = progress
+                    .iter()
+                    .find(|row| row.revision == record.revision && row.action == record.action)
+                    .map(Progress::done)
+                    .filter(|done| *done > 0);
+                let failure = Failure { step, finished: count, part, reason };
                 Err(failure.explain(program, &self.session, &Invalid::default()))
             }
             Err(why) => Err(failure
@@ -204,13 +223,13 @@ const CANCEL: Duration = Duration::from_secs(5);
 
 /// A text on its way to the server and what it holds, in order, to find a failing statement again.
 #[derive(Default)]
-struct Message {
+pub(super) struct Message {
     parts: Vec<Part>,
     bytes: usize,
     /// Steps that are done when this message is.
     finishes: Vec<usize>,
-    commits: bool,
-    step: usize,
+    pub(super) commits: bool,
+    pub(super) step: usize,
     answer: Answer,
 }
 
@@ -256,7 +275,7 @@ impl PartText {
 }
 
 /// Why a run stops early.
-enum Stop {
+pub(super) enum Stop {
     /// The server, or the connection to it.
     Failed(Box<Failure>),
     /// Something on this side: a file that changed.
@@ -271,17 +290,16 @@ impl From<Error> for Stop {
 
 struct OpenBody<'a> {
     step: usize,
-    reader: Body<Box<dyn Read + 'a>>,
-    next: Option<Batch>,
+    sections: Sections<Box<dyn Read + 'a>>,
 }
 
-struct Run<'a> {
-    locked: &'a mut Locked,
-    program: &'a Program,
+pub(super) struct Run<'a> {
+    pub(super) locked: &'a mut Locked,
+    pub(super) program: &'a Program,
     bodies: &'a dyn Bodies,
-    observer: &'a mut dyn Observer,
+    pub(super) observer: &'a mut dyn Observer,
     /// What is being put together.
-    message: Message,
+    pub(super) message: Message,
     /// What was sent and not yet answered, oldest first.
     flying: VecDeque<Message>,
     flying_bytes: usize,
@@ -291,11 +309,16 @@ struct Run<'a> {
     /// Steps that are done in a transaction that is still open, and what each took.
     uncommitted: Vec<(usize, Duration)>,
     /// The step of which an earlier part is committed already, and how many of its statements that were.
-    committed_part_of: Option<(usize, usize)>,
-    /// How many statements of the file are in the open transaction.
-    in_transaction: usize,
+    pub(super) committed_part_of: Option<(usize, usize)>,
+    /// How many statements of the running step were read, and their text where there is a journal of it.
+    pub(super) statement: usize,
+    pub(super) text: Text,
+    /// The text without its last statement.
+    pub(super) before: Text,
+    /// The script has chosen its own `lock_timeout`.
+    pub(super) own_lock_timeout: bool,
     /// Indexes that were invalid before the section that runs without a transaction.
-    invalid_before: Vec<String>,
+    pub(super) invalid_before: Vec<String>,
     /// When the step that runs now began, as far as can be seen from here.
     since: Instant,
     announced: Option<usize>,
@@ -307,7 +330,7 @@ struct Run<'a> {
     interrupted: Option<u8>,
 }
 
-type Ran = std::result::Result<(), Stop>;
+pub(super) type Ran = std::result::Result<(), Stop>;
 
 impl<'a> Run<'a> {
     /// A run of the program from step `start` on.
@@ -330,7 +353,10 @@ impl<'a> Run<'a> {
             finished: start,
             uncommitted: Vec::new(),
             committed_part_of: None,
-            in_transaction: 0,
+            statement: 0,
+            text: Text::default(),
+            before: Text::default(),
+            own_lock_timeout: false,
             invalid_before: Vec::new(),
             since: Instant::now(),
             announced: None,
@@ -360,6 +386,15 @@ impl<'a> Run<'a> {
                         self.settle_all()?;
                     }
                     self.message.step = *step;
+                    self.begin_step(*step);
+                }
+                Operation::Passed { step, section } => self.passed(*step, *section)?,
+                Operation::Mark { step, statement } => {
+                    if self.flying.iter().any(Message::is_part_of_a_body) {
+                        self.settle_all()?;
+                    }
+                    let (state, statements) = (State::Done, self.text.checksum());
+                    self.mark(*step, &Mark { statement: *statement, state, statements, left_over: None });
                 }
                 Operation::Body { step, section } => self.body(*step, *section)?,
                 Operation::Bare { step, section } => self.bare(*step, *section)?,
@@ -373,16 +408,16 @@ impl<'a> Run<'a> {
                 }
                 Operation::Commit => {
                     if self.locked.session.is_shared() {
-                        self.tools_own(pooler::SETTLE, 1, Where::Commit);
+                        self.own_sql(pooler::SETTLE, 1, Where::Commit);
                         self.put_back();
                     }
                     self.own(operation, Where::Commit);
                     self.message.commits = true;
-                    let records = matches!(program.operations.get(index.wrapping_sub(1)), Some(Operation::Record(_)));
+                    let marks = matches!(program.operations.get(index.wrapping_sub(1)), Some(Operation::Mark { .. }));
                     self.send()?;
-                    if !records {
+                    if marks {
                         self.settle_all()?;
-                        self.count_committed(self.message.step, self.in_transaction);
+                        self.committed_part_of = Some((self.message.step, self.statement));
                     }
                 }
                 Operation::Reset if self.locked.session.is_shared() => {
@@ -400,25 +435,19 @@ impl<'a> Run<'a> {
                     self.send()?;
                 }
                 Operation::Begin => {
-                    self.in_transaction = 0;
                     self.own(operation, Where::Begin);
                     if self.locked.session.is_shared() {
-                        self.tools_own(pooler::FIND_SETTINGS, 1, Where::Begin);
+                        self.own_sql(pooler::FIND_SETTINGS, 1, Where::Begin);
                         self.limits(Where::Begin);
                     }
                 }
-                Operation::Guard(guarded, scope) => {
+                Operation::Guard(_, scope) => {
                     self.own(operation, Where::Guard);
                     // Behind the lock on the version table: `Session::wait_for_writers` relies on that order.
                     if let Some(check) = self.locked.session.keeper.as_ref().map(Keeper::check) {
-                        self.tools_own(&check, 1, Where::Guard);
+                        self.own_sql(&check, 1, Where::Guard);
                     }
                     if scope.is_bare() {
-                        // A CREATE INDEX CONCURRENTLY that gives up leaves an invalid index, and blocks nobody while it waits.
-                        if program.steps[*guarded].lock_timeout.is_none() {
-                            let text = PartText::Own("SET lock_timeout = 0;".to_owned());
-                            self.push(Part { text, statements: 1, place: Where::Guard });
-                        }
                         self.send()?;
                         self.settle_all()?;
                     }
@@ -437,19 +466,15 @@ impl<'a> Run<'a> {
     /// The limits, for as long as the session can hold them.
     fn limits(&mut self, place: Where) {
         let text = self.locked.session.limits_sql();
-        self.tools_own(&text, 1, place);
+        self.own_sql(&text, 1, place);
     }
 
     /// What keeps a script's settings from the next client of a pooler. It undoes the limits as well.
     fn put_back(&mut self) {
-        self.tools_own(pooler::PUT_BACK, pooler::STATEMENTS_OF_PUT_BACK, Where::Reset);
+        self.own_sql(pooler::PUT_BACK, pooler::STATEMENTS_OF_PUT_BACK, Where::Reset);
     }
 
-    fn tools_own(&mut self, text: &str, statements: usize, place: Where) {
-        self.push(Part { text: PartText::Own(text.to_owned()), statements, place });
-    }
-
-    fn push(&mut self, part: Part) {
+    pub(super) fn push(&mut self, part: Part) {
         self.message.bytes += part.text.as_str().len();
         self.message.parts.push(part);
     }
@@ -467,11 +492,11 @@ impl<'a> Run<'a> {
                         }
                     }
                     let statements = batch.statements.len();
-                    self.in_transaction += statements;
+                    self.note(&batch);
                     self.push(Part { text: PartText::Batch(batch), statements, place: Where::Body });
                 }
                 BatchKind::CopyFromStdin { .. } => {
-                    self.in_transaction += 1;
+                    self.note(&batch);
                     self.copy_in(batch, step, Where::Body)?;
                 }
                 BatchKind::CopyData { .. } => {}
@@ -480,83 +505,13 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    /// Runs a section's statements one by one, each committing by itself.
-    fn bare(&mut self, step: usize, section: usize) -> Ran {
-        self.invalid_before = match self.locked.session.invalid_indexes() {
-            // Where a signal came meanwhile, it is the reason to stop, and `send` says so.
-            Err(_) if self.locked.session.asked_to_stop().is_some() => Vec::new(),
-            found => found?,
-        };
-        while let Some(batch) = self.next_batch(step, section)? {
-            if matches!(batch.kind, BatchKind::CopyFromStdin { .. }) {
-                self.hold_the_lock()?;
-                self.copy_in(batch, step, Where::Bare)?;
-                self.count_committed(step, 1);
-                continue;
-            }
-            let batch = Rc::new(batch);
-            for index in 0..batch.statements.len() {
-                self.hold_the_lock()?;
-                let text = PartText::Statement(Rc::clone(&batch), index);
-                self.push(Part { text, statements: 1, place: Where::Bare });
-                self.send()?;
-                self.settle_all()?;
-                self.count_committed(step, 1);
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes sure that this session still has the run's lock: outside a transaction nothing else keeps another run from
-    /// doing the same, and a script may have called `pg_advisory_unlock_all()`.
-    fn hold_the_lock(&mut self) -> Ran {
-        // Where a signal came meanwhile, it is the reason to stop, and `send` says so.
-        match self.locked.session.has_lock() {
-            Ok(true) => return Ok(()),
-            Err(_) if self.locked.session.asked_to_stop().is_some() => return Ok(()),
-            Err(error) => return Err(error.into()),
-            Ok(false) => {}
-        }
-        Err(Error::failed("this run no longer holds its lock: the script gave it away")
-            .hint("take `pg_advisory_unlock_all()` out of the script")
-            .into())
-    }
-
-    fn count_committed(&mut self, step: usize, statements: usize) {
-        let before = match self.committed_part_of {
-            Some((of, count)) if of == step => count,
-            _ => 0,
-        };
-        self.committed_part_of = Some((step, before + statements));
-    }
-
     /// The next batch of the section, reading on in the step's file; sections that are not wanted are passed over.
-    fn next_batch(&mut self, step: usize, section: usize) -> std::result::Result<Option<Batch>, Error> {
+    pub(super) fn next_batch(&mut self, step: usize, section: usize) -> std::result::Result<Option<Batch>, Error> {
         let body = match &mut self.body {
             Some(body) if body.step == step => body,
-            _ => {
-                let reader = self.bodies.open(step)?;
-                self.body.insert(OpenBody { step, reader, next: None })
-            }
+            body => body.insert(OpenBody { step, sections: Sections::new(self.bodies.open(step)?) }),
         };
-        loop {
-            let batch = match body.next.take() {
-                Some(batch) => batch,
-                None => match body.reader.next_batch() {
-                    Ok(Some(batch)) => batch,
-                    Ok(None) => return Ok(None),
-                    Err(error) => return Err(self.bodies.explain(&error)),
-                },
-            };
-            match batch.section.ordinal.cmp(&section) {
-                std::cmp::Ordering::Less => {}
-                std::cmp::Ordering::Equal => return Ok(Some(batch)),
-                std::cmp::Ordering::Greater => {
-                    body.next = Some(batch);
-                    return Ok(None);
-                }
-            }
-        }
+        body.sections.next_of(section).map_err(|error| self.bodies.explain(&error))
     }
 
     /// Reads the rest of the step's file and compares its checksum with the plan's: a file that was replaced after it was
@@ -565,9 +520,9 @@ impl<'a> Run<'a> {
         let Some(planned) = &self.program.steps[step].record.checksum else { return Ok(()) };
         let body = match self.body.take() {
             Some(body) if body.step == step => body,
-            _ => OpenBody { step, reader: self.bodies.open(step)?, next: None },
+            _ => OpenBody { step, sections: Sections::new(self.bodies.open(step)?) },
         };
-        let found = body.reader.finish().map_err(|error| self.bodies.explain(&error))?;
+        let found = body.sections.finish().map_err(|error| self.bodies.explain(&error))?;
         if found.to_string() == *planned {
             return Ok(());
         }
@@ -576,7 +531,7 @@ impl<'a> Run<'a> {
     }
 
     /// Runs a `COPY … FROM STDIN` with its data from the file.
-    fn copy_in(&mut self, batch: Batch, step: usize, place: Where) -> Ran {
+    pub(super) fn copy_in(&mut self, batch: Batch, step: usize, place: Where) -> Ran {
         if !self.message.parts.is_empty() {
             self.send()?;
         }
@@ -592,6 +547,9 @@ impl<'a> Run<'a> {
         }
         while let Some(data) = self.next_batch(step, section)? {
             let BatchKind::CopyData { last } = data.kind else { break };
+            if self.program.steps[step].is_in_parts() {
+                self.text.add_data(&data.text);
+            }
             // A piece is 256 KB at the most, far below what a message may hold.
             let _ = self.locked.session.connection.copy_data(data.text.as_bytes());
             while self.locked.session.connection.unsent() > WINDOW.1 as u64 {
@@ -609,7 +567,7 @@ impl<'a> Run<'a> {
     }
 
     /// Sends the message that was put together, after waiting for a place in the window; nothing once a signal came.
-    fn send(&mut self) -> Ran {
+    pub(super) fn send(&mut self) -> Ran {
         let step = self.message.step;
         // One that came during a question of the tool's own was not seen by `interrupt`.
         if let Some(signal) = self.interrupted.or_else(|| self.locked.session.asked_to_stop()) {
@@ -642,7 +600,7 @@ impl<'a> Run<'a> {
         if opens { self.settle_all() } else { Ok(()) }
     }
 
-    fn settle_all(&mut self) -> Ran {
+    pub(super) fn settle_all(&mut self) -> Ran {
         while !self.flying.is_empty() {
             self.settle_one()?;
         }
@@ -783,7 +741,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn failed(&self, step: usize, reason: Reason) -> Stop {
+    pub(super) fn failed(&self, step: usize, reason: Reason) -> Stop {
         Stop::Failed(Box::new(Failure {
             step,
             reason,
@@ -796,7 +754,7 @@ impl<'a> Run<'a> {
         let time = self.since.elapsed();
         let doubtful = self.flying.iter().map(|message| message.finishes.len().max(message.commits.into())).sum();
         let Some(Message { step, parts, answer, .. }) = self.flying.pop_front() else {
-            return self.failed(self.message.step, Reason::Lost { lost, doubtful, bare: false });
+            return self.failed(self.message.step, Reason::Lost { lost, doubtful, place: None });
         };
         let place = Place { parts, completed: answer.completed, data: None };
         match lost.fatal {
@@ -805,7 +763,7 @@ impl<'a> Run<'a> {
             Some(error) if error.routine.is_some() && !place.is_at_commit() => {
                 self.failed(step, Reason::Ended { error, place, time })
             }
-            _ => self.failed(step, Reason::Lost { lost, doubtful, bare: place.is_bare() }),
+            _ => self.failed(step, Reason::Lost { lost, doubtful, place: Some(place) }),
         }
     }
 
@@ -843,7 +801,7 @@ impl<'a> Run<'a> {
                     finished = message.finishes.iter().fold(finished, |last, step| last.max(step + 1))
                 }
                 Ok(_) => {}
-                Err(lost) => return Failure { reason: Reason::Lost { lost, doubtful, bare: false }, ..failure },
+                Err(lost) => return Failure { reason: Reason::Lost { lost, doubtful, place: None }, ..failure },
             }
         }
         if self.locked.session.connection.status() != TransactionStatus::Idle {
@@ -906,7 +864,7 @@ impl Part {
     /// What stands behind it in its message: a body may end without a semicolon, or in a comment.
     pub(super) fn separator(&self) -> &'static str {
         match self.place {
-            Where::Body => "\n;\n",
+            Where::Body | Where::Bare | Where::Together => "\n;\n",
             _ => "\n",
         }
     }

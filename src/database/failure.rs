@@ -11,8 +11,10 @@ use super::session::{Session, describe};
 use super::wire::event::Lost;
 use crate::error::{Error, Kind};
 use crate::model::bookkeeping::{self, Action, ESCAPED, MOVED, TAKEN};
+use crate::model::journal::INVALID_INDEX;
 use crate::model::program::Program;
 use crate::model::sql::body::{Batch, BatchKind};
+use crate::model::sql::outside::{self, Trace};
 use crate::source::Excerpt;
 use crate::ui::counted;
 
@@ -23,7 +25,11 @@ pub(super) enum Where {
     Begin,
     Guard,
     Body,
+    /// A statement alone.
     Bare,
+    /// A statement of a section without a transaction, in one with its mark.
+    Together,
+    Mark,
     Record,
     Commit,
 }
@@ -50,9 +56,8 @@ pub(super) enum Reason {
     Overtaken,
     /// The server ended the session in a statement of a revision that is not committed.
     Ended { error: Box<ServerError>, place: Place, time: Duration },
-    /// The connection is gone; so many steps were on their way with their COMMIT.
-    /// `bare` where a statement outside a transaction was running.
-    Lost { lost: Lost, doubtful: usize, bare: bool },
+    /// The connection is gone; so many steps were on their way with their COMMIT. `place` is what was running.
+    Lost { lost: Lost, doubtful: usize, place: Option<Place> },
 }
 
 /// A failed run.
@@ -61,7 +66,7 @@ pub(super) struct Failure {
     pub(super) reason: Reason,
     /// So many steps were committed before.
     pub(super) finished: usize,
-    /// An earlier part of the step itself is committed, with so many statements.
+    /// Earlier parts of the step itself are committed, so many statements in all.
     pub(super) part: Option<usize>,
 }
 
@@ -164,6 +169,17 @@ impl Place {
         None
     }
 
+    /// The statement of a file that was running; nothing where it was the tool's own.
+    fn statement(&self) -> Option<&str> {
+        let (part, index) = self.current()?;
+        let (batch, index) = match &part.text {
+            PartText::Batch(batch) => (batch, index),
+            PartText::Statement(batch, index) => (&**batch, *index),
+            PartText::Own(_) => return None,
+        };
+        batch.statements.get(index).map(|range| &batch.text[range.clone()])
+    }
+
     /// The line of the file for a line that the server counts in a DO block's body.
     fn inner_line(&self, context: &str) -> Option<String> {
         let (part, index) = self.current()?;
@@ -226,12 +242,42 @@ impl Failure {
     }
 
     /// Why the step may well succeed when it is tried again, if it may: it waited too long for a lock, or was the victim of a
-    /// deadlock or of a serialization failure, and nothing of it is committed.
+    /// deadlock or of a serialization failure, and nothing of the transaction is committed.
     pub(super) fn worth_another_try(&self) -> Option<&str> {
         let Reason::Server { error, place, .. } = &self.reason else { return None };
         let passing = matches!(error.code.as_str(), "55P03" | "40P01" | "40001");
-        let whole = self.part.is_none() && place.find(position(error)).0 != Where::Bare;
-        (passing && whole).then_some(error.message.as_str())
+        let rolled_back = place.find(position(error)).0 != Where::Bare;
+        (passing && rolled_back).then_some(error.message.as_str())
+    }
+
+    /// Whether the server refused the statement because it stood in a transaction: it, or a procedure that it calls, must not.
+    pub(super) fn is_refused_in_a_transaction(&self) -> bool {
+        let Reason::Server { error, place, .. } = &self.reason else { return false };
+        matches!(error.code.as_str(), "25001" | "2D000") && place.find(position(error)).0 == Where::Together
+    }
+
+    /// Whether the server has answered the statement with an error: then it knows what it did.
+    pub(super) fn is_an_answer(&self) -> bool {
+        matches!(self.reason, Reason::Server { .. } | Reason::Interrupted { place: Some(_), .. })
+    }
+
+    /// Whether nothing but the user can tell what became of the statement that failed alone.
+    fn leaves_a_question(&self, part: Where) -> bool {
+        part == Where::Bare
+            && self.statement().is_some_and(|text| {
+                outside::trace(text) == Trace::None && !(self.is_an_answer() && outside::fails_whole(text))
+            })
+    }
+
+    /// The statement of a file that was running.
+    fn statement(&self) -> Option<&str> {
+        match &self.reason {
+            Reason::Server { place, .. }
+            | Reason::Ended { place, .. }
+            | Reason::Interrupted { place: Some(place), .. }
+            | Reason::Lost { place: Some(place), .. } => place.statement(),
+            _ => None,
+        }
     }
 
     /// Whether something of the step may be committed though nothing of it is known to be: a procedure or a DO block outside a
@@ -244,18 +290,9 @@ impl Failure {
             | Reason::Interrupted { place: Some(place), .. }
                 if part == Where::Bare =>
             {
-                place.current().is_none_or(|(part, index)| {
-                    let (batch, index) = match &part.text {
-                        PartText::Batch(batch) => (batch, index),
-                        PartText::Statement(batch, index) => (&**batch, *index),
-                        PartText::Own(_) => return false,
-                    };
-                    let text = batch.statements.get(index).map_or("", |range| &batch.text[range.clone()]);
-                    let word = text.split(|c: char| !c.is_ascii_alphabetic()).next().unwrap_or_default();
-                    word.eq_ignore_ascii_case("do") || word.eq_ignore_ascii_case("call")
-                })
+                place.statement().is_none_or(|text| !outside::fails_whole(text) && outside::trace(text) == Trace::None)
             }
-            Reason::Lost { bare, .. } => *bare,
+            Reason::Lost { place, .. } => place.as_ref().is_some_and(Place::is_bare),
             _ => false,
         }
     }
@@ -297,10 +334,11 @@ impl Failure {
                 Error::new(Kind::Unknown, format!("{title} failed, and a later revision was committed behind it"))
                     .hint("`aludel status` shows where the database stands; please report this")
             }
-            Reason::Lost { lost, doubtful, .. } => {
+            Reason::Lost { lost, doubtful, place } => {
                 let explained = Error::failed(lost.to_string()).note(format!("on {}", session.place));
+                let part = if place.as_ref().is_some_and(Place::is_bare) { Where::Bare } else { Where::Body };
                 let explained = match doubtful {
-                    0 => return self.kept(explained, program, Where::Body, invalid),
+                    0 => return self.kept(explained, program, part, invalid),
                     1 => explained.note(format!("{title} was being committed: whether it was cannot be known from here")),
                     more => explained.note(format!(
                         "{title} was on its way, and {} behind it: which of them were committed cannot be known from here",
@@ -361,12 +399,23 @@ impl Failure {
             describe(explained, &ServerError { context: None, ..error.clone() })
         };
         let explained = inner.into_iter().fold(explained, Error::note);
-        if error.code == "42501" && matches!(part, Where::Guard | Where::Record) {
+        if error.code == "42501" && matches!(part, Where::Guard | Where::Record | Where::Mark) {
             let (version, history, role) = (program.tables.version(), program.tables.history(), &session.role);
-            return explained
+            let explained = explained
                 .note("the tool's own tables are written by the role that logged in")
                 .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {version} TO {role};"))
                 .hint(format!("GRANT INSERT ON {history} TO {role};"));
+            return if program.steps[self.step].is_in_parts() {
+                explained
+                    .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {role};", program.tables.progress()))
+            } else {
+                explained
+            };
+        }
+        if error.code == INVALID_INDEX {
+            return explained
+                .note("`IF NOT EXISTS` passed over what an earlier attempt left")
+                .hint("run the same command again: it drops the index and builds it anew");
         }
         let action = program.steps[self.step].record.action;
         match error.code.as_str() {
@@ -393,11 +442,12 @@ impl Failure {
             Action::Downgrade => "it is still recorded as applied",
             Action::Stamp => "it is not recorded",
         };
+        let total = step.statements();
         let mut error = match self.part {
             Some(statements) => {
                 let ran = match statements {
-                    1 => "its first statement ran and stays".to_owned(),
-                    _ => format!("its first {statements} statements ran and stay"),
+                    1 => format!("the first of its {total} statements ran and stays"),
+                    _ => format!("the first {statements} of its {total} statements ran and stay"),
                 };
                 error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway: {ran}; {recorded}"))
             }
@@ -419,11 +469,29 @@ impl Failure {
         if self.finished > 0 {
             error = kept_before(error, program, self.finished);
         }
+        // What the statement itself was to build is dropped when it runs again.
+        let built = self.statement().is_some_and(|text| matches!(outside::trace(text), Trace::Built { .. }));
         for index in invalid.left.iter().chain(&invalid.older) {
-            error = error.note(format!("index {index} is not valid")).hint(format!("DROP INDEX CONCURRENTLY {index};"));
+            error = error.note(format!("index {index} is not valid"));
+            if !built || invalid.older.contains(index) {
+                error = error.hint(format!("DROP INDEX CONCURRENTLY {index};"));
+            }
         }
-        if self.part.is_some_and(|statements| statements > 0) {
-            error = error.hint("undo by hand what ran before you run it again: it begins with its first statement");
+        let next = self.part.unwrap_or(0) + 1;
+        if self.leaves_a_question(part) {
+            return error.hint(format!(
+                "see what statement {next} has done, then add `--retry-statement` to the same command to run it again, or \
+                 `--resume-after {next}` to take it as done"
+            ));
+        }
+        if self.part.is_some() || !invalid.left.is_empty() {
+            let first = if built && !invalid.left.is_empty() { "drops the index and " } else { "" };
+            let goes_on = match next {
+                _ if next > total => "records it".to_owned(),
+                1 => "begins with its first statement".to_owned(),
+                _ => format!("goes on with statement {next}; those before it must stay as they are in the file"),
+            };
+            error = error.hint(format!("run the same command again: it {first}{goes_on}"));
         }
         error
     }

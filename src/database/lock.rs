@@ -79,8 +79,7 @@ impl Session {
         let until = Instant::now() + wait;
         let mut pause = PAUSES.0;
         let mut told = false;
-        let [about, rows] = self.standing_questions();
-        let identity = self.identity_question();
+        let questions = self.standing_questions();
         // Behind a pooler, what is set and locked here could be another client's next.
         let only = match self.pooling {
             None => format!(" WHERE {}", runs_in(self.named_process())),
@@ -88,7 +87,7 @@ impl Session {
         };
         let first = format!("{}SELECT pg_catalog.pg_try_advisory_lock({key}){only}", self.first_limits_sql());
         let again = format!("SELECT pg_catalog.pg_try_advisory_lock({key})");
-        let messages: Vec<&str> = [&first, &about, &rows].into_iter().chain(&identity).map(String::as_str).collect();
+        let messages: Vec<&str> = [&first].into_iter().chain(&questions).map(String::as_str).collect();
         loop {
             // Mostly it is free, and one round trip is enough. Asked again and again, only the lock is.
             let answers = if told { self.ask(&[&again])? } else { self.ask(&messages)? };
@@ -205,22 +204,26 @@ impl Locked {
         self.session.pooling
     }
 
-    /// Creates the tables that `standing` says are missing. Only the holder of the lock does this, so two runs on a fresh database
+    /// Creates the tables that `standing` says are missing; the journal alone only where `journal` is to be kept. Only the holder of the lock does this, so two runs on a fresh database
     /// do not race; the transaction-level lock is for poolers, through which the session's lock does not carry.
     ///
     /// # Errors
     /// The role may not create them, with the GRANT that is missing.
-    pub fn create_tables(&mut self, standing: &Standing) -> Result<()> {
-        if standing.version_table && standing.history_table {
+    pub fn create_tables(&mut self, standing: &Standing, journal: bool) -> Result<()> {
+        if standing.version_table && standing.history_table && (standing.progress_table || !journal) {
             return Ok(());
         }
         let tables = &self.session.tables;
         // A role may be let into a schema that it could not have made: CREATE SCHEMA IF NOT EXISTS asks for that right all the same.
-        let create = match (standing.schema, standing.version_table) {
-            (false, _) => tables.create(),
-            (true, false) => tables.create_version() + &tables.create_history(),
-            (true, true) => tables.create_history(),
+        let mut create = match (standing.schema, standing.version_table, standing.history_table) {
+            (false, ..) => tables.create(),
+            (true, false, _) => tables.create_version() + &tables.create_history(),
+            (true, true, false) => tables.create_history(),
+            (true, true, true) => String::new(),
         };
+        if standing.schema && !standing.progress_table {
+            create.push_str(&tables.create_progress());
+        }
         let sql = format!(
             "BEGIN;\nSET LOCAL client_min_messages = warning;\nSELECT pg_catalog.pg_advisory_xact_lock({});\n{create}COMMIT;\n",
             tables.lock_key().wrapping_add(1)

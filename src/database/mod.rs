@@ -1,6 +1,7 @@
 //! The database: where it is, the connection to it, and what it answers.
 
 mod alembic;
+mod bare;
 mod blockers;
 pub mod connect_error;
 pub mod connection;

@@ -239,9 +239,8 @@ impl Session {
         }
         self.keeper = Some(Keeper { connection, fence });
         // With a pool of one, the keeper has it, and this one is never served.
-        let [about, rows] = self.standing_questions();
-        let identity = self.identity_question();
-        let messages: Vec<&str> = [&about, &rows].into_iter().chain(&identity).map(String::as_str).collect();
+        let questions = self.standing_questions();
+        let messages: Vec<&str> = questions.iter().map(String::as_str).collect();
         match self.connection.query_pipeline(&messages, Some(Instant::now() + PATIENCE)) {
             Ok(answers) => self.read_writable(&answers),
             Err(error @ QueryError::Timeout) => Err(self.second_failed(&error)),

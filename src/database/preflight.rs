@@ -174,11 +174,10 @@ impl Session {
             .hint(hint)
     }
 
-    /// The version table cannot be read because somebody holds it.
-    pub(super) fn version_table_is_held(&mut self) -> Error {
-        let holders = self.holders_of_the_version_table();
-        let table = self.tables.version();
-        let error = Error::failed(format!("another session holds the version table {table}")).code("55P03");
+    /// A table of the tool's cannot be read because somebody holds it.
+    pub(super) fn is_held(&mut self, table: &str) -> Error {
+        let holders = self.holders(table);
+        let error = Error::failed(format!("another session holds the table {table}")).code("55P03");
         let error = holders.iter().fold(error, |error, holder| error.note(format!("held by {}", holder.told)));
         let error = error.note("nothing was changed");
         match holders.first() {

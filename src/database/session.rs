@@ -15,6 +15,7 @@ use super::wire::connect::ConnectOptions;
 use super::wire::event::Row;
 use crate::error::{Error, Kind, Result};
 use crate::model::bookkeeping::{COLUMN, Tables};
+use crate::model::journal::Progress;
 use crate::model::sql::quote::{identifier, literal};
 
 /// Where a database stands, as read at one moment.
@@ -30,6 +31,10 @@ pub struct Standing {
     pub version_table: bool,
     /// Whether the history table is there.
     pub history_table: bool,
+    /// Whether the journal's table is there.
+    pub progress_table: bool,
+    /// The journal: revisions that stopped partway.
+    pub progress: Vec<Progress>,
     /// The length that the version table's column is limited to: 32 in a table that Alembic made.
     pub width: Option<usize>,
 }
@@ -160,10 +165,9 @@ impl Session {
     /// # Errors
     /// The version table cannot be read, or the connection is lost.
     pub fn standing(&mut self) -> Result<Standing> {
-        let [about, rows] = self.standing_questions();
-        let (limits, identity) = (self.first_limits_sql(), self.identity_question());
-        let messages = [&limits, &about, &rows].into_iter().chain(&identity);
-        let answers = self.ask(&messages.map(String::as_str).collect::<Vec<_>>())?;
+        let (limits, questions) = (self.first_limits_sql(), self.standing_questions());
+        let messages: Vec<&str> = [&limits].into_iter().chain(&questions).map(String::as_str).collect();
+        let answers = self.ask(&messages)?;
         self.read_standing(&answers[1..]).map(|(standing, _)| standing)
     }
 
@@ -175,7 +179,7 @@ impl Session {
     }
 
     /// The messages whose answers say where the database stands.
-    pub(super) fn standing_questions(&self) -> [String; 2] {
+    pub(super) fn standing_questions(&self) -> Vec<String> {
         let regclass = |table: String| format!("pg_catalog.to_regclass({})", literal(&table));
         let (version, history) = (regclass(self.tables.version()), regclass(self.tables.history()));
         let about = format!(
@@ -190,18 +194,16 @@ impl Session {
             limit if limit.is_zero() || limit > READING => READING,
             limit => limit,
         };
-        let rows = format!(
-            "SELECT WHERE pg_catalog.set_config('lock_timeout', '{}', true) IS NULL;\nSELECT {COLUMN} FROM {}",
-            patience.as_millis(),
-            self.tables.version()
-        );
-        [about, rows]
+        let patience =
+            format!("SELECT WHERE pg_catalog.set_config('lock_timeout', '{}', true) IS NULL;\n", patience.as_millis());
+        let rows = format!("{patience}SELECT {COLUMN} FROM {}", self.tables.version());
+        let progress = format!("{patience}{}", self.tables.read_progress());
+        [about, rows, progress].into_iter().chain(self.identity_question()).collect()
     }
 
-    /// Reads the answers to [`Session::standing_questions`] and, behind them, to [`Session::identity_question`]. A database
-    /// other than the one that is meant is refused.
+    /// Reads the answers to [`Session::standing_questions`]. A database other than the one that is meant is refused.
     pub(super) fn read_standing(&mut self, answers: &[Answer]) -> Result<(Standing, Preflight)> {
-        let [about, rows, rest @ ..] = answers else {
+        let [about, rows, progress, identity @ ..] = answers else {
             return Err(Error::failed("the server left a question unanswered"));
         };
         if let Some(error) = &about.error {
@@ -215,7 +217,7 @@ impl Session {
             });
         }
         let found = Preflight::read(about.rows.first(), 4);
-        self.check_identity(&found, rest.first())?;
+        self.check_identity(&found, identity.first())?;
         if about.rows.first().and_then(|row| row.get(3)) == Some("t") {
             let table = self.tables.version();
             return Err(Error::failed(format!("row level security hides rows of {table} from this role"))
@@ -227,7 +229,8 @@ impl Session {
         // A table that is not there was known from the first answer, and asking for its rows cost no round trip.
         if let Some(error) = rows.error.as_ref().filter(|_| version_table) {
             if error.code == "55P03" {
-                return Err(self.version_table_is_held());
+                let table = self.tables.version();
+                return Err(self.is_held(&table));
             }
             let table = self.tables.version();
             let explained = explain(error, &format!("cannot read the version table {table}"));
@@ -235,6 +238,16 @@ impl Session {
                 "42501" => explained.hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {};", self.role)),
                 _ => explained,
             });
+        }
+        if progress.error.as_ref().is_some_and(|error| error.code == "55P03") {
+            let table = self.tables.progress();
+            return Err(self.is_held(&table));
+        }
+        // A database whose tables another tool made, or an earlier version, has no journal yet.
+        if let Some(error) = progress.error.as_ref().filter(|error| error.code == "42501") {
+            let (table, role) = (self.tables.progress(), &self.role);
+            return Err(explain(error, &format!("cannot read the journal {table}"))
+                .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};")));
         }
         let mut standing: Vec<String> = rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect();
         standing.sort_unstable();
@@ -246,6 +259,12 @@ impl Session {
             version_table,
             schema: fact(2) == Some("t"),
             history_table: fact(1) == Some("t"),
+            progress_table: progress.error.is_none(),
+            progress: progress
+                .rows
+                .iter()
+                .filter_map(|row| Progress::read((0..).map(|column| row.get(column))))
+                .collect(),
             width: usize::try_from(modifier - 4).ok().filter(|width| *width > 0),
         };
         Ok((standing, found))

@@ -77,6 +77,19 @@ pub struct Record {
     pub insert: Vec<String>,
     /// All rows go first, whatever they are.
     pub purge: bool,
+    /// What of the journal goes with it.
+    pub clears: Clears,
+}
+
+/// What of the journal goes with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Clears {
+    /// Nothing: the step is one transaction, and has no row there.
+    Nothing,
+    /// The step's own row.
+    Own,
+    /// All rows.
+    All,
 }
 
 /// How a step failed.
@@ -93,12 +106,14 @@ pub struct Failure {
 /// The names of the tables that the tool keeps in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
-    /// The schema of both.
+    /// The schema of all.
     pub schema: String,
     /// One row for each maximal applied revision.
     pub version: String,
     /// What ran, when, by whom, how it ended; append-only.
     pub history: String,
+    /// How far revisions in several parts have come; empty but while they run.
+    pub progress: String,
 }
 
 /// The setting that holds the revision while its transaction lasts.
@@ -132,7 +147,7 @@ impl Tables {
         i64::from_be_bytes(first)
     }
 
-    /// Creates the schema and both tables where they are missing.
+    /// Creates the schema and the tables where they are missing.
     #[must_use]
     pub fn create(&self) -> String {
         let mut sql = String::new();
@@ -142,6 +157,8 @@ impl Tables {
         sql.push_str(&self.create_version());
         sql.push('\n');
         sql.push_str(&self.create_history());
+        sql.push('\n');
+        sql.push_str(&self.create_progress());
         sql
     }
 
@@ -204,12 +221,13 @@ impl Tables {
     /// The guard: raises [`MOVED`] unless the rows are the `expected` ones, then remembers the revision and the time.
     ///
     /// The revision is remembered until the transaction's end, by which the record knows that it is still the same one.
-    /// `scope` says for how long the time is. It is kept as a number, which means the same under any `DateStyle`.
+    /// `scope` says for how long the time is, and with the first of several parts whether nothing of the step may have run
+    /// (`fresh`). It is kept as a number, which means the same under any `DateStyle`.
     ///
     /// It runs once for each revision, and what it costs is what many small ones cost: no aggregate is computed, and
     /// nothing is asked inside PL/pgSQL that a plain statement can say (docs/benchmarks.md).
     #[must_use]
-    pub fn guard(&self, record: &Record, expected: &Expected, scope: Scope) -> String {
+    pub fn guard(&self, record: &Record, expected: &Expected, scope: Scope, fresh: bool) -> String {
         let mut sql = String::new();
         if !scope.is_bare() {
             sql.push_str(&format!("SET LOCAL {MARK} = {};\n", literal(&record.revision)));
@@ -231,6 +249,17 @@ impl Tables {
                     "{}%",
                     format(&format!("{what} expects the database at {}; it is at ", spoken(rows)))
                 )),
+            ));
+        }
+        if scope.is_first_part() && fresh {
+            check.push_str(&format!(
+                "    IF {} THEN\n        RAISE EXCEPTION {} USING ERRCODE = '{MOVED}';\n    END IF;\n",
+                self.is_begun(record),
+                literal(&format(&format!(
+                    "the {} of {} stopped partway before",
+                    record.action.verb(),
+                    record.revision
+                ))),
             ));
         }
         if let Some(local) = scope.remembers_time() {
@@ -308,11 +337,20 @@ BEGIN
         }
         sql.push_str("END\n");
         let outcome = if record.action == Action::Stamp { "stamped" } else { "done" };
-        format!("DO {};\n{}", dollar(&sql), self.history_row(record, author, outcome, &began.sql(), None))
+        let history = self.history_row(record, author, outcome, &began.sql(), None);
+        let clear = match record.clears {
+            Clears::Nothing => String::new(),
+            Clears::Own => self.forget(record),
+            Clears::All => self.forget_all(),
+        };
+        format!("DO {};\n{history}{clear}", dollar(&sql))
     }
 
     /// How many statements [`Tables::record`] holds.
-    pub const STATEMENTS_OF_RECORD: usize = 2;
+    #[must_use]
+    pub fn statements_of_record(record: &Record) -> usize {
+        if record.clears == Clears::Nothing { 2 } else { 3 }
+    }
 
     /// A row of history for a step that failed: run on its own after the rollback.
     #[must_use]
@@ -408,6 +446,11 @@ impl Scope {
         matches!(self, Self::FirstBare | Self::LaterBare)
     }
 
+    /// Whether it is the first of several parts.
+    fn is_first_part(self) -> bool {
+        matches!(self, Self::FirstTransaction | Self::FirstBare)
+    }
+
     /// Whether the time is remembered, and if so the `is_local` of `set_config`.
     fn remembers_time(self) -> Option<bool> {
         match self {
@@ -444,7 +487,7 @@ fn format(text: &str) -> String {
 }
 
 /// Alembic's name for a table's primary key: the table's with `_pkc`, cut so that PostgreSQL need not cut it (63 bytes).
-fn key_name(table: &str) -> String {
+pub(super) fn key_name(table: &str) -> String {
     format!("{}_pkc", &table[..table.floor_char_boundary(table.len().min(59))])
 }
 
@@ -453,7 +496,12 @@ mod tests {
     use super::*;
 
     fn tables() -> Tables {
-        Tables { schema: "public".into(), version: "aludel_version".into(), history: "aludel_history".into() }
+        Tables {
+            schema: "public".into(),
+            version: "aludel_version".into(),
+            history: "aludel_history".into(),
+            progress: "aludel_progress".into(),
+        }
     }
 
     #[test]
@@ -483,8 +531,9 @@ mod tests {
             delete: vec![],
             insert: vec![],
             purge: false,
+            clears: Clears::Nothing,
         };
-        let guard = tables().guard(&record, &Expected::Rows(rows), Scope::Transaction);
+        let guard = tables().guard(&record, &Expected::Rows(rows), Scope::Transaction, true);
         assert!(guard.contains("OPERATOR(pg_catalog.<>) ARRAY['it''s']"), "{guard}");
     }
 }

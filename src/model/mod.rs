@@ -5,6 +5,7 @@ pub mod applied;
 pub mod bookkeeping;
 pub mod graph;
 pub mod header;
+pub mod journal;
 pub mod plan;
 pub mod program;
 pub mod range;

@@ -5,6 +5,7 @@
 //! the executor reads it when it comes to it.
 
 use super::bookkeeping::{Author, Began, Expected, Record, Scope, Tables};
+use super::journal::{Begun, Mark};
 use super::sql::quote::literal;
 
 /// How much one transaction holds.
@@ -24,6 +25,8 @@ pub struct SectionUse {
     pub ordinal: usize,
     /// Whether it runs inside a transaction.
     pub transaction: bool,
+    /// How many statements it holds.
+    pub statements: usize,
 }
 
 /// A step of a plan with all that a program needs to know of it.
@@ -44,6 +47,28 @@ pub struct ProgramStep {
     /// Whether its statements set savepoints or go back to them: a batch after a failed one could then revive the
     /// transaction, so each is awaited.
     pub savepoints: bool,
+    /// Where it goes on, if it stopped partway before.
+    pub begun: Option<Begun>,
+}
+
+impl ProgramStep {
+    /// Whether it runs in several parts that are committed one by one: it has a section without a transaction.
+    #[must_use]
+    pub fn is_in_parts(&self) -> bool {
+        self.sections.iter().any(|section| !section.transaction)
+    }
+
+    /// How many statements it holds.
+    #[must_use]
+    pub fn statements(&self) -> usize {
+        self.sections.iter().map(|section| section.statements).sum()
+    }
+
+    /// How many of its statements are done before it runs.
+    #[must_use]
+    pub fn done(&self) -> usize {
+        self.begun.as_ref().map_or(0, |begun| begun.done)
+    }
 }
 
 /// One thing to do. Steps are named by their index in [`Program::steps`].
@@ -63,6 +88,20 @@ pub enum Operation {
         step: usize,
         /// The section's number in its file.
         section: usize,
+    },
+    /// A section that is done: what it set in the session is set again.
+    Passed {
+        /// The step.
+        step: usize,
+        /// The section's number in its file.
+        section: usize,
+    },
+    /// The journal says that the step's statements up to this one are done, in the open transaction.
+    Mark {
+        /// The step.
+        step: usize,
+        /// The statement, from 1.
+        statement: usize,
     },
     /// A section's statements, one by one, each committing by itself.
     Bare {
@@ -119,7 +158,7 @@ impl Program {
             }
             match scope {
                 TransactionScope::Run => {
-                    if step.sections.iter().any(|section| !section.transaction) {
+                    if step.is_in_parts() {
                         return Err(LowerError::OutsideTransaction(index));
                     }
                     operations.push(Operation::Guard(index, Scope::SharedTransaction));
@@ -127,7 +166,7 @@ impl Program {
                     operations.extend(step.sections.iter().map(body));
                     operations.push(Operation::Record(index));
                 }
-                TransactionScope::Revision => lower_step(index, &step.sections, &mut operations),
+                TransactionScope::Revision => lower_step(index, step, &mut operations),
             }
         }
         if scope == TransactionScope::Run && !steps.is_empty() {
@@ -152,11 +191,50 @@ impl Program {
         self.operations.iter().position(begins).unwrap_or(self.operations.len())
     }
 
-    /// The SQL of an operation; a body has none of its own.
+    /// The same program for another try: so many statements of `step`, which runs in parts, are done by now.
+    #[must_use]
+    pub fn going_on(&self, step: usize, done: usize) -> Self {
+        let mut program = self.clone();
+        program.steps[step].begun = Some(Begun { done, ..Begun::default() });
+        let (from, to) = (program.beginning_of(step), program.beginning_of(step + 1));
+        let mut operations = Vec::new();
+        lower_step(step, &program.steps[step], &mut operations);
+        // What it begins with stays: the announcement, and the session put back.
+        let kept = program.operations[from..to]
+            .iter()
+            .take_while(|operation| matches!(operation, Operation::Announce(_) | Operation::Reset))
+            .count();
+        program.operations.splice(from + kept..to, operations);
+        program
+    }
+
+    /// Whether a step runs in parts: then there is a journal.
+    #[must_use]
+    pub fn has_journal(&self) -> bool {
+        self.steps.iter().any(ProgramStep::is_in_parts)
+    }
+
+    /// The SQL that sets a mark for a step, in the open transaction.
+    #[must_use]
+    pub fn mark(&self, step: usize, mark: &Mark) -> String {
+        self.tables.mark(&self.steps[step].record, &self.author, mark)
+    }
+
+    /// The SQL that sets a mark for a step, in a transaction of its own.
+    #[must_use]
+    pub fn mark_alone(&self, step: usize, mark: &Mark) -> String {
+        self.tables.mark_alone(&self.steps[step].record, &self.author, mark)
+    }
+
+    /// The SQL of an operation; a body has none of its own, and a mark is made by [`Program::mark`].
     #[must_use]
     pub fn sql(&self, operation: &Operation) -> String {
         match operation {
-            Operation::Announce(_) | Operation::Body { .. } | Operation::Bare { .. } => String::new(),
+            Operation::Announce(_)
+            | Operation::Body { .. }
+            | Operation::Passed { .. }
+            | Operation::Bare { .. }
+            | Operation::Mark { .. } => String::new(),
             Operation::Reset => RESET.to_owned(),
             // Whatever the session's default is: the guard must see what was committed while it waited for the table's lock.
             Operation::Begin => "BEGIN ISOLATION LEVEL READ COMMITTED;\n".to_owned(),
@@ -173,9 +251,12 @@ impl Program {
     #[must_use]
     pub fn statements(&self, operation: &Operation) -> usize {
         match operation {
-            Operation::Announce(_) | Operation::Body { .. } | Operation::Bare { .. } => 0,
+            Operation::Announce(_) | Operation::Body { .. } | Operation::Passed { .. } | Operation::Bare { .. } => 0,
+            Operation::Mark { .. } => Tables::STATEMENTS_OF_MARK,
             Operation::Begin | Operation::Commit => 1,
-            Operation::Record(_) => OWN_ROLE.lines().count() + Tables::STATEMENTS_OF_RECORD,
+            Operation::Record(step) => {
+                OWN_ROLE.lines().count() + Tables::statements_of_record(&self.steps[*step].record)
+            }
             Operation::Reset => RESET.lines().count(),
             Operation::Guard(step, scope) => {
                 let step = &self.steps[*step];
@@ -188,8 +269,11 @@ impl Program {
 
     /// How a step's record knows when it began: a transaction of its own begins with it.
     fn began(&self, step: usize) -> Began {
-        let whole = self.steps[step].sections.iter().all(|section| section.transaction);
-        if whole && !self.is_one_transaction() { Began::WithTransaction } else { Began::Remembered }
+        if !self.steps[step].is_in_parts() && !self.is_one_transaction() {
+            Began::WithTransaction
+        } else {
+            Began::Remembered
+        }
     }
 
     fn guard(&self, index: usize, scope: Scope) -> String {
@@ -205,7 +289,7 @@ impl Program {
         if !bare {
             sql.push_str(&self.tables.lock());
         }
-        sql.push_str(&self.tables.guard(&step.record, &step.expected, scope));
+        sql.push_str(&self.tables.guard(&step.record, &step.expected, scope, step.begun.is_none()));
         sql
     }
 }
@@ -237,9 +321,10 @@ RESET ROLE;
 ";
 
 /// A revision whose sections all run in a transaction is one transaction. Otherwise each run of sections with a
-/// transaction is one, each section without stands alone behind a guard of its own, and the record comes last.
-fn lower_step(step: usize, sections: &[SectionUse], operations: &mut Vec<Operation>) {
-    let whole = sections.iter().all(|section| section.transaction);
+/// transaction is one that ends with a mark, each section without stands alone behind a guard of its own, and the record
+/// comes last. What is done already is passed over.
+fn lower_step(index: usize, step: &ProgramStep, operations: &mut Vec<Operation>) {
+    let whole = !step.is_in_parts();
     let mut first = true;
     let mut scope = |bare: bool| {
         let scope = match (whole, std::mem::take(&mut first), bare) {
@@ -249,43 +334,50 @@ fn lower_step(step: usize, sections: &[SectionUse], operations: &mut Vec<Operati
             (false, false, false) => Scope::LaterTransaction,
             (false, false, true) => Scope::LaterBare,
         };
-        Operation::Guard(step, scope)
+        Operation::Guard(index, scope)
     };
     let mut open = false;
-    for section in sections {
+    let mut statements = 0;
+    for section in &step.sections {
+        let before = statements;
+        statements += section.statements;
+        if step.begun.is_some() && statements <= step.done() {
+            operations.push(Operation::Passed { step: index, section: section.ordinal });
+            continue;
+        }
         match (section.transaction, open) {
             (true, false) => {
                 operations.extend([Operation::Begin, scope(false)]);
                 open = true;
             }
             (false, true) => {
-                operations.push(Operation::Commit);
+                operations.extend([Operation::Mark { step: index, statement: before }, Operation::Commit]);
                 open = false;
             }
             _ => {}
         }
         if section.transaction {
-            operations.push(Operation::Body { step, section: section.ordinal });
+            operations.push(Operation::Body { step: index, section: section.ordinal });
         } else {
-            operations.extend([scope(true), Operation::Bare { step, section: section.ordinal }]);
+            operations.extend([scope(true), Operation::Bare { step: index, section: section.ordinal }]);
         }
     }
     if !open {
         operations.extend([Operation::Begin, scope(false)]);
     }
-    operations.extend([Operation::Record(step), Operation::Commit]);
+    operations.extend([Operation::Record(index), Operation::Commit]);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::bookkeeping::Action;
+    use super::super::bookkeeping::{Action, Clears};
     use super::*;
 
     fn step(sections: &[bool]) -> ProgramStep {
         let sections = sections
             .iter()
             .enumerate()
-            .map(|(ordinal, transaction)| SectionUse { ordinal, transaction: *transaction })
+            .map(|(ordinal, transaction)| SectionUse { ordinal, transaction: *transaction, statements: 2 })
             .collect();
         let record = Record {
             action: Action::Upgrade,
@@ -294,6 +386,7 @@ mod tests {
             delete: vec![],
             insert: vec!["001".into()],
             purge: false,
+            clears: Clears::Nothing,
         };
         let expected = Expected::Rows(vec![]);
         ProgramStep {
@@ -304,22 +397,33 @@ mod tests {
             lock_timeout: None,
             statement_timeout: None,
             savepoints: false,
+            begun: None,
         }
     }
 
     fn lowered(steps: &[&[bool]], scope: TransactionScope) -> Result<String, LowerError> {
-        let tables = Tables { schema: "public".into(), version: "v".into(), history: "h".into() };
+        let program = program(steps.iter().map(|sections| step(sections)).collect(), scope)?;
+        Ok(words(&program))
+    }
+
+    fn program(steps: Vec<ProgramStep>, scope: TransactionScope) -> Result<Program, LowerError> {
+        let tables = Tables { schema: "public".into(), version: "v".into(), history: "h".into(), progress: "p".into() };
         let author = Author { run: "r".into(), user: None, host: None, tool: "t".into() };
-        let program = Program::lower(steps.iter().map(|sections| step(sections)).collect(), scope, tables, author)?;
+        Program::lower(steps, scope, tables, author)
+    }
+
+    fn words(program: &Program) -> String {
         let word = |operation: &Operation| match operation {
             Operation::Announce(step) => format!("#{step}"),
             Operation::Guard(_, scope) => format!("guard({scope:?})"),
             Operation::Body { section, .. } => format!("body{section}"),
             Operation::Bare { section, .. } => format!("bare{section}"),
+            Operation::Passed { section, .. } => format!("passed{section}"),
+            Operation::Mark { statement, .. } => format!("mark{statement}"),
             Operation::Record(_) => "record".into(),
             other => format!("{other:?}").to_lowercase(),
         };
-        Ok(program.operations.iter().map(word).collect::<Vec<_>>().join(" "))
+        program.operations.iter().map(word).collect::<Vec<_>>().join(" ")
     }
 
     #[test]
@@ -334,12 +438,31 @@ mod tests {
     fn sections_without_a_transaction_stand_alone() {
         assert_eq!(
             lowered(&[&[true, false, true]], TransactionScope::Revision).unwrap(),
-            "#0 begin guard(FirstTransaction) body0 commit guard(LaterBare) bare1 begin guard(LaterTransaction) body2 record commit"
+            "#0 begin guard(FirstTransaction) body0 mark2 commit guard(LaterBare) bare1 begin guard(LaterTransaction) body2 record commit"
         );
         assert_eq!(
             lowered(&[&[false]], TransactionScope::Revision).unwrap(),
             "#0 guard(FirstBare) bare0 begin guard(LaterTransaction) record commit"
         );
+    }
+
+    #[test]
+    fn what_is_done_is_passed_over() {
+        let going_on = |done| {
+            let program =
+                program(vec![step(&[true]), step(&[true, false, true]), step(&[true])], TransactionScope::Revision);
+            words(&program.unwrap().going_on(1, done))
+        };
+        let before = "#0 begin guard(Transaction) body0 record commit #1 reset";
+        let after = "record commit #2 reset begin guard(Transaction) body0 record commit";
+        assert_eq!(
+            going_on(2),
+            format!("{before} passed0 guard(FirstBare) bare1 begin guard(LaterTransaction) body2 {after}")
+        );
+        // In the middle of it: the executor passes over its first statement.
+        assert_eq!(going_on(3), going_on(2));
+        assert_eq!(going_on(4), format!("{before} passed0 passed1 begin guard(FirstTransaction) body2 {after}"));
+        assert_eq!(going_on(6), format!("{before} passed0 passed1 passed2 begin guard(FirstTransaction) {after}"));
     }
 
     #[test]

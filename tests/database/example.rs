@@ -395,7 +395,8 @@ exit code: 0
       "is_merge_point": true,
       "is_current": false
     }
-  ]
+  ],
+  "partial": []
 }
 
 "#]]

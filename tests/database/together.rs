@@ -8,7 +8,8 @@ use snapbox::{assert_data_eq, str};
 use crate::Case;
 
 fn lock_key() -> i64 {
-    Tables { schema: "public".into(), version: "aludel_version".into(), history: "aludel_history".into() }.lock_key()
+    let (version, history, progress) = ("aludel_version".into(), "aludel_history".into(), "aludel_progress".into());
+    Tables { schema: "public".into(), version, history, progress }.lock_key()
 }
 
 /// Starts so many upgrades at once on a fresh database; each succeeds, and every revision runs once.

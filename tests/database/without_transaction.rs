@@ -84,11 +84,10 @@ error[23505]: could not create unique index "bad"
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: detail: Key (id)=(1) is duplicated.
-  = note: revision 002 stopped partway: its first statement ran and stays; it is not recorded as applied
+  = note: revision 002 stopped partway: the first of its 3 statements ran and stays; it is not recorded as applied
   = note: applied before it, and kept: 001
   = note: index bad is not valid
-  = hint: DROP INDEX CONCURRENTLY bad;
-  = hint: undo by hand what ran before you run it again: it begins with its first statement
+  = hint: run the same command again: it drops the index and goes on with statement 2; those before it must stay as they are in the file
 
 "#]]
     );
@@ -146,7 +145,7 @@ error[23505]: could not create unique index "bad"
   = note: detail: Key (id)=(1) is duplicated.
   = note: revision 002 stopped partway; it is not recorded as applied
   = note: index bad is not valid
-  = hint: DROP INDEX CONCURRENTLY bad;
+  = hint: run the same command again: it drops the index and begins with its first statement
 
 "#]]
     );
@@ -157,6 +156,8 @@ error[23505]: could not create unique index "bad"
         str![[r#"
 exit code: 1
 ----- stderr
+the upgrade of 002 stopped in statement 1, its file edited since: it goes on with statement 1 of 1
+002: index public.bad was left behind, not valid; dropping it first
 error[42P01]: relation "nowhere" does not exist
  --> versions/002.sql:6:1
   |
@@ -188,8 +189,8 @@ error[22012]: division by zero
 12 | SELECT 1 / 0;
    | ^^^^^^^^^^^^^
    |
-   = note: revision 001 stopped partway: its first 3 statements ran and stay; it is not recorded as applied
-   = hint: undo by hand what ran before you run it again: it begins with its first statement
+   = note: revision 001 stopped partway: the first 3 of its 5 statements ran and stay; it is not recorded as applied
+   = hint: run the same command again: it goes on with statement 4; those before it must stay as they are in the file
 
 "#]]
     );
@@ -223,8 +224,8 @@ error[57P01]: terminating connection due to administrator command
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: the server ended the session
-  = note: revision 001 stopped partway: its first statement ran and stays; it is not recorded as applied
-  = hint: undo by hand what ran before you run it again: it begins with its first statement
+  = note: revision 001 stopped partway: the first of its 3 statements ran and stays; it is not recorded as applied
+  = hint: run the same command again: it goes on with statement 2; those before it must stay as they are in the file
 
 "#]]
     );
@@ -251,8 +252,8 @@ error[42P01]: table "nowhere" does not exist
 9 | DROP TABLE nowhere;
   | ^^^^^^^^^^^^^^^^^^^
   |
-  = note: revision 001 stopped partway: its first statement ran and stays; it is still recorded as applied
-  = hint: undo by hand what ran before you run it again: it begins with its first statement
+  = note: revision 001 stopped partway: the first of its 2 statements ran and stays; it is still recorded as applied
+  = hint: run the same command again: it goes on with statement 2; those before it must stay as they are in the file
 
 "#]]
     );

@@ -168,7 +168,7 @@ fn a_version_table_that_another_session_keeps() {
                 str![[r#"
 exit code: 1
 ----- stderr
-error[55P03]: another session holds the version table public.aludel_version
+error[55P03]: another session holds the table public.aludel_version
 note: held by server process [PID] (role postgres, `a report`), idle in transaction for [TIME]: SET application_name = 'a report'; BEGIN; LOCK TABLE aludel_version
 note: nothing was changed
 hint: wait until its transaction ends; or, if nobody needs it: SELECT pg_terminate_backend([PID]);

@@ -224,6 +224,12 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+      --resume-after <N>
+          Of the revision that stopped partway, take the first N statements as done
+
+      --retry-statement
+          Of the revision that stopped partway, run the statement again that it stopped in
+
   -h, --help
           Print help (see a summary with '-h')
 
@@ -255,6 +261,12 @@ Options:
       --lock-wait <TIME>
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
+
+      --resume-after <N>
+          Of the revision that stopped partway, take the first N statements as done
+
+      --retry-statement
+          Of the revision that stopped partway, run the statement again that it stopped in
 
   -h, --help
           Print help (see a summary with '-h')

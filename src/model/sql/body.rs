@@ -2,6 +2,7 @@
 //! takes little memory. A file is checked first ([`super::check`]); what the check would refuse is refused here, too,
 //! in case the file has changed since.
 
+use std::cmp::Ordering;
 use std::io::Read;
 use std::ops::Range;
 
@@ -219,6 +220,52 @@ impl<R: Read> Body<R> {
             batch.text.push_str(self.reader.text()[gap..range.start].trim_ascii_end());
         }
         Some(batch)
+    }
+}
+
+/// A body read section by section.
+pub struct Sections<R> {
+    body: Body<R>,
+    /// The first batch of a later section.
+    held: Option<Batch>,
+}
+
+impl<R: Read> Sections<R> {
+    /// From the first section on.
+    pub fn new(body: Body<R>) -> Self {
+        Self { body, held: None }
+    }
+
+    /// The next batch of the section with this number; earlier ones are passed over. Nothing at the section's end.
+    ///
+    /// # Errors
+    /// Those of [`Body::next_batch`].
+    pub fn next_of(&mut self, ordinal: usize) -> Result<Option<Batch>, BodyError> {
+        loop {
+            let batch = match self.held.take() {
+                Some(batch) => batch,
+                None => match self.body.next_batch()? {
+                    Some(batch) => batch,
+                    None => return Ok(None),
+                },
+            };
+            match batch.section.ordinal.cmp(&ordinal) {
+                Ordering::Less => {}
+                Ordering::Equal => return Ok(Some(batch)),
+                Ordering::Greater => {
+                    self.held = Some(batch);
+                    return Ok(None);
+                }
+            }
+        }
+    }
+
+    /// [`Body::finish`].
+    ///
+    /// # Errors
+    /// The same.
+    pub fn finish(self) -> Result<Checksum, BodyError> {
+        self.body.finish()
     }
 }
 

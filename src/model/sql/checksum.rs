@@ -35,14 +35,14 @@ impl fmt::Debug for Checksum {
 
 /// A checksum in the making.
 #[derive(Clone, Default)]
-pub(super) struct Running {
+pub(crate) struct Running {
     hash: Sha256,
     /// A carriage return was the last byte: what follows says whether it counts.
     carriage_return: bool,
 }
 
 impl Running {
-    pub(super) fn update(&mut self, bytes: &[u8]) {
+    pub(crate) fn update(&mut self, bytes: &[u8]) {
         if bytes.is_empty() {
             return;
         }
@@ -67,7 +67,7 @@ impl Running {
         self.hash.update(&bytes[from..]);
     }
 
-    pub(super) fn finish(mut self) -> Checksum {
+    pub(crate) fn finish(mut self) -> Checksum {
         if self.carriage_return {
             self.hash.update(b"\r");
         }

@@ -1,0 +1,227 @@
+//! What a statement of a section without a transaction needs: whether it can be in a transaction with its own record
+//! after all, and, where it cannot, what tells whether it ran when nobody saw its end.
+//!
+//! The rules are those of [`keywords`](super::keywords) and of `PreventInTransactionBlock` in PostgreSQL's sources. Nothing is
+//! asked here; who can ask the server gets the question.
+
+use super::classify::{self, Effect, Manner, ObjectName};
+use super::keywords::{Class, class};
+use super::lex::{Token, Tokens};
+
+/// Whether a statement can be in a transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Company {
+    /// It can.
+    Can,
+    /// The server says: a procedure may commit, a table may be partitioned.
+    Perhaps,
+    /// The server refuses it there.
+    Cannot,
+}
+
+/// Whether `statement` can be in a transaction, as far as its text says.
+#[must_use]
+pub fn company(statement: &str) -> Company {
+    match class(statement) {
+        Class::NeverInTransaction(_) => Company::Cannot,
+        Class::SometimesInTransaction(_) => Company::Perhaps,
+        _ if runs_code(statement) => Company::Perhaps,
+        _ => Company::Can,
+    }
+}
+
+/// `DO` and `CALL`, which outside a transaction may commit as often as they like.
+fn runs_code(statement: &str) -> bool {
+    Tokens::new(statement).next().is_some_and(|token| token.is("do") || token.is("call"))
+}
+
+/// What tells whether a statement that ran alone was carried out, when its end was not seen or it failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trace {
+    /// It does no harm to run it again.
+    Harmless,
+    /// The index: there and valid, it was; there and not valid, it is to be dropped first.
+    Built {
+        /// The index; its schema is the table's.
+        index: String,
+        /// The table.
+        table: ObjectName,
+    },
+    /// The index: gone, it was.
+    Dropped(ObjectName),
+    /// Nothing that could be read.
+    None,
+}
+
+/// What tells whether `statement` was carried out.
+#[must_use]
+pub fn trace(statement: &str) -> Trace {
+    let Class::NeverInTransaction(name) = class(statement) else {
+        return if matches!(class(statement), Class::SometimesInTransaction("REINDEX" | "CLUSTER" | "REPACK")) {
+            Trace::Harmless
+        } else {
+            Trace::None
+        };
+    };
+    if ["VACUUM", "REINDEX", "CLUSTER", "REPACK", "ALTER SYSTEM"].iter().any(|word| name.starts_with(word)) {
+        return Trace::Harmless;
+    }
+    match classify::effects(statement).unwrap_or_default().as_slice() {
+        [Effect::CreatesIndex { name: Some(index), table, manner: Manner::Concurrently }] => {
+            Trace::Built { index: index.clone(), table: table.clone() }
+        }
+        [Effect::DropsIndex { name, manner: Manner::Concurrently }] => Trace::Dropped(name.clone()),
+        _ => Trace::None,
+    }
+}
+
+/// Whether the statement, when the server refuses it, has surely done nothing, though it ran alone.
+#[must_use]
+pub fn fails_whole(statement: &str) -> bool {
+    match class(statement) {
+        Class::NeverInTransaction(name) => {
+            matches!(
+                name,
+                "CREATE DATABASE" | "DROP DATABASE" | "CREATE TABLESPACE" | "DROP TABLESPACE" | "ALTER SYSTEM"
+            )
+        }
+        Class::SometimesInTransaction(_) => false,
+        _ => !runs_code(statement),
+    }
+}
+
+/// Whether the statement does nothing but change the session for those that follow: a run that goes on behind it must
+/// make that change again.
+#[must_use]
+pub fn prepares_session(statement: &str) -> bool {
+    let mut tokens = Tokens::new(statement);
+    let Some(first) = tokens.next() else { return false };
+    if first.is("reset") {
+        return true;
+    }
+    if first.is("set") {
+        return !tokens
+            .next()
+            .is_some_and(|token| ["local", "transaction", "constraints"].iter().any(|word| token.is(word)));
+    }
+    if !first.is("select") {
+        return false;
+    }
+    // pg_dump's `SELECT pg_catalog.set_config('search_path', '', false);`, and nothing beside it.
+    let mut name = tokens.next();
+    if name.is_some_and(|token| token.is("pg_catalog")) && tokens.next() == Some(Token::Symbol(b'.')) {
+        name = tokens.next();
+    }
+    let values: Vec<Token> = tokens.filter(|token| *token != Token::Symbol(b';')).collect();
+    let [
+        Token::Symbol(b'('),
+        Token::String(_),
+        Token::Symbol(b','),
+        Token::String(_),
+        Token::Symbol(b','),
+        last,
+        Token::Symbol(b')'),
+    ] = values.as_slice()
+    else {
+        return false;
+    };
+    name.is_some_and(|token| token.is("set_config")) && last.is("false")
+}
+
+/// Whether the statement sets `lock_timeout` for the session: then it is the script's own choice.
+#[must_use]
+pub fn sets_lock_timeout(statement: &str) -> bool {
+    prepares_session(statement)
+        && Tokens::new(statement).any(|token| match token {
+            Token::Word(name) => name.eq_ignore_ascii_case("lock_timeout"),
+            Token::QuotedName(name) | Token::String(name) => {
+                name.trim_matches(['"', '\'']).eq_ignore_ascii_case("lock_timeout")
+            }
+            _ => false,
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn name(schema: Option<&str>, name: &str) -> ObjectName {
+        ObjectName { schema: schema.map(str::to_owned), name: name.to_owned() }
+    }
+
+    #[test]
+    fn what_can_be_in_a_transaction() {
+        for (statement, expected) in [
+            ("INSERT INTO t VALUES (1);", Company::Can),
+            ("ALTER TYPE e ADD VALUE 'x';", Company::Can),
+            ("DO $$ BEGIN COMMIT; END $$;", Company::Perhaps),
+            ("call p();", Company::Perhaps),
+            ("REINDEX TABLE t;", Company::Perhaps),
+            ("VACUUM t;", Company::Cannot),
+            ("CREATE INDEX CONCURRENTLY i ON t (a);", Company::Cannot),
+        ] {
+            assert_eq!(company(statement), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn what_tells_whether_it_ran() {
+        for (statement, expected) in [
+            ("VACUUM ANALYZE t", Trace::Harmless),
+            ("REINDEX INDEX CONCURRENTLY i", Trace::Harmless),
+            ("REINDEX TABLE t", Trace::Harmless),
+            (
+                "CREATE UNIQUE INDEX CONCURRENTLY IF NOT EXISTS \"I\" ON s.t (a)",
+                Trace::Built { index: "I".to_owned(), table: name(Some("s"), "t") },
+            ),
+            ("CREATE INDEX CONCURRENTLY ON t (a)", Trace::None),
+            ("DROP INDEX CONCURRENTLY s.i", Trace::Dropped(name(Some("s"), "i"))),
+            ("CREATE DATABASE d", Trace::None),
+            ("DO $$ BEGIN COMMIT; END $$", Trace::None),
+        ] {
+            assert_eq!(trace(statement), expected, "{statement}");
+        }
+    }
+
+    #[test]
+    fn what_fails_as_a_whole() {
+        assert!(fails_whole("CREATE DATABASE d"));
+        assert!(fails_whole("SELECT vacuums()"));
+        for statement in ["DO $$ BEGIN COMMIT; END $$", "CALL p()", "CREATE INDEX CONCURRENTLY i ON t (a)", "VACUUM"] {
+            assert!(!fails_whole(statement), "{statement}");
+        }
+    }
+
+    #[test]
+    fn what_must_be_done_again_for_a_new_session() {
+        for statement in [
+            "SET search_path TO a, b;",
+            "SET SESSION maintenance_work_mem = '1GB'",
+            "set role owner",
+            "RESET ALL",
+            "SELECT pg_catalog.set_config('search_path', '', false);",
+            "SELECT set_config('a.b', 'c', false)",
+        ] {
+            assert!(prepares_session(statement), "{statement}");
+        }
+        for statement in [
+            "SET LOCAL search_path TO a",
+            "SET CONSTRAINTS ALL DEFERRED",
+            "SELECT set_config('a', 'b', true)",
+            "SELECT set_config('a', f(), false)",
+            "SELECT set_config('a', 'b', false), f()",
+            "INSERT INTO t VALUES (1)",
+            "",
+        ] {
+            assert!(!prepares_session(statement), "{statement}");
+        }
+    }
+
+    #[test]
+    fn whose_choice_a_lock_timeout_is() {
+        assert!(sets_lock_timeout("SET lock_timeout = '5s';"));
+        assert!(sets_lock_timeout("SELECT set_config('lock_timeout', '5s', false)"));
+        assert!(!sets_lock_timeout("SET LOCAL lock_timeout = '5s'"));
+        assert!(!sets_lock_timeout("SET statement_timeout = 0"));
+    }
+}
