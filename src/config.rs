@@ -22,7 +22,7 @@ use std::time::Duration;
 pub use environment::{Environment, host_name};
 pub use origin::{Origin, Sourced};
 pub use settings::Settings;
-pub use values::{Command, RevisionId, TimeZone};
+pub use values::{ChangedFiles, Command, RevisionId, TimeZone};
 
 use crate::error::{Error, Result};
 use crate::nearest::nearest;

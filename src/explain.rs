@@ -473,8 +473,8 @@ pub fn stuck(stuck: &Stuck, progress: &Progress, total: usize, path: &str) -> Er
 pub fn stands_on_unfinished(progress: &Progress, other: &str) -> Error {
     let (what, id) = (partway(progress), &progress.revision);
     let (touched, target) = match progress.action {
-        Action::Downgrade => (format!("{other} stands on it"), "aludel downgrade"),
-        _ => (format!("{id} stands on {other}"), "aludel upgrade"),
+        Action::Downgrade => (format!("{other} stands on it"), format!("aludel downgrade {id}-1")),
+        _ => (format!("{id} stands on {other}"), format!("aludel upgrade {id}")),
     };
     Error::failed(format!("{what} stopped partway, {progress}, and {touched}"))
         .hint(format!("finish it first: {target}"))

@@ -24,13 +24,14 @@ pub use self::new_revision::{NewRevision, TEMPLATE, Writer};
 use crate::error::{Error, Result};
 use crate::model::header::{self, Header, HeaderError, Key, Problem, Settings};
 use crate::model::revision::{Name, Revision};
+use crate::model::sql::checksum::Checksum;
 use crate::source::{self, Excerpt};
 
 /// With fewer files than this, a second thread costs more than it saves.
 const FILES_FOR_TWO_THREADS: usize = 500;
 
-/// A file up to this size is kept where its body will be wanted: it was read whole for its header.
-const LARGEST_KEPT: usize = 16 * 1024;
+/// A file up to this size is read whole at once where more than its header will be wanted.
+const LARGEST_READ: usize = 16 * 1024;
 
 /// So many bytes of files each thread keeps at most.
 const MOST_KEPT: usize = 2 << 20;
@@ -68,15 +69,17 @@ pub struct LoadedFile {
     pub settings: Settings,
     /// The whole file, where it was kept.
     bytes: Option<Box<[u8]>>,
+    /// Its checksum, where it was wanted and the file was read whole.
+    checksum: Option<Checksum>,
 }
 
 /// What will be wanted of the files beside their headers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
-    /// Nothing.
-    Headers,
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
     /// The bodies of many of them: small files are kept, as far as the room goes, and not read again.
-    Bodies,
+    pub bodies: bool,
+    /// The checksums of many of them: those of small files are made while they are read.
+    pub checksums: bool,
 }
 
 /// All revision files of a project, in load order: each location in turn, by file name.
@@ -100,8 +103,8 @@ impl Project {
         let mut errors = Vec::new();
         for (path, result) in paths.into_iter().zip(results) {
             match result {
-                Ok((Header { revision, settings }, bytes)) => {
-                    project.files.push(LoadedFile { path, settings, bytes });
+                Ok(Loaded { header: Header { revision, settings }, bytes, checksum }) => {
+                    project.files.push(LoadedFile { path, settings, bytes, checksum });
                     project.revisions.push(revision);
                 }
                 Err(error) => errors.push(error),
@@ -123,10 +126,22 @@ impl LoadedFile {
         }
     }
 
+    /// The checksum of its text as it is written, a template's too.
+    ///
+    /// # Errors
+    /// As [`LoadedFile::open`].
+    pub fn checksum(&self) -> Result<Checksum> {
+        match self.checksum {
+            Some(checksum) => Ok(checksum),
+            None => Checksum::read(self.open()?).map_err(|error| unreadable(&self.path, error)),
+        }
+    }
+
     /// The labels that the file's header gives, for errors about the graph: read again, and none where that fails.
     #[must_use]
     pub fn labels(&self) -> Vec<Name> {
-        read_header(&self.path, &mut Vec::new(), 0).map_or_else(|_| Vec::new(), |(header, _)| header.revision.labels)
+        let loaded = read_header(&self.path, &mut Vec::new(), Wanted::default());
+        loaded.map_or_else(|_| Vec::new(), |loaded| loaded.header.revision.labels)
     }
 
     /// The place where the file's header says `key`, or names `name` under it: for errors about the graph. The file is
@@ -156,31 +171,40 @@ pub fn in_two_threads<I: Sync, O: Send>(items: &[I], worth: usize, work: impl Fn
     })
 }
 
-/// A header, and the whole file where it is kept.
-type Loaded = (Header, Option<Box<[u8]>>);
+/// A header, and of the rest of the file what was wanted.
+struct Loaded {
+    header: Header,
+    bytes: Option<Box<[u8]>>,
+    checksum: Option<Checksum>,
+}
 
 fn read_headers(paths: &[PathBuf], wanted: Wanted) -> Vec<Result<Loaded>> {
     let mut buffer = Vec::new();
-    let mut room = if wanted == Wanted::Bodies { MOST_KEPT } else { 0 };
+    let mut room = MOST_KEPT;
     let load = |path: &PathBuf| {
-        let loaded = read_header(path, &mut buffer, room.min(LARGEST_KEPT));
+        let loaded = read_header(path, &mut buffer, Wanted { bodies: wanted.bodies && room > 0, ..wanted });
         // What it is, is looked at only where something is wrong: ten thousand files are opened at every start.
-        let (header, kept) = loaded.map_err(|error| not_a_file(path, std::fs::metadata(path)).unwrap_or(error))?;
-        room -= kept.as_ref().map_or(0, |kept| kept.len());
-        Ok((header, kept))
+        let loaded = loaded.map_err(|error| not_a_file(path, std::fs::metadata(path)).unwrap_or(error))?;
+        room = room.saturating_sub(loaded.bytes.as_ref().map_or(0, |bytes| bytes.len()));
+        Ok(loaded)
     };
     paths.iter().map(load).collect()
 }
 
-/// The header of one file, and the file if it is not larger than `keep`; `buffer` is room to read into.
-fn read_header(path: &Path, buffer: &mut Vec<u8>, keep: usize) -> Result<Loaded> {
-    let beginning = read_beginning(path, buffer, keep)?;
+/// The header of one file, and what else is wanted of it if it is small; `buffer` is room to read into.
+fn read_header(path: &Path, buffer: &mut Vec<u8>, wanted: Wanted) -> Result<Loaded> {
+    let limit = if wanted == Wanted::default() { 0 } else { LARGEST_READ };
+    let beginning = read_beginning(path, buffer, limit)?;
     let bytes = &buffer[..beginning.header];
     let text = header::text(bytes).map_err(|error| not_text(path, bytes, &error))?;
     let header =
         Header::parse(text).map_err(|error| explain::header_error(&path.display().to_string(), text, error))?;
-    let kept = (beginning.whole && beginning.read <= keep).then(|| Box::from(&buffer[..beginning.read]));
-    Ok((header, kept))
+    let whole = (beginning.whole && beginning.read <= limit).then(|| &buffer[..beginning.read]);
+    Ok(Loaded {
+        header,
+        bytes: whole.filter(|_| wanted.bodies).map(Box::from),
+        checksum: whole.filter(|_| wanted.checksums).map(Checksum::of_bytes),
+    })
 }
 
 /// An error in bytes that are no text: the excerpt shows what can be read of them.
@@ -203,8 +227,8 @@ struct Beginning {
 }
 
 /// Reads the beginning of a file into `buffer`, as far as its header needs, nearly always one read of 4 KB; and on to its
-/// end while it is not larger than `keep`.
-fn read_beginning(path: &Path, buffer: &mut Vec<u8>, keep: usize) -> Result<Beginning> {
+/// end while it is not larger than `limit`.
+fn read_beginning(path: &Path, buffer: &mut Vec<u8>, limit: usize) -> Result<Beginning> {
     const FIRST_READ: usize = 4096;
     let mut file = open_at_once(path)?;
     let mut read = 0;
@@ -221,7 +245,7 @@ fn read_beginning(path: &Path, buffer: &mut Vec<u8>, keep: usize) -> Result<Begi
         read += count;
         match header::extent(&buffer[..read]) {
             None if count == 0 => return Ok(Beginning { read, header: read, whole: true }),
-            Some(header) if count == 0 || read > keep => return Ok(Beginning { read, header, whole: count == 0 }),
+            Some(header) if count == 0 || read > limit => return Ok(Beginning { read, header, whole: count == 0 }),
             _ => {}
         }
     }

@@ -715,8 +715,9 @@ CREATE TABLE IF NOT EXISTS public.aludel_progress (
     direction   pg_catalog.text NOT NULL,
     statement   pg_catalog.int8 NOT NULL,
     state       pg_catalog.text NOT NULL,
-    checksum    pg_catalog.text NOT NULL,
-    statements  pg_catalog.text NOT NULL,
+    left_over   pg_catalog.text,
+    file_checksum        pg_catalog.text NOT NULL,
+    statements_checksum  pg_catalog.text NOT NULL,
     run         pg_catalog.text NOT NULL,
     changed_at  pg_catalog.timestamptz NOT NULL,
     CONSTRAINT aludel_progress_pkc PRIMARY KEY (revision, direction)
@@ -815,18 +816,29 @@ $aludel$;
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL session_authorization TO DEFAULT;
 SET LOCAL role TO DEFAULT;
-INSERT INTO public.aludel_progress AS p (revision, direction, statement, state, checksum, statements, run, changed_at)
-VALUES ('002', 'upgrade', 1, 'running', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', '91bba1a4970d9d65f578fd10650abd9c943047f33b5bdf5369dc3743acd7ec34', 'sql', pg_catalog.clock_timestamp())
+INSERT INTO public.aludel_progress
+    (revision, direction, statement, state, left_over, file_checksum, statements_checksum, run, changed_at)
+VALUES
+    ('002', 'upgrade', 1, 'running', NULL, '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4',
+    '91bba1a4970d9d65f578fd10650abd9c943047f33b5bdf5369dc3743acd7ec34', 'sql',
+    pg_catalog.clock_timestamp())
 ON CONFLICT (revision, direction) DO UPDATE SET
-    statement = EXCLUDED.statement, state = EXCLUDED.state, checksum = EXCLUDED.checksum,
-    statements = EXCLUDED.statements, run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
+    statement = EXCLUDED.statement, state = EXCLUDED.state, left_over = EXCLUDED.left_over,
+    file_checksum = EXCLUDED.file_checksum, statements_checksum = EXCLUDED.statements_checksum,
+    run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
 COMMIT;
 
 CREATE INDEX CONCURRENTLY people_search ON people (lower(name));
 
 DO $aludel$
 BEGIN
-    IF EXISTS (SELECT FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace WHERE i.indrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('people')::pg_catalog.oid AND c.relname OPERATOR(pg_catalog.=) 'people_search'::pg_catalog.name AND NOT i.indisvalid) THEN
+    IF EXISTS (
+        SELECT FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE i.indrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('people')::pg_catalog.oid
+        AND c.relname OPERATOR(pg_catalog.=) 'people_search'::pg_catalog.name
+        AND NOT i.indisvalid) THEN
         RAISE EXCEPTION 'index people_search is not valid' USING ERRCODE = 'ALU04';
     END IF;
 END
@@ -835,11 +847,16 @@ $aludel$;
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
 SET LOCAL session_authorization TO DEFAULT;
 SET LOCAL role TO DEFAULT;
-INSERT INTO public.aludel_progress AS p (revision, direction, statement, state, checksum, statements, run, changed_at)
-VALUES ('002', 'upgrade', 1, 'done', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', '91bba1a4970d9d65f578fd10650abd9c943047f33b5bdf5369dc3743acd7ec34', 'sql', pg_catalog.clock_timestamp())
+INSERT INTO public.aludel_progress
+    (revision, direction, statement, state, left_over, file_checksum, statements_checksum, run, changed_at)
+VALUES
+    ('002', 'upgrade', 1, 'done', NULL, '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4',
+    '91bba1a4970d9d65f578fd10650abd9c943047f33b5bdf5369dc3743acd7ec34', 'sql',
+    pg_catalog.clock_timestamp())
 ON CONFLICT (revision, direction) DO UPDATE SET
-    statement = EXCLUDED.statement, state = EXCLUDED.state, checksum = EXCLUDED.checksum,
-    statements = EXCLUDED.statements, run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
+    statement = EXCLUDED.statement, state = EXCLUDED.state, left_over = EXCLUDED.left_over,
+    file_checksum = EXCLUDED.file_checksum, statements_checksum = EXCLUDED.statements_checksum,
+    run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
 COMMIT;
 
 BEGIN ISOLATION LEVEL READ COMMITTED;
@@ -936,6 +953,19 @@ CREATE TABLE IF NOT EXISTS public.aludel_history (
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
     CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
+);
+
+CREATE TABLE IF NOT EXISTS public.aludel_progress (
+    revision    pg_catalog.text NOT NULL,
+    direction   pg_catalog.text NOT NULL,
+    statement   pg_catalog.int8 NOT NULL,
+    state       pg_catalog.text NOT NULL,
+    left_over   pg_catalog.text,
+    file_checksum        pg_catalog.text NOT NULL,
+    statements_checksum  pg_catalog.text NOT NULL,
+    run         pg_catalog.text NOT NULL,
+    changed_at  pg_catalog.timestamptz NOT NULL,
+    CONSTRAINT aludel_progress_pkc PRIMARY KEY (revision, direction)
 );
 COMMIT;
 
@@ -1038,6 +1068,19 @@ CREATE TABLE IF NOT EXISTS public.aludel_history (
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
     CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
+);
+
+CREATE TABLE IF NOT EXISTS public.aludel_progress (
+    revision    pg_catalog.text NOT NULL,
+    direction   pg_catalog.text NOT NULL,
+    statement   pg_catalog.int8 NOT NULL,
+    state       pg_catalog.text NOT NULL,
+    left_over   pg_catalog.text,
+    file_checksum        pg_catalog.text NOT NULL,
+    statements_checksum  pg_catalog.text NOT NULL,
+    run         pg_catalog.text NOT NULL,
+    changed_at  pg_catalog.timestamptz NOT NULL,
+    CONSTRAINT aludel_progress_pkc PRIMARY KEY (revision, direction)
 );
 
 RESET client_min_messages;

@@ -1,11 +1,14 @@
 //! From a plan to a program: the files of its steps are read once and checked, everything that must be refused is
 //! refused, and what the executors need is put together.
 
+mod repair;
+
 use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
 use std::time::Duration;
 
+pub(super) use self::repair::repair;
 use super::Context;
 use super::resume::Resumption;
 use super::workspace::{Workspace, tables};
@@ -41,7 +44,11 @@ pub(super) struct Prepared<'a> {
     pub(super) took: Cell<Duration>,
 }
 
-impl Prepared<'_> {
+impl<'a> Prepared<'a> {
+    fn new(program: Program, bodies: Files<'a>) -> Self {
+        Self { program, bodies, warnings: Vec::new(), remarks: Vec::new(), took: Cell::default() }
+    }
+
     /// A step for the user: `002 v2.1 features`.
     pub(super) fn name(&self, step: usize) -> String {
         self.bodies.name(step)
@@ -61,7 +68,18 @@ pub(super) struct Files<'a> {
     variables: BTreeMap<String, String>,
 }
 
-impl Files<'_> {
+impl<'a> Files<'a> {
+    /// The files of `steps`, with the values that templates among them need.
+    fn new(workspace: &'a Workspace, context: &Context, steps: Vec<(Node, SectionKind)>) -> Result<Self> {
+        let mut files = Files { workspace, steps, variables: BTreeMap::new() };
+        if files.steps.iter().any(|(node, _)| workspace.files[node.index()].settings.template) {
+            let variables = workspace.config.variables(context.environment)?;
+            files.variables =
+                variables.into_iter().map(|(name, value)| (name, value.value.reveal().to_owned())).collect();
+        }
+        Ok(files)
+    }
+
     fn name(&self, step: usize) -> String {
         let Some((node, _)) = self.steps.get(step) else { return "stamp".to_owned() };
         let revision = self.workspace.graph.revision(*node);
@@ -115,11 +133,7 @@ pub(super) fn plan<'a>(
     resumption: Resumption,
 ) -> Result<Prepared<'a>> {
     let nodes = plans.iter().flat_map(|plan| plan.nodes().map(|node| (node, kind(plan.direction()))));
-    let mut files = Files { workspace, steps: nodes.collect(), variables: BTreeMap::new() };
-    if files.steps.iter().any(|(node, _)| workspace.files[node.index()].settings.template) {
-        let variables = workspace.config.variables(context.environment)?;
-        files.variables = variables.into_iter().map(|(name, value)| (name, value.value.reveal().to_owned())).collect();
-    }
+    let files = Files::new(workspace, context, nodes.collect())?;
     let mut steps = Vec::with_capacity(files.steps.len());
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
@@ -148,7 +162,7 @@ pub(super) fn plan<'a>(
             ))
             .hint("run up to the revision before it first, or set `transaction = revision`")
     })?;
-    Ok(Prepared { program, bodies: files, warnings, remarks, took: Cell::default() })
+    Ok(Prepared { warnings, remarks, ..Prepared::new(program, files) })
 }
 
 fn kind(direction: Direction) -> SectionKind {
@@ -201,7 +215,7 @@ fn lower(
     // What the configuration says holds for the whole session; a header's word is for its revision alone.
     let limit = |own: Option<crate::model::timeout::Timeout>| own.map(|own| u64::from(own.milliseconds()));
     Ok(ProgramStep {
-        title: format!("{} {} ({path})", revision.id, revision.message).replace("  ", " "),
+        title: workspace.title(node),
         expected: Expected::Rows(workspace.ids(&stage.before)),
         record: Record {
             action: match direction {
@@ -260,7 +274,7 @@ pub(super) fn stamp<'a>(
     )
     .map_err(|_| Error::failed("a stamp runs nothing, and something cannot run"))?;
     let bodies = Files { workspace, steps: Vec::new(), variables: BTreeMap::new() };
-    Ok(Prepared { program, bodies, warnings: Vec::new(), remarks: Vec::new(), took: Cell::default() })
+    Ok(Prepared::new(program, bodies))
 }
 
 /// Refuses ids that do not fit the version table's column before anything runs: Alembic's is `varchar(32)`.

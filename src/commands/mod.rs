@@ -1,6 +1,7 @@
 //! The commands: a file each, holding its arguments with their help, and one short function.
 
 mod branches;
+mod changed;
 mod create;
 mod current;
 mod downgrade;
@@ -15,6 +16,7 @@ mod lower;
 mod merge;
 mod plan;
 mod redo;
+mod repair;
 mod resume;
 mod revision;
 mod run;
@@ -53,6 +55,7 @@ pub enum Command {
     Downgrade(downgrade::Arguments),
     Redo(redo::Arguments),
     Stamp(stamp::Arguments),
+    Repair(repair::Arguments),
     Plan(plan::Arguments),
     Status(status::Arguments),
     Current(current::Arguments),
@@ -81,6 +84,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Downgrade(arguments) => downgrade::run(arguments, context),
         Command::Redo(arguments) => redo::run(arguments, context),
         Command::Stamp(arguments) => stamp::run(arguments, context),
+        Command::Repair(arguments) => repair::run(arguments, context),
         Command::Plan(arguments) => plan::run(arguments, context),
         Command::Status(arguments) => status::run(arguments, context),
         Command::Current(arguments) => current::run(arguments, context),

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::Context;
+use super::changed;
 use super::lower::{self, Prepared};
 use super::resume::Resumption;
 use super::workspace::{Database, Workspace, connect, limits, load_config, tables};
@@ -23,7 +24,7 @@ use crate::model::applied::Applied;
 use crate::model::bookkeeping::{Action, Author, Clears, Expected};
 use crate::model::graph::Node;
 use crate::model::journal::Wish;
-use crate::model::plan::{self, Direction, Plan, PlanError, Purge, Stamp};
+use crate::model::plan::{self, Direction, Landing, Plan, PlanError, Purge, Stamp};
 use crate::model::program::ProgramStep;
 use crate::model::range::Route;
 use crate::model::sql::classify::{self, Effect};
@@ -56,16 +57,23 @@ pub(super) fn move_along(context: &Context, request: Request) -> Result<()> {
         return write_sql(context, &Workspace::open_to_run(context)?, &request);
     }
     let target = only_a_target(&request.route, request.direction)?;
-    let (workspace, database) = Workspace::open_connected(context, Wanted::Bodies)?;
+    let (workspace, database) = Workspace::open_connected(context, changed::wanted)?;
     let (mut run, standing) = Run::begin(context, &workspace, database, request.lock_wait)?;
     let applied = workspace.applied(&standing.rows)?;
     let plan = make_plan(&workspace, &applied, target, request.direction)?;
+    let found = changed::find(&workspace, &applied, run.locked.session());
+    let mut changed = changed::or_warn(found, changed::refuses(&workspace.config), context)?;
+    // On the way down only those matter that are run, as they are written now.
+    changed.retain(|changed| request.direction == Direction::Upgrade || plan.nodes().any(|node| node == changed.node));
+    changed::tell(&changed, &workspace, context)?;
     warn_beside_branch(context, &workspace, &plan, target);
     run.carry_out(&standing, &[plan], request.wish)
 }
 
 pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -> Result<()> {
-    let (workspace, database) = Workspace::open_connected(context, Wanted::Bodies)?;
+    // A file that is being written changes all the time: what `redo` undoes and applies again is not compared.
+    let wanted = |_: &Config| Wanted { bodies: true, checksums: false };
+    let (workspace, database) = Workspace::open_connected(context, wanted)?;
     let (mut run, standing) = Run::begin(context, &workspace, database, lock_wait)?;
     let applied = workspace.applied(&standing.rows)?;
     let last = Target { branch: None, point: Point::Away(None, Walk::Down(count)) };
@@ -82,6 +90,39 @@ pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -
     };
     let up = plan::back(&workspace.graph, &down);
     run.carry_out(&standing, &[down, up], Wish::Safe)
+}
+
+pub(super) fn repair(context: &Context, targets: &[Target], lock_wait: Option<Duration>) -> Result<()> {
+    let wanted = |_: &Config| Wanted { bodies: true, checksums: true };
+    let (workspace, database) = Workspace::open_connected(context, wanted)?;
+    let (mut run, standing) = Run::begin(context, &workspace, database, lock_wait)?;
+    let applied = workspace.applied(&standing.rows)?;
+    let mut named = Vec::new();
+    for target in targets {
+        let landings =
+            plan::find(&workspace.graph, Some(&applied), target).map_err(|error| workspace.explain(&error))?;
+        named.extend(landings.into_iter().filter_map(Landing::revision));
+    }
+    if let Some(node) = named.iter().find(|node| !applied.contains(**node)) {
+        let id = workspace.graph.id(*node);
+        return Err(
+            Error::failed(format!("{id} is not applied: its file may change as it likes")).note("nothing was accepted")
+        );
+    }
+    let mut changed = changed::find(&workspace, &applied, run.locked.session())?;
+    changed.retain(|changed| targets.is_empty() || named.contains(&changed.node));
+    if changed.is_empty() {
+        let of = if named.is_empty() { String::new() } else { format!(" of {}", spoken(&workspace.ids(&named))) };
+        context.ui.status(format_args!("nothing to do: no file{of} was changed after it was applied"));
+        return Ok(());
+    }
+    let nodes: Vec<Node> = changed.iter().map(|changed| changed.node).collect();
+    let prepared = lower::repair(&workspace, context, &nodes, &standing.rows, run.author())?;
+    run.locked.execute(&prepared.program, &prepared.bodies, &mut Silent)?;
+    for line in changed.iter().map(|changed| changed.line(&workspace)) {
+        context.ui.done("accepted", line);
+    }
+    Ok(())
 }
 
 pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
@@ -319,11 +360,17 @@ pub(super) fn ensure_version(context: &Context, sql: bool) -> Result<()> {
 /// Takes the lock, saying so where it has to wait.
 fn lock(context: &Context, config: &Config, session: Session, wait: Option<Duration>) -> Result<(Locked, Standing)> {
     let wait = wait.unwrap_or(config.settings.lock_wait.value);
+    let mut waited = false;
     let told = |holder: Option<&Holder>| {
+        waited = true;
         let holder = holder.map_or_else(|| "another run".to_owned(), Holder::to_string);
         context.ui.status(format_args!("waiting up to {} for the lock, held by {holder}", ui::duration(wait)));
     };
-    session.lock(wait, told)
+    let (mut locked, standing) = session.lock(wait, told)?;
+    if waited {
+        locked.session().ask_for_texts_again();
+    }
+    Ok((locked, standing))
 }
 
 /// A run that holds the lock.
@@ -446,6 +493,7 @@ impl Observer for Narrator<'_> {
             Action::Upgrade => "upgraded",
             Action::Downgrade => "downgraded",
             Action::Stamp => "stamped",
+            Action::Repair => "accepted",
         };
         self.ui.done(verb, format_args!("{} ({})", self.prepared.name(step), ui::duration(time)));
     }

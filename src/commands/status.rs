@@ -4,14 +4,17 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Context;
+use super::changed::{self, ChangedView};
 use super::view::{RevisionView, View};
-use super::workspace::{Database, Workspace, connect};
+use super::workspace::{Database, Workspace};
+use crate::config::Config;
 use crate::error::Result;
 use crate::explain;
 use crate::model::applied::Applied;
 use crate::model::graph::Node;
 use crate::model::journal::{Progress, State};
 use crate::model::plan;
+use crate::project::Wanted;
 
 /// Show where the database stands: applied, pending, unknown rows, heads
 #[derive(Debug, Args)]
@@ -29,6 +32,7 @@ struct Report<'a> {
     current: Vec<RevisionView<'a>>,
     unknown: &'a [String],
     applied: Vec<&'a str>,
+    changed: Vec<ChangedView<'a>>,
     pending: Vec<RevisionView<'a>>,
     heads: Vec<RevisionView<'a>>,
     partial: Vec<PartialView<'a>>,
@@ -57,16 +61,18 @@ impl<'a> From<&'a Progress> for PartialView<'a> {
 const SHOWN: usize = 20;
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let workspace = Workspace::open(context)?;
+    let wanted = |config: &Config| Wanted { bodies: false, ..changed::wanted(config) };
+    let (workspace, Database { mut session, server }) = Workspace::open_connected(context, wanted)?;
     let graph = &workspace.graph;
-    let Database { mut session, server } = connect(&workspace.config, context)?;
     let standing = session.standing()?;
     let alembics = !standing.version_table && !arguments.json && session.has_alembic_rows();
-    drop(session);
-    drop(server);
     let (known, unknown): (Vec<String>, Vec<String>) =
         standing.rows.iter().cloned().partition(|row| graph.find(row).is_some());
     let applied = workspace.applied(&known)?;
+    // It reports, whatever the configuration would have refused.
+    let changed = changed::or_warn(changed::find(&workspace, &applied, &mut session), false, context)?;
+    drop(session);
+    drop(server);
     let current = plan::current(graph, &applied);
     let at_heads = unknown.is_empty() && plan::missing_heads(graph, &applied).is_empty();
     let pending = pending(&workspace, &applied);
@@ -80,6 +86,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
             current: view.list(current.iter().copied()),
             unknown: &unknown,
             applied: graph.nodes().filter(is_applied).map(|node| graph.revision(node).id.as_str()).collect(),
+            changed: changed.iter().map(|changed| changed.view(&workspace)).collect(),
             pending: view.list(pending.iter().copied()),
             heads: view.list(graph.heads()),
             partial: standing.progress.iter().map(PartialView::from).collect(),
@@ -105,6 +112,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     } else {
         ui.line(format_args!("applied   {applied_count} of {total}"));
     }
+    for (index, line) in changed::lines(&changed, &workspace).iter().enumerate() {
+        ui.line(format_args!("{}{line}", if index == 0 { "changed   " } else { "          " }));
+    }
     let heads: Vec<String> = graph.heads().into_iter().map(|head| view.short(head)).collect();
     for (index, head) in heads.iter().enumerate() {
         ui.line(format_args!("{}{head}", if index == 0 { "heads     " } else { "          " }));
@@ -122,6 +132,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     }
     for progress in &standing.progress {
         ui.line(format_args!("partial   {}", explain::unfinished(progress)));
+    }
+    if !changed.is_empty() {
+        ui.hint(changed::hint(&changed, &workspace));
     }
     if !unknown.is_empty() {
         ui.hint("a row that no file defines comes from another branch or a newer version: get its file");

@@ -60,12 +60,12 @@ pub(super) struct Workspace {
 impl Workspace {
     /// Reads the configuration and the headers of all revision files.
     pub(super) fn open(context: &Context) -> Result<Self> {
-        Self::load(context, Wanted::Headers)
+        Self::load(context, Wanted::default())
     }
 
     /// The same for a command that goes on to the files' bodies.
     pub(super) fn open_to_run(context: &Context) -> Result<Self> {
-        Self::load(context, Wanted::Bodies)
+        Self::load(context, Wanted { bodies: true, ..Wanted::default() })
     }
 
     fn load(context: &Context, wanted: Wanted) -> Result<Self> {
@@ -75,20 +75,33 @@ impl Workspace {
     }
 
     /// Reads the project and connects, the one while the other waits. What is wrong with the project is told first.
-    pub(super) fn open_connected(context: &Context, wanted: Wanted) -> Result<(Self, Database)> {
+    /// Where the files' checksums are wanted, the history is asked for those that it knows.
+    pub(super) fn open_connected(context: &Context, wanted: impl Fn(&Config) -> Wanted) -> Result<(Self, Database)> {
         let config = load_config(context)?;
+        let wanted = wanted(&config);
+        let connect = |config: &Config| -> Result<Database> {
+            let mut database = connect(config, context)?;
+            if wanted.checksums {
+                database.session.ask_for_texts();
+            }
+            Ok(database)
+        };
         let url = config.database_url(context.environment);
         if !url.is_ok_and(|url| matches!(url.value, DatabaseUrl::Given(_))) {
             // A private server is not started for a project that cannot be used.
             let (files, graph) = read_project(&locations(&config), wanted)?;
             let workspace = Self::of(config, files, graph)?;
-            let database = connect(&workspace.config, context)?;
+            let database = connect(&workspace.config)?;
             return Ok((workspace, database));
         }
         let locations = locations(&config);
         let (project, database) = std::thread::scope(|scope| {
             let project = scope.spawn(|| read_project(&locations, wanted));
-            let database = connect(&config, context);
+            let mut database = connect(&config);
+            if !project.is_finished() {
+                // There is time to wait for the answer.
+                database = database.and_then(|mut database| database.session.take_ahead().map(|()| database));
+            }
             (project.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), database)
         });
         let (files, graph) = project?;
@@ -120,6 +133,12 @@ impl Workspace {
     /// A revision's file as the user would type it.
     pub(super) fn path(&self, node: Node) -> std::borrow::Cow<'_, str> {
         self.files[node.index()].path.to_string_lossy()
+    }
+
+    /// A revision in one line: `002 v2.1 features (versions/002_v2_1_features.sql)`.
+    pub(super) fn title(&self, node: Node) -> String {
+        let revision = self.graph.revision(node);
+        format!("{} {} ({})", revision.id, revision.message, self.path(node)).replace("  ", " ")
     }
 
     /// Says that there is nothing to list, and how that changes; an empty answer alone might be a wrong directory.

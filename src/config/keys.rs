@@ -94,6 +94,8 @@ keys! {
         "the server that it must be: what `SELECT system_identifier FROM pg_control_system()` says there", rare;
     TRANSACTION "transaction" Kind::Choice(&["revision", "run"]), "revision",
         "a transaction for each revision, or one for the whole run";
+    CHECKSUM "checksum" Kind::Choice(&["warn", "error", "off"]), "warn",
+        "what becomes of a revision whose file was changed after it was applied: told of, refused, or not looked for";
     LOCK_WAIT "lock_wait" Kind::Duration, "5min",
         "how long to wait while another run holds the lock; 0 does not wait";
     LOCK_TIMEOUT "lock_timeout" Kind::Duration, "2s",

@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::keys::{self, Key, Kind};
 use super::lookup::{Lookup, refused};
 use super::origin::Sourced;
-use super::values::{self, Command, RevisionId, TimeZone, ValueError};
+use super::values::{self, ChangedFiles, Command, RevisionId, TimeZone, ValueError};
 use crate::error::Result;
 use crate::model::program::TransactionScope;
 
@@ -46,6 +46,8 @@ pub struct Settings {
     pub expect_system_id: Option<Sourced<String>>,
     /// How far a transaction reaches.
     pub transaction: Sourced<TransactionScope>,
+    /// What becomes of files that were changed after they were applied.
+    pub checksum: Sourced<ChangedFiles>,
     /// How long to wait for the lock; zero does not wait.
     pub lock_wait: Sourced<Duration>,
     /// PostgreSQL's lock_timeout; zero is no limit.
@@ -86,6 +88,10 @@ impl Settings {
             expect_system_id: optional(lookup, keys::EXPECT_SYSTEM_ID, values::system_identifier)?,
             transaction: one(lookup, keys::TRANSACTION, |text| {
                 values::choice(text, &[("revision", TransactionScope::Revision), ("run", TransactionScope::Run)])
+            })?,
+            checksum: one(lookup, keys::CHECKSUM, |text| {
+                let [warn, error, off] = [ChangedFiles::Warn, ChangedFiles::Error, ChangedFiles::Off];
+                values::choice(text, &[("warn", warn), ("error", error), ("off", off)])
             })?,
             lock_wait: one(lookup, keys::LOCK_WAIT, values::duration)?,
             lock_timeout: one(lookup, keys::LOCK_TIMEOUT, values::duration)?,

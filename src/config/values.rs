@@ -74,6 +74,17 @@ pub enum RevisionId {
     Timestamp,
 }
 
+/// What becomes of a revision whose file was changed after it was applied.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangedFiles {
+    /// The user is told.
+    Warn,
+    /// The command is refused.
+    Error,
+    /// They are not looked for.
+    Off,
+}
+
 /// A command as words; the first is the program. No shell sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {

@@ -440,7 +440,7 @@ impl Failure {
         let recorded = match step.record.action {
             Action::Upgrade => "it is not recorded as applied",
             Action::Downgrade => "it is still recorded as applied",
-            Action::Stamp => "it is not recorded",
+            Action::Stamp | Action::Repair => "it is not recorded",
         };
         let total = step.statements();
         let mut error = match self.part {
@@ -503,6 +503,7 @@ pub(super) fn kept_before(error: Error, program: &Program, finished: usize) -> E
         Action::Upgrade => "applied",
         Action::Downgrade => "undone",
         Action::Stamp => "stamped",
+        Action::Repair => "accepted",
     };
     error.note(format!("{done} before it, and kept: {}", short(&revisions(program, 0..finished))))
 }

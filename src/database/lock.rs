@@ -97,7 +97,7 @@ impl Session {
             match answers[0].rows.last().and_then(|row| row.get(0)) {
                 // Read after the lock was granted: nobody else changes this any more.
                 Some("t") if told => {
-                    let answers = self.ask(&messages[1..])?;
+                    let answers = self.ask_standing()?;
                     return self.read_writable(&answers);
                 }
                 Some("t") => return self.read_writable(&answers[1..]),

@@ -14,6 +14,7 @@ pub mod lock;
 pub mod pooler;
 pub mod preflight;
 pub mod query;
+pub mod recorded;
 pub mod server_error;
 pub mod session;
 pub mod wire;

@@ -127,7 +127,10 @@ impl Connection {
     }
 
     /// Reads up to the end of the answer to the first message in flight.
-    fn read_answer(&mut self, deadline: Option<Instant>) -> Result<Answer, QueryError> {
+    ///
+    /// # Errors
+    /// As [`Connection::settle`].
+    pub fn read_answer(&mut self, deadline: Option<Instant>) -> Result<Answer, QueryError> {
         let (tags, columns, rows, notices) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut answer = Answer { tags, columns, rows, notices, error: None, status: self.status() };
         loop {

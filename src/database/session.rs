@@ -10,6 +10,7 @@ use super::limits::{Limits, Span};
 use super::pooler::{Keeper, Pooling};
 use super::preflight::{Identity, Preflight};
 use super::query::{Answer, QueryError};
+use super::recorded::Ahead;
 use super::server_error::ServerError;
 use super::wire::connect::ConnectOptions;
 use super::wire::event::Row;
@@ -62,6 +63,8 @@ pub struct Session {
     pub(super) interrupt: Option<Interrupt>,
     /// The role that logged in, quoted, for hints.
     pub(super) role: String,
+    /// A question that was sent ahead of the others.
+    pub(super) ahead: Ahead,
 }
 
 /// What a session is made with, beside where it goes.
@@ -108,6 +111,7 @@ impl Session {
             watcher,
             interrupt,
             role,
+            ahead: Ahead::Nothing,
         })
     }
 
@@ -165,17 +169,33 @@ impl Session {
     /// # Errors
     /// The version table cannot be read, or the connection is lost.
     pub fn standing(&mut self) -> Result<Standing> {
+        let answers = self.ask_standing()?;
+        self.read_standing(&answers).map(|(standing, _)| standing)
+    }
+
+    /// The answers that say where the database stands.
+    pub(super) fn ask_standing(&mut self) -> Result<Vec<Answer>> {
         let (limits, questions) = (self.first_limits_sql(), self.standing_questions());
         let messages: Vec<&str> = [&limits].into_iter().chain(&questions).map(String::as_str).collect();
-        let answers = self.ask(&messages)?;
-        self.read_standing(&answers[1..]).map(|(standing, _)| standing)
+        Ok(self.ask(&messages)?.split_off(1))
     }
 
     /// [`Session::read_standing`] for a session that goes on to change what it read.
     pub(super) fn read_writable(&mut self, answers: &[Answer]) -> Result<Standing> {
         let (standing, found) = self.read_standing(answers)?;
         self.check_writable(&found)?;
+        self.check_journal(answers)?;
         Ok(standing)
+    }
+
+    /// Refuses to go on where the answers say that the journal may not be read: a run must know what stopped partway.
+    fn check_journal(&self, answers: &[Answer]) -> Result<()> {
+        let refused = answers.get(2).and_then(|journal| journal.error.as_ref()).filter(|error| error.code == "42501");
+        let Some(error) = refused else { return Ok(()) };
+        let (table, role) = (self.tables.progress(), &self.role);
+        Err(explain(error, &format!("cannot read the journal {table}"))
+            .note("nothing was changed")
+            .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};")))
     }
 
     /// The messages whose answers say where the database stands.
@@ -188,17 +208,26 @@ impl Session {
             literal(&identifier(&self.tables.schema)),
             Preflight::columns(&version, &history),
         );
-        // Sorted here: a new session would have to look up how. The limit is the message's own, which is one transaction:
-        // a table that somebody holds must not keep a reader, whatever the limits are.
-        let patience = match self.limits.lock_timeout {
-            limit if limit.is_zero() || limit > READING => READING,
-            limit => limit,
-        };
-        let patience =
-            format!("SELECT WHERE pg_catalog.set_config('lock_timeout', '{}', true) IS NULL;\n", patience.as_millis());
+        let patience = self.patience();
+        // Sorted here: a new session would have to look up how.
         let rows = format!("{patience}SELECT {COLUMN} FROM {}", self.tables.version());
         let progress = format!("{patience}{}", self.tables.read_progress());
         [about, rows, progress].into_iter().chain(self.identity_question()).collect()
+    }
+
+    /// What begins a message that only reads, and yields no row. The limits are the message's own, which is one transaction:
+    /// a table that somebody holds must not keep a reader, whatever the session's limits are.
+    pub(super) fn patience(&self) -> String {
+        let lock = match self.limits.lock_timeout {
+            limit if limit.is_zero() || limit > READING => READING,
+            limit => limit,
+        };
+        format!(
+            "SELECT WHERE pg_catalog.set_config('lock_timeout', '{}', true) IS NULL \
+             OR pg_catalog.set_config('statement_timeout', '{}', true) IS NULL;\n",
+            lock.as_millis(),
+            self.limits.statement_timeout.as_millis()
+        )
     }
 
     /// Reads the answers to [`Session::standing_questions`]. A database other than the one that is meant is refused.
@@ -243,12 +272,6 @@ impl Session {
             let table = self.tables.progress();
             return Err(self.is_held(&table));
         }
-        // A database whose tables another tool made, or an earlier version, has no journal yet.
-        if let Some(error) = progress.error.as_ref().filter(|error| error.code == "42501") {
-            let (table, role) = (self.tables.progress(), &self.role);
-            return Err(explain(error, &format!("cannot read the journal {table}"))
-                .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};")));
-        }
         let mut standing: Vec<String> = rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect();
         standing.sort_unstable();
         // PostgreSQL keeps the length of a `varchar` with that of its own header, which is 4.
@@ -259,7 +282,8 @@ impl Session {
             version_table,
             schema: fact(2) == Some("t"),
             history_table: fact(1) == Some("t"),
-            progress_table: progress.error.is_none(),
+            // A database whose tables another tool made, or an earlier version, has none.
+            progress_table: progress.error.as_ref().is_none_or(|error| error.code == "42501"),
             progress: progress
                 .rows
                 .iter()
@@ -272,6 +296,7 @@ impl Session {
 
     /// The answers to several messages in one round trip.
     pub(super) fn ask(&mut self, messages: &[&str]) -> Result<Vec<Answer>> {
+        self.take_ahead()?;
         match self.connection.query_pipeline(messages, None) {
             Ok(answers) => Ok(answers),
             Err(error) => Err(self.trouble(&error)),

@@ -25,16 +25,29 @@ pub enum Action {
     Downgrade,
     /// The rows are set and nothing is run.
     Stamp,
+    /// The file's text is accepted as it is now, and nothing is run.
+    Repair,
 }
 
 impl Action {
-    /// `upgrade`, `downgrade` or `stamp`.
+    /// `upgrade`, `downgrade`, `stamp` or `repair`.
     #[must_use]
     pub fn verb(self) -> &'static str {
         match self {
             Self::Upgrade => "upgrade",
             Self::Downgrade => "downgrade",
             Self::Stamp => "stamp",
+            Self::Repair => "repair",
+        }
+    }
+
+    /// What the history says of one that went well.
+    #[must_use]
+    pub fn outcome(self) -> &'static str {
+        match self {
+            Self::Upgrade | Self::Downgrade => "done",
+            Self::Stamp => "stamped",
+            Self::Repair => "accepted",
         }
     }
 }
@@ -336,8 +349,7 @@ BEGIN
             ));
         }
         sql.push_str("END\n");
-        let outcome = if record.action == Action::Stamp { "stamped" } else { "done" };
-        let history = self.history_row(record, author, outcome, &began.sql(), None);
+        let history = self.history_row(record, author, record.action.outcome(), &began.sql(), None);
         let clear = match record.clears {
             Clears::Nothing => String::new(),
             Clears::Own => self.forget(record),
@@ -444,6 +456,12 @@ impl Scope {
     #[must_use]
     pub fn is_bare(self) -> bool {
         matches!(self, Self::FirstBare | Self::LaterBare)
+    }
+
+    /// Whether it is one of several parts.
+    #[must_use]
+    pub fn is_a_part(self) -> bool {
+        !matches!(self, Self::Transaction | Self::SharedTransaction)
     }
 
     /// Whether it is the first of several parts.

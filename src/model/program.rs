@@ -262,7 +262,8 @@ impl Program {
                 let step = &self.steps[*step];
                 let settings = [step.lock_timeout, step.statement_timeout].iter().flatten().count();
                 let lock = usize::from(!scope.is_bare());
-                settings + lock + Tables::statements_of_guard(*scope)
+                let role = if scope.is_a_part() { OWN_ROLE.lines().count() } else { 0 };
+                role + settings + lock + Tables::statements_of_guard(*scope)
             }
         }
     }
@@ -280,6 +281,10 @@ impl Program {
         let step = &self.steps[index];
         let bare = scope.is_bare();
         let mut sql = String::new();
+        if scope.is_a_part() {
+            // The part before may have gone on as somebody who may not look here.
+            sql.push_str(OWN_ROLE);
+        }
         let set = if bare { "SET" } else { "SET LOCAL" };
         for (name, value) in [("lock_timeout", step.lock_timeout), ("statement_timeout", step.statement_timeout)] {
             if let Some(milliseconds) = value {

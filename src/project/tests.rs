@@ -25,7 +25,7 @@ impl Place {
 
     fn load(&self, directories: &[&str], recursive: bool) -> std::result::Result<Project, Vec<Error>> {
         let directories = directories.iter().map(PathBuf::from).collect();
-        Project::load(&Locations { here: self.0.path().to_owned(), directories, recursive }, Wanted::Headers)
+        Project::load(&Locations { here: self.0.path().to_owned(), directories, recursive }, Wanted::default())
     }
 
     fn ids(&self, directories: &[&str], recursive: bool) -> Vec<String> {

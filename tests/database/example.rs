@@ -682,6 +682,19 @@ CREATE TABLE IF NOT EXISTS public.aludel_history (
     CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
 
+CREATE TABLE IF NOT EXISTS public.aludel_progress (
+    revision    pg_catalog.text NOT NULL,
+    direction   pg_catalog.text NOT NULL,
+    statement   pg_catalog.int8 NOT NULL,
+    state       pg_catalog.text NOT NULL,
+    left_over   pg_catalog.text,
+    file_checksum        pg_catalog.text NOT NULL,
+    statements_checksum  pg_catalog.text NOT NULL,
+    run         pg_catalog.text NOT NULL,
+    changed_at  pg_catalog.timestamptz NOT NULL,
+    CONSTRAINT aludel_progress_pkc PRIMARY KEY (revision, direction)
+);
+
 "#]]
     );
 }

@@ -79,6 +79,19 @@ exit code: 0
         str![[r#"
 exit code: 1
 ----- stderr
+error[42501]: cannot read the journal public.aludel_progress
+note: permission denied for table aludel_progress
+note: nothing was changed
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_progress TO role_[DATABASE];
+
+"#]]
+    );
+    case.ask(&format!("GRANT SELECT ON aludel_progress TO {}", role.name));
+    assert_data_eq!(
+        role.run(&case, "upgrade head").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
 error[42501]: 0002 step 0002 (versions/0002.sql): permission denied for table aludel_version
 note: the tool's own tables are written by the role that logged in
 note: nothing of revision 0002 was kept
@@ -199,7 +212,7 @@ fn a_session_that_may_only_read() {
     case.succeeds("upgrade 0001");
     let role = Role::new(&case);
     case.ask(&format!(
-        "GRANT ALL ON aludel_version, aludel_history TO {0}; ALTER ROLE {0} SET default_transaction_read_only = on",
+        "GRANT ALL ON aludel_version, aludel_history, aludel_progress TO {0}; ALTER ROLE {0} SET default_transaction_read_only = on",
         role.name
     ));
     assert_data_eq!(

@@ -11,6 +11,7 @@ mod example;
 mod failures;
 mod hostile;
 mod pipeline;
+mod resume;
 mod rows;
 mod together;
 mod unlogged_in;

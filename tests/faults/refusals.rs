@@ -90,6 +90,7 @@ error[P0001]: no
   = note: line 1 of the block is versions/002.sql:6
   = note: revision 002 stopped partway: what its statement committed by itself before it failed stays; it is not recorded as applied
   = note: applied before it, and kept: 001
+  = hint: see what statement 1 has done, then add `--retry-statement` to the same command to run it again, or `--resume-after 1` to take it as done
 
 "#]]
     );

@@ -116,9 +116,9 @@ exit code: 4
 upgraded 001 step 001 ([TIME])
 warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
 error: stopped by SIGINT
-note: revision 002 stopped partway: its first statement ran and stays; it is not recorded as applied
+note: revision 002 stopped partway: the first of its 2 statements ran and stays; it is not recorded as applied
 note: applied before it, and kept: 001
-hint: undo by hand what ran before you run it again: it begins with its first statement
+hint: run the same command again: it goes on with statement 2; those before it must stay as they are in the file
 
 "#]]
     );
@@ -233,8 +233,8 @@ exit code: 4
 ----- stderr
 warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
 error: stopped by SIGINT
-note: revision 001 stopped partway: its first statement ran and stays; it is not recorded as applied
-hint: undo by hand what ran before you run it again: it begins with its first statement
+note: revision 001 stopped partway: the first of its 4 statements ran and stays; it is not recorded as applied
+hint: run the same command again: it goes on with statement 2; those before it must stay as they are in the file
 
 "#]]
     );
@@ -262,7 +262,7 @@ warning: SIGINT: cancelling what runs; a second signal leaves at once, and the s
 error: stopped by SIGINT
 note: revision 002 stopped partway; it is not recorded as applied
 note: index one is not valid
-hint: DROP INDEX CONCURRENTLY one;
+hint: run the same command again: it drops the index and begins with its first statement
 
 "#]]
     );

@@ -44,6 +44,11 @@ fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
         "boolean" => value.is_boolean(),
         "string or null" => value.is_string() || value.is_null(),
         "boolean or null" => value.is_boolean() || value.is_null(),
+        "number" => value.is_u64(),
+        "list of stops" => value.as_array().is_some_and(|stops| {
+            stops.iter().for_each(|stop| check(tables, stop, &tables["A stop"]));
+            true
+        }),
         "list of strings" => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         "list of revisions" => each(tables, value, &tables["A revision"]) > 0,
         "list of steps" => each(tables, value, &tables["A step"]) > 0,
@@ -93,8 +98,13 @@ fn with_a_database() {
     assert_eq!(current["rows"], serde_json::json!(["003"]));
     assert_eq!(current["at_heads"], false);
     assert_eq!(current["current"][0]["is_current"], true);
+    // A revision that stopped partway, as a run would leave it.
+    let _ = database.psql(
+        "INSERT INTO aludel_progress VALUES ('004', 'upgrade', 2, 'running', NULL, 'f', 's', 'r', pg_catalog.now())",
+    );
     let status = json(&project, "status");
     check(&tables, &status, &tables["`status`"]);
+    assert_eq!((&status["partial"][0]["statement"], &status["partial"][0]["done"]), (&2.into(), &false.into()));
     assert_eq!(status["applied"], serde_json::json!(["001", "002", "003"]));
     let pending: Vec<&Value> = status["pending"].as_array().unwrap().iter().map(|one| &one["revision"]).collect();
     assert_eq!(pending, ["004", "005", "006"]);

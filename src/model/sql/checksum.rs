@@ -1,8 +1,12 @@
-//! The checksum of a revision file: SHA-256 of its text with CRLF made LF and the byte order mark gone.
+//! The checksum of a revision file: SHA-256 of its text with CRLF made LF and the byte order mark gone. Of a template it
+//! is that of the template as it is written, whatever values are put into it.
 
 use std::fmt;
+use std::io::{self, Read};
 
 use sha2::{Digest, Sha256};
+
+use crate::source;
 
 /// A checksum; displayed as 64 hex digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -12,18 +16,50 @@ impl Checksum {
     /// The checksum of a whole text.
     #[must_use]
     pub fn of(text: &str) -> Self {
+        Self::of_bytes(text.as_bytes())
+    }
+
+    /// The checksum of the text that a file's bytes are, whether or not they are one.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8]) -> Self {
         let mut running = Running::default();
-        running.update(text.strip_prefix('\u{feff}').unwrap_or(text).as_bytes());
+        running.update(source::without_mark(bytes));
         running.finish()
+    }
+
+    /// The same of what is still to be read.
+    ///
+    /// # Errors
+    /// What the reader says.
+    pub fn read(mut reader: impl Read) -> io::Result<Self> {
+        const CHUNK: u64 = 64 * 1024;
+        let mut chunk = Vec::new();
+        let mut running = Running::default();
+        let mut first = true;
+        loop {
+            chunk.clear();
+            if reader.by_ref().take(CHUNK).read_to_end(&mut chunk)? == 0 {
+                return Ok(running.finish());
+            }
+            running.update(if std::mem::take(&mut first) { source::without_mark(&chunk) } else { &chunk });
+        }
+    }
+
+    /// Whether its hex digits begin with `digits`.
+    #[must_use]
+    pub fn begins_with(&self, digits: &str) -> bool {
+        digits.len() <= 2 * self.0.len() && self.digits().zip(digits.chars()).all(|(own, other)| own == other)
+    }
+
+    fn digits(&self) -> impl Iterator<Item = char> {
+        const DIGITS: &[u8; 16] = b"0123456789abcdef";
+        self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)]))
     }
 }
 
 impl fmt::Display for Checksum {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DIGITS: &[u8; 16] = b"0123456789abcdef";
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]);
-        let text: String = digits.map(|digit| char::from(DIGITS[usize::from(digit)])).collect();
-        formatter.write_str(&text)
+        formatter.write_str(&self.digits().collect::<String>())
     }
 }
 

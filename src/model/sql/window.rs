@@ -67,9 +67,9 @@ impl<R: Read> Window<R> {
         BodyError { problem, excerpt: Box::new(self.excerpt(range)) }
     }
 
-    /// The checksum of all that was read.
+    /// The checksum of all that was read; of a template, of the template.
     pub(super) fn checksum(&self) -> Checksum {
-        self.checksum.clone().finish()
+        self.written.checksum().unwrap_or_else(|| self.checksum.clone().finish())
     }
 
     /// Drops text before byte `needed` and reads on, at least as much as there still is; returns how many bytes were

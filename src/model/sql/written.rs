@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use super::checksum::Checksum;
 use crate::source::Excerpt;
 
 /// Where a text stands written.
@@ -15,6 +16,7 @@ pub struct Written {
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Template {
     text: Arc<str>,
+    checksum: Checksum,
     /// Whether rendering kept the number of lines: then a line of the one is very likely that line of the other.
     same_lines: bool,
 }
@@ -32,12 +34,20 @@ impl Written {
     pub fn template(path: &str, template: &str, rendered: &str) -> Self {
         let lines = |text: &str| memchr::memchr_iter(b'\n', text.as_bytes()).count();
         let same_lines = lines(template) == lines(rendered);
-        Self { path: Arc::from(path), template: Some(Template { text: Arc::from(template), same_lines }) }
+        Self {
+            path: Arc::from(path),
+            template: Some(Template { text: Arc::from(template), checksum: Checksum::of(template), same_lines }),
+        }
     }
 
     /// The file.
     pub(super) fn path(&self) -> &str {
         &self.path
+    }
+
+    /// The checksum of a template as it is written; the values put into it do not count.
+    pub(super) fn checksum(&self) -> Option<Checksum> {
+        self.template.as_ref().map(|template| template.checksum)
     }
 
     /// `excerpt`, of the text that is run, without anything that does not stand in the file.
