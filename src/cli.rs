@@ -58,6 +58,19 @@ pub struct Global {
     pub verbose: bool,
 }
 
+impl Global {
+    /// The options that choose a project and its environment, as a shell takes them. What may be a secret is not among them.
+    fn repeated(&self) -> String {
+        let config = self.config.as_ref().map(|file| ("-c", file.to_string_lossy().into_owned()));
+        let name = self.name.as_ref().map(|name| ("-n", name.clone()));
+        let given = config.into_iter().chain(name).map(|(option, value)| {
+            // Only a NUL cannot be quoted, and no argument holds one.
+            format!("{option} {}", shlex::try_quote(&value).unwrap_or_default())
+        });
+        given.collect::<Vec<_>>().join(" ")
+    }
+}
+
 fn parse_variable(text: &str) -> Result<(String, Secret), &'static str> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), Secret::new(value))),
@@ -83,7 +96,7 @@ pub fn main() -> ExitCode {
             return match printed {
                 Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
                     let error = Error::failed("cannot write to standard output").cause(cause);
-                    Ui::new(Volume::default()).error(&error);
+                    Ui::new(Volume::default(), String::new()).error(&error);
                     ExitCode::from(error.kind().exit_code())
                 }
                 _ => ExitCode::SUCCESS,
@@ -91,7 +104,7 @@ pub fn main() -> ExitCode {
         }
     };
     let CommandLine { global, command } = command_line;
-    let ui = Ui::new(Volume { quiet: global.quiet, verbose: global.verbose });
+    let ui = Ui::new(Volume { quiet: global.quiet, verbose: global.verbose }, global.repeated());
     match run(command, &ui, &global) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -38,6 +38,8 @@ pub struct Ui {
     volume: Volume,
     /// Whether standard error shows colours.
     coloured: bool,
+    /// The options that a command in a hint needs as well, to mean the same project.
+    options: String,
     out: RefCell<Output>,
     bar: RefCell<Option<ProgressBar>>,
 }
@@ -57,13 +59,14 @@ impl Output {
 }
 
 impl Ui {
-    /// A user interface on the process's own streams.
+    /// A user interface on the process's own streams. `options`, as a shell takes them, stand in each command of a hint: what was
+    /// given to this run is needed by the next.
     #[must_use]
-    pub fn new(volume: Volume) -> Self {
+    pub fn new(volume: Volume, options: String) -> Self {
         // Results hold no colours, so nothing needs to be taken out of them.
         let stream = BufWriter::with_capacity(64 * 1024, Box::new(io::stdout()) as Box<dyn Write>);
         let coloured = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-        Self { volume, coloured, out: RefCell::new(Output { stream, failure: None }), bar: RefCell::new(None) }
+        Self { volume, coloured, options, out: RefCell::new(Output { stream, failure: None }), bar: RefCell::new(None) }
     }
 
     /// Whether `-v` was given.
@@ -122,16 +125,17 @@ impl Ui {
 
     /// Names the next thing to do; `-q` hides it.
     pub fn hint(&self, text: impl Display) {
+        let text = with_options(&text.to_string(), &self.options);
         self.status(format_args!("{HINT}hint{HINT:#}: {text}"));
     }
 
     /// Draws an error, and those found beside it; of many, the first few.
     pub fn error(&self, error: &Error) {
         const SHOWN: usize = 10;
-        let coloured = self.coloured;
-        self.say(&draw(error, coloured));
+        let draw = |error| draw(error, self.coloured, &self.options);
+        self.say(&draw(error));
         for other in error.others().iter().take(SHOWN - 1) {
-            self.say(&format!("\n{}", draw(other, coloured)));
+            self.say(&format!("\n{}", draw(other)));
         }
         if error.others().len() >= SHOWN {
             self.say(&format!("\nand {} more errors", error.others().len() + 1 - SHOWN));
@@ -220,9 +224,31 @@ impl Ui {
     }
 }
 
-/// `error` as lines for a terminal, coloured or plain, without the final newline.
+/// `hint` with `options` in each command of the tool's own, but for those on another project: `init`, and what stands behind
+/// a `cd`.
+fn with_options(hint: &str, options: &str) -> String {
+    const NAME: &str = "aludel ";
+    let mut text = String::with_capacity(hint.len());
+    let mut rest = hint;
+    while let Some(at) = rest.find(NAME) {
+        let (before, after) = rest.split_at(at + NAME.len());
+        text.push_str(before);
+        let place = before[..at].chars().next_back();
+        let command = place.is_none_or(|character| " `(".contains(character))
+            && after.starts_with(|c: char| c.is_ascii_lowercase());
+        if command && !options.is_empty() && !after.starts_with("init") && !before[..at].ends_with("&& ") {
+            text.push_str(options);
+            text.push(' ');
+        }
+        rest = after;
+    }
+    text + rest
+}
+
+/// `error` as lines for a terminal, coloured or plain, without the final newline; `options` stand in its hints' commands.
 #[must_use]
-pub fn draw(error: &Error, coloured: bool) -> String {
+pub fn draw(error: &Error, coloured: bool, options: &str) -> String {
+    let hints: Vec<String> = error.hints().iter().map(|hint| with_options(hint, options)).collect();
     let title = Level::ERROR.primary_title(error.title());
     let title = match error.sqlstate() {
         Some(code) => title.id(code),
@@ -236,7 +262,7 @@ pub fn draw(error: &Error, coloured: bool) -> String {
         for note in error.notes() {
             drawn.push_str(&format!("\nnote: {note}"));
         }
-        for hint in error.hints() {
+        for hint in &hints {
             drawn.push_str(&if coloured { format!("\n{HINT}hint{HINT:#}: {hint}") } else { format!("\nhint: {hint}") });
         }
         return drawn;
@@ -245,13 +271,13 @@ pub fn draw(error: &Error, coloured: bool) -> String {
         group = draw_excerpt(group, excerpt);
     }
     let notes = error.notes();
-    if !(notes.is_empty() && error.hints().is_empty()) {
+    if !(notes.is_empty() && hints.is_empty()) {
         group = group.element(Padding);
     }
     for note in &notes {
         group = group.element(Level::NOTE.message(note));
     }
-    for hint in error.hints() {
+    for hint in &hints {
         group = group.element(Level::HELP.with_name("hint").message(hint));
     }
     renderer.render(&[group])
@@ -305,7 +331,7 @@ mod tests {
             .note("nothing of revision `1` was kept")
             .hint("mend the file and run `aludel upgrade head` again");
         snapbox::assert_data_eq!(
-            draw(&error, false),
+            draw(&error, false, ""),
             snapbox::str![[r#"
 error[42601]: syntax error at or near "x"
  --> versions/1.sql:2:16
@@ -322,13 +348,28 @@ error[42601]: syntax error at or near "x"
     #[test]
     fn a_cut_line_keeps_its_column() {
         let text = format!("{}HERE{}", "x".repeat(1000), "y".repeat(1000));
-        let drawn = draw(&Error::failed("long").at(Excerpt::new("f", &text, 1000..1004, 7)), false);
+        let drawn = draw(&Error::failed("long").at(Excerpt::new("f", &text, 1000..1004, 7)), false, "");
         assert!(drawn.contains("f:7:1001"), "{drawn}");
     }
 
     #[test]
     fn an_error_without_a_place_is_short() {
         let error = Error::failed("no url").note("n").hint("h");
-        assert_eq!(draw(&error, false), "error: no url\nnote: n\nhint: h");
+        assert_eq!(draw(&error, false, ""), "error: no url\nnote: n\nhint: h");
+    }
+
+    #[test]
+    fn a_command_in_a_hint_is_given_the_options_of_this_one() {
+        for (hint, with) in [
+            ("aludel upgrade head", "aludel -n x upgrade head"),
+            ("see `aludel heads`, then: aludel stamp 1", "see `aludel -n x heads`, then: aludel -n x stamp 1"),
+            ("type `aludel init`", "type `aludel init`"),
+            ("cd shop && aludel revision -m \"a\"", "cd shop && aludel revision -m \"a\""),
+            ("versions/my_aludel upgrade.sql", "versions/my_aludel upgrade.sql"),
+            ("aludel 0.1.0 made it", "aludel 0.1.0 made it"),
+        ] {
+            assert_eq!(with_options(hint, "-n x"), with);
+            assert_eq!(with_options(hint, ""), hint);
+        }
     }
 }

@@ -16,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::applied::Applied;
 use crate::model::bookkeeping::Action;
 use crate::model::graph::Node;
+use crate::model::plan::{Direction, Plan};
 use crate::model::sql::checksum::Checksum;
 use crate::project::{Wanted, in_two_threads};
 use crate::ui::counted;
@@ -114,16 +115,32 @@ pub(super) fn or_warn(found: Result<Vec<Changed>>, strict: bool, context: &Conte
     }
 }
 
-/// Tells of changed files before something is run, or refuses to run it, as the configuration asks.
+/// Tells of changed files before a run goes up or down, or refuses it, as the configuration asks. On the way down only those
+/// matter that are part of the plan: they are run as they are now.
 ///
 /// # Errors
 /// There are some, and `checksum = error`.
-pub(super) fn tell(changed: &[Changed], workspace: &Workspace, context: &Context) -> Result<()> {
+pub(super) fn tell(mut changed: Vec<Changed>, plan: &Plan, workspace: &Workspace, context: &Context) -> Result<()> {
+    let down = plan.direction() == Direction::Downgrade;
+    if down {
+        changed.retain(|changed| plan.nodes().any(|node| node == changed.node));
+    }
     if changed.is_empty() {
         return Ok(());
     }
     let setting = &workspace.config.settings.checksum;
-    let (title, hint) = (title(changed), hint(changed, workspace));
+    let mut title = title(&changed);
+    if down {
+        let (is, it) = match (refuses(&workspace.config), changed.len()) {
+            (true, 1) => ("would be", "it is"),
+            (true, _) => ("would be", "they are"),
+            (false, 1) => ("is", "it is"),
+            (false, _) => ("are", "they are"),
+        };
+        title.push_str(&format!(", and {is} run as {it} now"));
+    }
+    let changed = changed.as_slice();
+    let hint = hint(changed, workspace);
     if refuses(&workspace.config) {
         let error = lines(changed, workspace).into_iter().fold(Error::failed(title), Error::note);
         return Err(error

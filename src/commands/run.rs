@@ -62,10 +62,8 @@ pub(super) fn move_along(context: &Context, request: Request) -> Result<()> {
     let applied = workspace.applied(&standing.rows)?;
     let plan = make_plan(&workspace, &applied, target, request.direction)?;
     let found = changed::find(&workspace, &applied, run.locked.session());
-    let mut changed = changed::or_warn(found, changed::refuses(&workspace.config), context)?;
-    // On the way down only those matter that are run, as they are written now.
-    changed.retain(|changed| request.direction == Direction::Upgrade || plan.nodes().any(|node| node == changed.node));
-    changed::tell(&changed, &workspace, context)?;
+    let changed = changed::or_warn(found, changed::refuses(&workspace.config), context)?;
+    changed::tell(changed, &plan, &workspace, context)?;
     warn_beside_branch(context, &workspace, &plan, target);
     run.carry_out(&standing, &[plan], request.wish)
 }
@@ -166,6 +164,7 @@ pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Resu
             (workspace.applied(&standing.rows)?, standing.progress)
         }
     };
+    refuse_backwards(&workspace, &request, &applied)?;
     let target = &request.route.to;
     let plan = make_plan(&workspace, &applied, target, request.direction)?;
     warn_beside_branch(context, &workspace, &plan, target);
@@ -277,6 +276,7 @@ fn write_sql(context: &Context, workspace: &Workspace, request: &Request) -> Res
                 .hint(format!("aludel downgrade FROM:{} --sql", request.route.to)));
         }
     };
+    refuse_backwards(workspace, request, &start)?;
     let plan = make_plan(workspace, &start, &request.route.to, request.direction)?;
     warn_beside_branch(context, workspace, &plan, &request.route.to);
     let heading = format!(
@@ -302,6 +302,33 @@ fn start_of(workspace: &Workspace, from: &Option<Vec<Target>>, left: Option<&Tar
         (None, None) => return Ok(None),
     };
     start.map(Some).map_err(|error| workspace.explain(&error))
+}
+
+/// Refuses a range whose ends stand the wrong way round: there is nothing to do on that way, but something was meant.
+fn refuse_backwards(workspace: &Workspace, request: &Request, start: &Applied) -> Result<()> {
+    let (graph, Route { from: Some(from), to }) = (&workspace.graph, &request.route) else { return Ok(()) };
+    // What cannot be resolved is the plan's to tell of.
+    let ends: Vec<Node> =
+        plan::find(graph, None, to).unwrap_or_default().into_iter().filter_map(Landing::revision).collect();
+    let end = Applied::from_nodes(graph, ends);
+    let below = |one: &Applied, other: &Applied| {
+        one.rows() != other.rows() && !one.rows().is_empty() && one.rows().iter().all(|node| other.contains(*node))
+    };
+    let (backwards, goes) = match request.direction {
+        Direction::Upgrade => (below(&end, start), "goes down, and an upgrade goes up"),
+        Direction::Downgrade => (below(start, &end), "goes up, and a downgrade goes down"),
+    };
+    if !backwards {
+        return Ok(());
+    }
+    let (this, other) = match request.direction {
+        Direction::Upgrade => ("upgrade", "downgrade"),
+        Direction::Downgrade => ("downgrade", "upgrade"),
+    };
+    let (command, sql) = if request.sql { ("aludel", " --sql") } else { ("aludel plan", "") };
+    Err(Error::usage(format!("the range `{}` {goes}", request.route))
+        .hint(format!("{command} {this} {to}:{from}{sql}"))
+        .hint(format!("or the other way: {command} {other} {}{sql}", request.route)))
 }
 
 fn make_plan(workspace: &Workspace, applied: &Applied, target: &Target, direction: Direction) -> Result<Plan> {

@@ -385,6 +385,8 @@ impl Failure {
                 .note("somebody else moved the database since the plan was made")
                 .hint("run the same command again: it plans from where the database stands now");
         }
+        let unrendered = error.code == "42601"
+            && excerpt.as_ref().is_some_and(|excerpt| excerpt.line.contains("{{") || excerpt.line.contains("{%"));
         let heading = match (&excerpt, part) {
             (Some(_), _) => error.message.clone(),
             (None, Where::Commit) => format!("{title}: COMMIT was refused: {}", error.message),
@@ -404,7 +406,7 @@ impl Failure {
             let explained = explained
                 .note("the tool's own tables are written by the role that logged in")
                 .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {version} TO {role};"))
-                .hint(format!("GRANT INSERT ON {history} TO {role};"));
+                .hint(format!("GRANT SELECT, INSERT ON {history} TO {role};"));
             return if program.steps[self.step].is_in_parts() {
                 explained
                     .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {} TO {role};", program.tables.progress()))
@@ -419,6 +421,9 @@ impl Failure {
         }
         let action = program.steps[self.step].record.action;
         match error.code.as_str() {
+            _ if unrendered => {
+                explained.hint("for `{{ … }}` to be filled in, write `-- template: true` into the file's header")
+            }
             "25001" if part == Where::Body => explained.hint(format!(
                 "a statement that cannot run in a transaction goes into a section `-- migrate:{} transaction:false`",
                 action.verb()
@@ -464,7 +469,8 @@ impl Failure {
         };
         if self.step > self.finished {
             let with: Vec<&str> = revisions(program, self.finished..self.step);
-            error = error.note(format!("`transaction = run`: {} went back with it", short(&with)));
+            let why = if step.record.action == Action::Repair { "" } else { "`transaction = run`: " };
+            error = error.note(format!("{why}{} went back with it", short(&with)));
         }
         if self.finished > 0 {
             error = kept_before(error, program, self.finished);

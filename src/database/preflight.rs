@@ -45,6 +45,8 @@ pub struct Preflight {
     missing: Vec<&'static str>,
     /// The history table is there and cannot be written.
     silent: bool,
+    /// The journal is there and cannot be read: a run must know what stopped partway.
+    pub(super) journal_is_closed: bool,
 }
 
 impl Preflight {
@@ -67,6 +69,7 @@ impl Preflight {
             read_only: text(2) == "on",
             missing: missing.collect(),
             silent: text(3 + RIGHTS.len()) == "f",
+            journal_is_closed: false,
         }
     }
 }
@@ -114,25 +117,31 @@ impl Session {
         if found.read_only {
             return Err(self.read_only(&found.database));
         }
-        if found.missing.is_empty() && !found.silent {
+        let (version, history, journal) = (self.tables.version(), self.tables.history(), self.tables.progress());
+        let all = RIGHTS.join(", ");
+        // What is missing, on which table, and what to grant there.
+        let mut lacking = Vec::new();
+        if !found.missing.is_empty() {
+            lacking.push((found.missing.join(", "), version, all.as_str()));
+        }
+        if found.silent {
+            lacking.push(("INSERT".to_owned(), history, "SELECT, INSERT"));
+        }
+        if found.journal_is_closed {
+            lacking.push(("SELECT".to_owned(), journal, all.as_str()));
+        }
+        if lacking.is_empty() {
             return Ok(());
         }
-        let (version, history, role) = (self.tables.version(), self.tables.history(), &self.role);
-        let (rights, table) = match found.missing.is_empty() {
-            false => (found.missing.join(", "), &version),
-            true => ("INSERT".to_owned(), &history),
-        };
-        let mut error = Error::failed(format!("this role lacks a right on {table}: {rights}"))
+        let told: Vec<String> = lacking.iter().map(|(rights, table, _)| format!("{rights} on {table}")).collect();
+        let error = Error::failed(format!("this role lacks rights: {}", told.join("; ")))
             .code("42501")
             .note("the tool's own tables are written by the role that logged in")
             .note("nothing was changed");
-        if !found.missing.is_empty() {
-            error = error.hint(format!("GRANT {} ON {version} TO {role};", found.missing.join(", ")));
-        }
-        if found.silent {
-            error = error.hint(format!("GRANT INSERT ON {history} TO {role};"));
-        }
-        Err(error)
+        let role = &self.role;
+        Err(lacking
+            .iter()
+            .fold(error, |error, (_, table, rights)| error.hint(format!("GRANT {rights} ON {table} TO {role};"))))
     }
 
     fn standby(&mut self) -> Error {

@@ -182,20 +182,11 @@ impl Session {
 
     /// [`Session::read_standing`] for a session that goes on to change what it read.
     pub(super) fn read_writable(&mut self, answers: &[Answer]) -> Result<Standing> {
-        let (standing, found) = self.read_standing(answers)?;
+        let (standing, mut found) = self.read_standing(answers)?;
+        found.journal_is_closed =
+            answers.get(2).and_then(|journal| journal.error.as_ref()).is_some_and(|error| error.code == "42501");
         self.check_writable(&found)?;
-        self.check_journal(answers)?;
         Ok(standing)
-    }
-
-    /// Refuses to go on where the answers say that the journal may not be read: a run must know what stopped partway.
-    fn check_journal(&self, answers: &[Answer]) -> Result<()> {
-        let refused = answers.get(2).and_then(|journal| journal.error.as_ref()).filter(|error| error.code == "42501");
-        let Some(error) = refused else { return Ok(()) };
-        let (table, role) = (self.tables.progress(), &self.role);
-        Err(explain(error, &format!("cannot read the journal {table}"))
-            .note("nothing was changed")
-            .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};")))
     }
 
     /// The messages whose answers say where the database stands.

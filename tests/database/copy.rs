@@ -128,7 +128,7 @@ fn five_megabytes_of_data() {
 fn a_dump_as_a_revision() {
     let source = Case::example();
     source.succeeds("upgrade head");
-    source.ask("DROP TABLE aludel_version, aludel_history; INSERT INTO users (email, password_hash, full_name) VALUES ('a@b', 'x', E'tab\\there');");
+    source.ask("DROP TABLE aludel_version, aludel_history, aludel_progress; INSERT INTO users (email, password_hash, full_name) VALUES ('a@b', 'x', E'tab\\there');");
     let dump = source.database.pg_dump();
     assert!(dump.contains("\\restrict"), "the dump has what this is about");
 
@@ -149,7 +149,7 @@ done 2 revisions in [TIME]; at 002
     );
     assert_eq!(case.ask("SELECT full_name FROM unqualified"), "tab\there\n");
     let undone = |case: &Case| {
-        case.ask("DROP TABLE IF EXISTS unqualified, aludel_version, aludel_history");
+        case.ask("DROP TABLE IF EXISTS unqualified, aludel_version, aludel_history, aludel_progress");
         case.database.pg_dump()
     };
     assert!(undone(&case) == dump, "the copy dumps as the original");

@@ -337,6 +337,7 @@ exit code: 0
     "004",
     "005"
   ],
+  "changed": [],
   "pending": [
     {
       "revision": "006",

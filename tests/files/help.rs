@@ -44,6 +44,7 @@ Commands:
   downgrade       Undo revisions, down to a target
   redo            Undo the last revision and apply it again: for the one that is being written
   stamp           Record which revisions a database is at, without running them
+  repair          Accept the files of applied revisions that were changed since
   plan            Show what an `upgrade` or a `downgrade` would run, in order; changes nothing
   status          Show where the database stands: applied, pending, unknown rows, heads
   current         Show the revisions that the database is at
@@ -321,6 +322,30 @@ Options:
       --from <ID,ID>
           With --sql: the revisions the database is at now
 
+      --lock-wait <TIME>
+          How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
+          `lock_wait`, or 5min]
+
+  -h, --help
+          Print help (see a summary with '-h')
+
+$ aludel repair --help
+Accept the files of applied revisions that were changed since
+
+Nothing is run, and the database stays as it is: the history takes the new text for the revision's
+own, and says who
+accepted it and when. `aludel status` lists the changed files.
+
+  aludel repair          accept all of them
+  aludel repair 002 003  accept these
+
+Usage: aludel repair [OPTIONS] [REVISION]...
+
+Arguments:
+  [REVISION]...
+          The revisions: ids, labels [default: all that were changed]
+
+Options:
       --lock-wait <TIME>
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]

@@ -141,7 +141,7 @@ exit code: 0
 my app/db/versions/1_one.sql
 ----- stderr
 created revision 1, a new base
-hint: write its SQL into my app/db/versions/1_one.sql, then: aludel upgrade 1
+hint: write its SQL into my app/db/versions/1_one.sql, then: aludel -c 'my app/db/migrate.ini' upgrade 1
 
 $ aludel -q init other
 exit code: 0

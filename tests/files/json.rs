@@ -51,6 +51,10 @@ fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
         }),
         "list of strings" => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         "list of revisions" => each(tables, value, &tables["A revision"]) > 0,
+        "list of changed files" => value.as_array().is_some_and(|files| {
+            files.iter().for_each(|file| check(tables, file, &tables["A changed file"]));
+            true
+        }),
         "list of steps" => each(tables, value, &tables["A step"]) > 0,
         _ => panic!("docs/json.md: the type `{kind}` is unknown to its test"),
     };

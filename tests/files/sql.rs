@@ -1137,17 +1137,18 @@ error: no revision or label is, or begins with, `999`
 hint: `aludel history` lists the revisions
 
 $ aludel upgrade 005:003 --sql
-exit code: 0
------ stdout
--- aludel 0.1.0: upgrade from 005 to 005
--- Nothing to do.
+exit code: 2
+----- stderr
+error: the range `005:003` goes down, and an upgrade goes up
+hint: aludel upgrade 003:005 --sql
+hint: or the other way: aludel downgrade 005:003 --sql
 
 $ aludel downgrade 003:005 --sql
-exit code: 1
+exit code: 2
 ----- stderr
-error: 005 is not something to go down to
-note: it is not applied
-hint: `aludel current` shows where the database stands
+error: the range `003:005` goes up, and a downgrade goes down
+hint: aludel downgrade 005:003 --sql
+hint: or the other way: aludel upgrade 003:005 --sql
 
 $ aludel downgrade 006:-1 --sql
 exit code: 1
@@ -1320,6 +1321,19 @@ CREATE TABLE IF NOT EXISTS public.aludel_history (
     client_host  pg_catalog.text,
     tool         pg_catalog.text NOT NULL,
     CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
+);
+
+CREATE TABLE IF NOT EXISTS public.aludel_progress (
+    revision    pg_catalog.text NOT NULL,
+    direction   pg_catalog.text NOT NULL,
+    statement   pg_catalog.int8 NOT NULL,
+    state       pg_catalog.text NOT NULL,
+    left_over   pg_catalog.text,
+    file_checksum        pg_catalog.text NOT NULL,
+    statements_checksum  pg_catalog.text NOT NULL,
+    run         pg_catalog.text NOT NULL,
+    changed_at  pg_catalog.timestamptz NOT NULL,
+    CONSTRAINT aludel_progress_pkc PRIMARY KEY (revision, direction)
 );
 
 "#]],
