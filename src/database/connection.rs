@@ -158,6 +158,12 @@ impl Connection {
         self.link.unsent()
     }
 
+    /// How many notifications (`NOTIFY`) the server has sent so far.
+    #[must_use]
+    pub fn notifications(&self) -> u64 {
+        self.link.incoming.notifications
+    }
+
     /// Where the session stood when the last [`Event::Ready`] came.
     #[must_use]
     pub fn status(&self) -> TransactionStatus {

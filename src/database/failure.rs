@@ -10,7 +10,7 @@ use super::server_error::{Position, ServerError};
 use super::session::{Session, describe};
 use super::wire::event::Lost;
 use crate::error::{Error, Kind};
-use crate::model::bookkeeping::{self, Action, ESCAPED, MOVED};
+use crate::model::bookkeeping::{self, Action, ESCAPED, MOVED, TAKEN};
 use crate::model::journal::INVALID_INDEX;
 use crate::model::program::Program;
 use crate::model::sql::body::{Batch, BatchKind};
@@ -373,6 +373,12 @@ impl Failure {
             return Error::failed(error.message.clone())
                 .note(format!("the script of {revision}, or a trigger on that table, changes the tool's own rows"))
                 .hint("take that statement or that trigger out; `aludel stamp` sets rows");
+        }
+        if error.code == TAKEN && part == Where::Guard {
+            return Error::failed(error.message.clone())
+                .code(error.code.clone())
+                .note("the connection that kept it, a second one through the pooler, was ended")
+                .hint("run the same command again");
         }
         if error.code == MOVED {
             return Error::failed(error.message.clone())

@@ -19,6 +19,7 @@ mod proxy;
 mod races;
 mod refusals;
 mod signals;
+mod standby;
 mod stopped;
 mod tally;
 mod world;
