@@ -137,7 +137,9 @@ impl Locked {
 
     /// Writes a failure into the history, and makes the error of it.
     fn tell(&mut self, program: &Program, failure: &Failure, blockers: &[String], invalid_before: &[String]) -> Error {
-        let lost = matches!(failure.reason, Reason::Lost { .. } | Reason::Ended { .. });
+        // A session that the server has ended leaves a server that can be told; one that crashed or goes down takes nobody yet.
+        let lost = self.session.connection.is_lost()
+            && !(matches!(failure.reason, Reason::Ended { .. }) && self.session.reconnect(Instant::now()).is_ok());
         let step = &program.steps[failure.step];
         let mut sql = program.tables.failure(&step.record, &program.author, &failure.record());
         if self.session.is_shared() {
@@ -205,11 +207,17 @@ impl Locked {
                     .map(Progress::done)
                     .filter(|done| *done > 0);
                 let failure = Failure { step, finished: count, part, reason };
-                Err(failure.explain(program, &self.session, &Invalid::default()))
+                Err(self.tell(program, &failure, &[], &[]))
             }
-            Err(why) => Err(failure
-                .explain(program, &self.session, &Invalid::default())
-                .note(format!("asking again failed: {why}"))),
+            Err(why) => {
+                let why = match self.session.asked_to_stop() {
+                    Some(signal) => {
+                        format!("{} ended the questions before one was answered", super::interrupt::name(signal))
+                    }
+                    None => format!("asking again failed: {why}"),
+                };
+                Err(failure.explain(program, &self.session, &Invalid::default()).note(why))
+            }
         }
     }
 }

@@ -323,7 +323,7 @@ impl Session {
 
     pub(super) fn trouble(&mut self, error: &QueryError) -> Error {
         if matches!(error, QueryError::Woken) {
-            let stopped = stopped(self.interrupt.as_ref()).note("nothing was changed");
+            let stopped = stopped(self.interrupt.as_ref()).note("nothing was run");
             // The answer is still to come, and would be taken for the next one's.
             let _ = self.connection.settle(Some(Instant::now() + SOON));
             return stopped;

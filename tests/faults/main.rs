@@ -22,6 +22,7 @@ mod signals;
 mod standby;
 mod stopped;
 mod tally;
+mod unknown;
 mod world;
 
 use std::process::{Child, Command, Stdio};
