@@ -336,7 +336,13 @@ impl Failure {
             }
             Reason::Lost { lost, doubtful, place } => {
                 let explained = Error::failed(lost.to_string()).note(format!("on {}", session.place));
-                let part = if place.as_ref().is_some_and(Place::is_bare) { Where::Bare } else { Where::Body };
+                let bare = place.as_ref().filter(|place| place.is_bare());
+                let part = if bare.is_some() { Where::Bare } else { Where::Body };
+                // What ran may have left something behind.
+                let explained = match bare.and_then(|place| place.find(None).1) {
+                    Some(excerpt) if *doubtful == 0 => explained.at(excerpt),
+                    _ => explained,
+                };
                 let explained = match doubtful {
                     0 => return self.kept(explained, program, part, invalid),
                     1 => explained.note(format!("{title} was being committed: whether it was cannot be known from here")),

@@ -165,7 +165,7 @@ fn while_waiting_for_the_lock() {
     run.signal(Signal::TERM);
     let ran = run.end();
     assert_eq!(ran.code, 143, "{}", ran.transcript());
-    assert!(ran.stderr.contains("error: stopped by SIGTERM\nnote: nothing was run\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("error: stopped by SIGTERM\nnote: nothing was changed\n"), "{}", ran.stderr);
     holder.signal(Signal::INT);
     assert_eq!(holder.end().code, 130);
     ends_at(&case, "");
