@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::limits::runs_in;
 use super::pooler::{Keeper, Pooling};
+use super::query::Answer;
 use super::session::{Session, Standing, explain, stopped};
 use super::wire::event::Event;
 use crate::error::{Error, Result};
@@ -98,9 +99,9 @@ impl Session {
                 // Read after the lock was granted: nobody else changes this any more.
                 Some("t") if told => {
                     let answers = self.ask_standing()?;
-                    return self.read_writable(&answers);
+                    return self.granted(&answers);
                 }
-                Some("t") => return self.read_writable(&answers[1..]),
+                Some("t") => return self.granted(&answers[1..]),
                 None if self.pooling.is_none() => {
                     // It is refused first, where it must be: a standby cannot be asked what follows.
                     self.read_writable(&answers[1..])?;
@@ -121,6 +122,27 @@ impl Session {
             self.pause(jittered(pause).min(until - now))?;
             pause = (pause * 3 / 2).min(PAUSES.1);
         }
+    }
+
+    /// Where the database stands, from behind the lock, which is given back where nothing may be changed here.
+    pub(super) fn granted(&mut self, answers: &[Answer]) -> Result<Standing> {
+        let standing = self.read_writable(answers);
+        if standing.is_err() {
+            self.unlock();
+        }
+        standing
+    }
+
+    /// Gives the lock back at once: the server may take a moment to notice that nobody is there any more, and the next run
+    /// would find the lock taken.
+    fn unlock(&mut self) {
+        if self.is_shared() {
+            return self.keeper.take().map_or((), Keeper::release);
+        }
+        let sql = format!("SELECT pg_catalog.pg_advisory_unlock({})", self.tables.lock_key());
+        let soon = Instant::now() + Duration::from_secs(1);
+        // Where it cannot be asked for (a lost connection, a statement that still runs), the end of the session does it.
+        let _ = self.connection.query(&sql, Some(soon));
     }
 
     /// Whether this session holds the lock.
@@ -244,16 +266,8 @@ impl Locked {
 }
 
 impl Drop for Locked {
-    /// Gives the lock back at once: the server may take a moment to notice that nobody is there any more, and the next run
-    /// would find the lock taken.
     fn drop(&mut self) {
-        if self.session.is_shared() {
-            return self.session.keeper.take().map_or((), Keeper::release);
-        }
-        let sql = format!("SELECT pg_catalog.pg_advisory_unlock({})", self.session.tables.lock_key());
-        let soon = Instant::now() + Duration::from_secs(1);
-        // Where it cannot be asked for (a lost connection, a statement that still runs), the end of the session does it.
-        let _ = self.session.connection.query(&sql, Some(soon));
+        self.session.unlock();
     }
 }
 

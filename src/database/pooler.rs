@@ -242,7 +242,7 @@ impl Session {
         let questions = self.standing_questions();
         let messages: Vec<&str> = questions.iter().map(String::as_str).collect();
         match self.connection.query_pipeline(&messages, Some(Instant::now() + PATIENCE)) {
-            Ok(answers) => self.read_writable(&answers),
+            Ok(answers) => self.granted(&answers),
             Err(error @ QueryError::Timeout) => Err(self.second_failed(&error)),
             Err(error) => Err(self.trouble(&error)),
         }
