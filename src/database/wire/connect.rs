@@ -186,10 +186,19 @@ fn start(
                 let (process, secret) = (body.process_id(), body.secret_key());
                 key = Some(CancelKey { address: address.clone(), process, secret });
             }
-            Message::ReadyForQuery(_) => return Ok(Connection::started(link, parameters, key)),
+            Message::ReadyForQuery(_) => return Ok(Connection::started(link, parameters, key, at(host, address))),
             _ => return Err(ConnectFailure::protocol("a message that has no place at the start of a session")),
         }
     }
+}
+
+/// `host` at the address that answered.
+fn at(host: &Host, address: &Address) -> Host {
+    let endpoint = match (address, &host.endpoint) {
+        (Address::Tcp(address), Endpoint::Name(name)) => Endpoint::Address(address.ip(), Some(name.clone())),
+        (_, endpoint) => endpoint.clone(),
+    };
+    Host { endpoint, ..host.clone() }
 }
 
 fn receive(link: &mut Link, deadline: Option<Instant>) -> Result<Message, ConnectFailure> {
