@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Context;
 use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl};
-use crate::database::conninfo::{Conninfo, Surroundings};
+use crate::database::conninfo::{Conninfo, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
 use crate::database::limits::Limits;
 use crate::database::session::{Session, SessionOptions, Standing};
@@ -250,7 +250,16 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let nothing = |_: &str| None;
     let surroundings =
         Surroundings { variable: if server.is_some() { &nothing } else { &variable }, user: environment.user() };
-    let conninfo = Conninfo::parse(text.reveal(), &surroundings).map_err(|error| conninfo_error(&error))?;
+    let written = ConninfoSettings::parse(text.reveal()).map_err(|error| conninfo_error(&error))?;
+    if let Some(password) = written.secret("password")
+        && let Some(option) = said_by(context, &url.origin, password)
+    {
+        context.ui.warning(format_args!(
+            "everyone on this machine can read the password in `{option}` while this runs (`ps`)"
+        ));
+        context.ui.hint("put it into `PGPASSWORD`, `~/.pgpass` or a variable that `url` in the settings names");
+    }
+    let conninfo = Conninfo::resolve(written, &surroundings).map_err(|error| conninfo_error(&error))?;
     for warning in &conninfo.warnings {
         context.ui.warning(warning);
     }
@@ -262,6 +271,18 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     };
     let session = Session::connect(&conninfo, options)?;
     Ok(Database { session, server })
+}
+
+/// The option of the command line that the password of a connection string was typed in, if it was.
+fn said_by(context: &Context, origin: &config::Origin, password: &Secret) -> Option<&'static str> {
+    let holds = |value: &Secret| {
+        let parsed = ConninfoSettings::parse(value.reveal());
+        value == password || parsed.is_ok_and(|settings| settings.secret("password") == Some(password))
+    };
+    match origin {
+        config::Origin::CommandLine(option) => Some(option),
+        _ => context.global.x.iter().any(|(_, value)| holds(value)).then_some("-x"),
+    }
 }
 
 /// The limits that the configuration sets on a session.
