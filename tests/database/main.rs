@@ -11,6 +11,7 @@ mod copy;
 mod example;
 mod failures;
 mod hostile;
+mod names;
 mod pipeline;
 mod resume;
 mod rows;
