@@ -15,6 +15,7 @@ mod names;
 mod pipeline;
 mod resume;
 mod rows;
+mod search_path;
 mod together;
 mod unlogged_in;
 mod without_transaction;
