@@ -10,7 +10,7 @@ use clap::{Args, Parser};
 use crate::commands::{self, Command};
 use crate::config::{Environment, mask};
 use crate::error::{Error, Kind};
-use crate::secret::Secret;
+use crate::secret::{Covers, Secret};
 use crate::ui::{Ui, Volume};
 
 /// Migrate a PostgreSQL schema along a graph of revisions, from plain SQL files
@@ -86,11 +86,11 @@ fn parse_secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
-    let covered = covered(&arguments);
+    let covers = covers(&arguments);
     let command_line = match CommandLine::try_parse_from(with_psql_apart(arguments)) {
         Ok(command_line) => command_line,
         Err(error) => {
-            let ui = Ui::new(Volume::default(), String::new()).covering(covered);
+            let ui = Ui::new(Volume::default(), String::new()).covering(covers);
             // clap's own words: help for standard output, mistakes for standard error.
             if error.use_stderr() {
                 ui.refusal(error.render().ansi());
@@ -108,7 +108,7 @@ pub fn main() -> ExitCode {
     };
     let CommandLine { global, command } = command_line;
     let volume = Volume { quiet: global.quiet, verbose: global.verbose };
-    let ui = Ui::new(volume, global.repeated()).covering(covered);
+    let ui = Ui::new(volume, global.repeated()).covering(covers);
     match run(command, &ui, &global) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -122,7 +122,7 @@ pub fn main() -> ExitCode {
 
 /// The arguments that may hold a password, each with what may be shown of it. `upgrade head $DATABASE_URL`, without `--url`, is
 /// quoted by whoever refuses it, and that goes into the log of a deployment.
-fn covered(arguments: &[OsString]) -> Vec<(String, String)> {
+fn covers(arguments: &[OsString]) -> Covers {
     let covered = arguments.iter().skip(1).filter_map(|argument| {
         let argument = argument.to_string_lossy();
         // `001:orders@head` is none.

@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::secret::Covers;
 use crate::source::Excerpt;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -40,8 +41,8 @@ pub struct Ui {
     coloured: bool,
     /// The options that a command in a hint needs as well, to mean the same project.
     options: String,
-    /// What must not be shown, and what is shown in its place.
-    covered: Vec<(String, String)>,
+    /// What standard error must not show.
+    covers: Covers,
     out: RefCell<Output>,
     bar: RefCell<Option<ProgressBar>>,
 }
@@ -69,13 +70,13 @@ impl Ui {
         let stream = BufWriter::with_capacity(64 * 1024, Box::new(io::stdout()) as Box<dyn Write>);
         let coloured = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
         let out = RefCell::new(Output { stream, failure: None });
-        Self { volume, coloured, options, covered: Vec::new(), out, bar: RefCell::new(None) }
+        Self { volume, coloured, options, covers: Covers::default(), out, bar: RefCell::new(None) }
     }
 
-    /// The same, where standard error never shows the first text of a pair, but the second.
+    /// The same, where standard error shows nothing of what `covers` hides.
     #[must_use]
-    pub fn covering(mut self, covered: Vec<(String, String)>) -> Self {
-        self.covered = covered;
+    pub fn covering(mut self, covers: Covers) -> Self {
+        self.covers = covers;
         self
     }
 
@@ -230,7 +231,7 @@ impl Ui {
     /// Writes a line to standard error in one piece, after all results before it, above the progress bar.
     fn say(&self, text: &str) {
         self.flush();
-        let text = &self.covered.iter().fold(text.to_owned(), |text, (hidden, shown)| text.replace(hidden, shown));
+        let text = &self.covers.cover(text.to_owned());
         let line = if self.coloured { format!("{text}\n") } else { format!("{}\n", strip_str(text)) };
         let write = || _ = io::stderr().write_all(line.as_bytes());
         match &*self.bar.borrow() {

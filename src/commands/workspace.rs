@@ -19,7 +19,7 @@ use crate::model::range::{Range, Route};
 use crate::model::revision::Name;
 use crate::model::target::Target;
 use crate::project::{LoadedFile, Locations, Project, Wanted};
-use crate::secret::Secret;
+use crate::secret::{Covers, Secret};
 
 pub(super) fn parse_target(text: &str) -> std::result::Result<Target, String> {
     Target::parse(text).map_err(|error| explain::target_syntax(&error))
@@ -268,9 +268,21 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         application_name: application_name(),
         limits: limits(config),
         interrupt: Some(Interrupt::watch()?),
+        covers: covers(config, context),
     };
     let session = Session::connect(&conninfo, options)?;
     Ok(Database { session, server })
+}
+
+/// The secrets that revisions which are templates may hold, as they are and as they are quoted. Short ones are words of their own.
+fn covers(config: &Config, context: &Context) -> Covers {
+    let secrets = config.secret_variables(context.environment);
+    let long = secrets.iter().map(Secret::reveal).filter(|value| value.len() >= 4);
+    let all = long.flat_map(|value| {
+        let literal = value.replace('\'', "''");
+        [value.to_owned(), literal.replace('\\', "\\\\"), literal, value.replace('"', "\"\"")]
+    });
+    all.map(|text| (text, config::mask::HIDDEN.to_owned())).collect()
 }
 
 /// The option of the command line that the password of a connection string was typed in, if it was.

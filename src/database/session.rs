@@ -16,6 +16,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::bookkeeping::{COLUMN, Tables};
 use crate::model::journal::Progress;
 use crate::model::sql::quote::{identifier, literal};
+use crate::secret::Covers;
 
 /// Where a database stands, as read at one moment.
 #[derive(Clone, Debug)]
@@ -67,6 +68,8 @@ pub struct SessionOptions {
     pub limits: Limits,
     /// Signals to watch for.
     pub interrupt: Option<Interrupt>,
+    /// What nothing that the server says may show.
+    pub covers: Covers,
 }
 
 impl Session {
@@ -75,8 +78,8 @@ impl Session {
     /// # Errors
     /// The server cannot be reached or refuses, with the cause and the next thing to try.
     pub fn connect(conninfo: &Conninfo, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { tables, application_name, limits, interrupt } = options;
-        let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake) };
+        let SessionOptions { tables, application_name, limits, interrupt, covers } = options;
+        let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake), covers };
         let connection = match Connection::connect(conninfo, &options) {
             Ok(connection) => connection,
             Err(error) if error.is_woken() => return Err(stopped(interrupt.as_ref())),
@@ -142,7 +145,7 @@ impl Session {
              FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({process})) b(pid) \
              JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) b.pid"
         );
-        let options = ConnectOptions { application_name: self.options.application_name.clone(), wake: None };
+        let options = ConnectOptions { wake: None, ..self.options.clone() };
         let deadline = Some(Instant::now() + Duration::from_secs(1));
         let rows = Connection::connect(&self.conninfo, &options)
             .ok()

@@ -12,6 +12,7 @@ mod broken;
 mod canary;
 mod entrances;
 mod processes;
+mod variables;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
