@@ -293,3 +293,20 @@ pub(super) fn check_widths(program: &Program, standing: &Standing) -> Result<()>
         }
     }
 }
+
+/// Refuses sections without a transaction where each statement may run on another server connection.
+pub(super) fn check_pooled(prepared: &Prepared) -> Result<()> {
+    let bare = |step: &&ProgramStep| step.sections.iter().any(|section| !section.transaction);
+    let mut error = Error::failed("a section without a transaction cannot run through a pooler in transaction mode");
+    let found: Vec<&ProgramStep> = prepared.program.steps.iter().filter(bare).collect();
+    if found.is_empty() {
+        return Ok(());
+    }
+    for step in found {
+        error = error.note(format!("it is in {}", step.title));
+    }
+    Err(error
+        .note("there, nothing keeps another run away between its statements, and settings reach other clients")
+        .note("nothing was run")
+        .hint("give the server's own address, past the pooler: `--url postgresql://...`"))
+}

@@ -14,6 +14,7 @@ use crate::config::Config;
 use crate::database::execute::{Bodies as _, Observer, Settled};
 use crate::database::interrupt;
 use crate::database::lock::{Holder, Locked};
+use crate::database::pooler::Pooling;
 use crate::database::server_error::{ServerError, Severity};
 use crate::database::session::{Session, Standing};
 use crate::error::{Error, Result};
@@ -420,6 +421,7 @@ impl<'a> Run<'a> {
         let (locked, standing) = lock(context, &workspace.config, session, wait)?;
         context.ui.detail(format_args!("on {}, from {}", standing.place, spoken(&standing.rows)));
         context.ui.detail(limits(&workspace.config).shown());
+        locked.pooling().iter().for_each(|pooling| context.ui.detail(pooling.shown()));
         Ok((Self { context, workspace, locked, _server: server }, standing))
     }
 
@@ -434,6 +436,9 @@ impl<'a> Run<'a> {
         }
         let prepared = lower::plan(self.workspace, self.context, plans, self.author(), resumption)?;
         lower::check_widths(&prepared.program, standing)?;
+        if self.locked.pooling() == Some(Pooling::Transaction) {
+            lower::check_pooled(&prepared)?;
+        }
         prepared.warnings.iter().for_each(|warning| ui.warning(warning));
         prepared.remarks.iter().for_each(|remark| ui.status(remark));
         if prepared.program.steps.is_empty() {

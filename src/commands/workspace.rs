@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use super::Context;
-use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl};
+use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl, Sourced};
 use crate::database::conninfo::{Conninfo, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
 use crate::database::limits::Limits;
+use crate::database::preflight::{Expectation, Identity};
 use crate::database::session::{Session, SessionOptions, Standing};
 use crate::error::{Error, Result};
 use crate::explain;
@@ -267,6 +268,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         tables: tables(config),
         application_name: application_name(),
         limits: limits(config),
+        identity: identity(config),
         interrupt: Some(Interrupt::watch()?),
         covers: covers(config, context),
     };
@@ -307,6 +309,16 @@ pub(super) fn limits(config: &Config) -> Limits {
         transaction_timeout: settings.transaction_timeout.value,
         retry_for: settings.lock_retry_for.value,
     }
+}
+
+/// The database that the configuration means.
+fn identity(config: &Config) -> Identity {
+    let expectation = |setting: &Option<Sourced<String>>| {
+        let setting = setting.as_ref()?;
+        Some(Expectation { value: setting.value.clone(), excerpt: setting.origin.excerpt().cloned() })
+    };
+    let settings = &config.settings;
+    Identity { database: expectation(&settings.expect_database), system: expectation(&settings.expect_system_id) }
 }
 
 fn conninfo_error(error: &crate::database::conninfo::ConninfoError) -> Error {

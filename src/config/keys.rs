@@ -17,6 +17,8 @@ pub enum Kind {
     Commands,
     /// A name of PostgreSQL's: at most 63 bytes.
     Identifier,
+    /// A database cluster's number: digits.
+    SystemIdentifier,
     /// A whole number in this range.
     Number(u32, u32),
     /// One of these words.
@@ -86,6 +88,10 @@ keys! {
         "the table that says what ran, when, by whom and how it ended";
     PROGRESS_TABLE "progress_table" Kind::Identifier, "aludel_progress",
         "the table that says how far a revision in several parts has come", rare;
+    EXPECT_DATABASE "expect_database" Kind::Identifier, "",
+        "the name that the database must have, or every command that connects is refused", rare;
+    EXPECT_SYSTEM_ID "expect_system_id" Kind::SystemIdentifier, "",
+        "the server that it must be: what `SELECT system_identifier FROM pg_control_system()` says there", rare;
     TRANSACTION "transaction" Kind::Choice(&["revision", "run"]), "revision",
         "a transaction for each revision, or one for the whole run";
     CHECKSUM "checksum" Kind::Choice(&["warn", "error", "off"]), "warn",

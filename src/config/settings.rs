@@ -40,6 +40,10 @@ pub struct Settings {
     pub history_table: Sourced<String>,
     /// The journal's table, without its schema.
     pub progress_table: Sourced<String>,
+    /// The name that the database must have.
+    pub expect_database: Option<Sourced<String>>,
+    /// The number that the database's cluster must have.
+    pub expect_system_id: Option<Sourced<String>>,
     /// How far a transaction reaches.
     pub transaction: Sourced<TransactionScope>,
     /// What becomes of files that were changed after they were applied.
@@ -80,6 +84,8 @@ impl Settings {
             version_table_schema: one(lookup, keys::VERSION_TABLE_SCHEMA, values::identifier)?,
             history_table: one(lookup, keys::HISTORY_TABLE, values::identifier)?,
             progress_table: one(lookup, keys::PROGRESS_TABLE, values::identifier)?,
+            expect_database: optional(lookup, keys::EXPECT_DATABASE, values::identifier)?,
+            expect_system_id: optional(lookup, keys::EXPECT_SYSTEM_ID, values::system_identifier)?,
             transaction: one(lookup, keys::TRANSACTION, |text| {
                 values::choice(text, &[("revision", TransactionScope::Revision), ("run", TransactionScope::Run)])
             })?,
@@ -129,6 +135,15 @@ fn one<T>(
         Ok(value) => Ok(Sourced { value, origin }),
         Err(error) => Err(refused(key, &origin, error)),
     }
+}
+
+/// A setting that may be left out; one that is written must say something, or a variable that is not set would take it away.
+fn optional<T>(
+    lookup: &Lookup<'_>,
+    key: &Key,
+    parse: impl Fn(&str) -> std::result::Result<T, ValueError>,
+) -> Result<Option<Sourced<T>>> {
+    lookup.written(key).map(|_| one(lookup, key, parse)).transpose()
 }
 
 fn number(lookup: &Lookup<'_>, key: &Key) -> Result<Sourced<usize>> {

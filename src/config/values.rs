@@ -196,6 +196,19 @@ pub fn command(text: &str) -> Result<Command, ValueError> {
     }
 }
 
+/// The number of a database cluster, as `pg_control_system()` says it.
+///
+/// # Errors
+/// No whole number of 64 bits.
+pub fn system_identifier(text: &str) -> Result<String, ValueError> {
+    let digits = text.bytes().all(|byte| byte.is_ascii_digit()) && !text.starts_with('0');
+    match text.parse::<u64>() {
+        Ok(_) if digits => Ok(text.to_owned()),
+        _ => Err(ValueError::new("is no system identifier")
+            .hint("ask the server for it: `SELECT system_identifier FROM pg_control_system()`")),
+    }
+}
+
 /// One of some words.
 ///
 /// # Errors

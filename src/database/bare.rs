@@ -288,7 +288,7 @@ impl Run<'_> {
         self.push(Part { text: PartText::Statement(Rc::clone(batch), index), statements: 1, place });
     }
 
-    fn own_sql(&mut self, sql: &str, statements: usize, place: Where) {
+    pub(super) fn own_sql(&mut self, sql: &str, statements: usize, place: Where) {
         self.push(Part { text: PartText::Own(sql.to_owned()), statements, place });
     }
 

@@ -177,6 +177,11 @@ impl ConnectError {
                 "3D000" => format!("create it: `createdb {} {database}`", options(place, user)),
                 "53300" => "close connections that nobody needs, or raise `max_connections`".to_owned(),
                 "57P03" => "wait until the server is ready, and try again".to_owned(),
+                // PgBouncer's words; a server takes any.
+                "08P01" if error.routine.is_none() && error.message.contains("startup parameter") => {
+                    "take it out of the URL or of PGOPTIONS, or let the pooler pass over it (`ignore_startup_parameters`)"
+                        .to_owned()
+                }
                 "42501" => format!("`GRANT CONNECT ON DATABASE \"{database}\" TO \"{user}\"`"),
                 _ => return error.hint.clone(),
             },

@@ -166,6 +166,18 @@ impl Connection {
         self.link.unsent()
     }
 
+    /// Whether nothing can be said or heard on it any more.
+    #[must_use]
+    pub fn is_lost(&self) -> bool {
+        self.lost.is_some()
+    }
+
+    /// How many notifications (`NOTIFY`) the server has sent so far.
+    #[must_use]
+    pub fn notifications(&self) -> u64 {
+        self.link.incoming.notifications
+    }
+
     /// Where the session stood when the last [`Event::Ready`] came.
     #[must_use]
     pub fn status(&self) -> TransactionStatus {

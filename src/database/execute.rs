@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::failure::{Failure, Invalid, Place, Reason, Where};
 use super::lock::Locked;
+use super::pooler::{self, Keeper};
 use super::server_error::{Position, ServerError};
 use super::silence::Silence;
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
@@ -73,7 +74,9 @@ const MESSAGE: usize = 256 * 1024;
 const WINDOW: (usize, usize) = (128, 4 * MESSAGE);
 /// How often an observer hears that there is still no answer.
 const TICK: Duration = Duration::from_secs(1);
-/// How often it is asked who is in the way.
+/// How soon it is asked at the earliest: a statement that is merely slow should not cost questions.
+const SHORTEST_GLANCE: Duration = Duration::from_millis(20);
+/// How often it is asked who is in the way of a statement that waits as long as it takes.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 impl Locked {
@@ -134,9 +137,15 @@ impl Locked {
 
     /// Writes a failure into the history, and makes the error of it.
     fn tell(&mut self, program: &Program, failure: &Failure, blockers: &[String], invalid_before: &[String]) -> Error {
-        let lost = matches!(failure.reason, Reason::Lost { .. } | Reason::Ended { .. });
+        // A session that the server has ended leaves a server that can be told; one that crashed or goes down takes nobody yet.
+        let lost = self.session.connection.is_lost()
+            && !(matches!(failure.reason, Reason::Ended { .. }) && self.session.reconnect(Instant::now()).is_ok());
         let step = &program.steps[failure.step];
-        let sql = program.tables.failure(&step.record, &program.author, &failure.record());
+        let mut sql = program.tables.failure(&step.record, &program.author, &failure.record());
+        if self.session.is_shared() {
+            // One message is one transaction.
+            sql.insert_str(0, &self.session.limits_sql());
+        }
         // The failure itself matters more than its record: a read-only or full database cannot take it.
         let recorded = if lost { Ok(Vec::new()) } else { self.session.run(&sql, "cannot record the failure") };
         let invalid = if failure.was_bare() && !lost {
@@ -160,6 +169,9 @@ impl Locked {
     fn count_anew(&mut self, program: &Program, until: Instant) -> Result<(usize, Vec<Progress>)> {
         self.session.reconnect(until)?;
         let standing = self.session.acquire(until.saturating_duration_since(Instant::now()), |_| ())?;
+        if self.session.is_shared() {
+            self.session.wait_for_writers(until)?;
+        }
         Ok((self.session.count_of_run(&program.tables, &program.author.run)?, standing.progress))
     }
 
@@ -167,7 +179,8 @@ impl Locked {
     ///
     /// The lock is taken again on a new connection: it is granted when the old session has ended, and with it its
     /// transaction. What this run committed then stands in the history, for each row of it was part of its revision's own
-    /// transaction. Without the lock an answer could be too early.
+    /// transaction. Without the lock an answer could be too early. Behind a pooler of transactions the lock is not the lost
+    /// connection's own, and its last transaction is waited for besides.
     fn settle_loss(&mut self, program: &Program, failure: Failure) -> Result<()> {
         let until = Instant::now() + RECOVERY;
         // A server that goes down lets people in for a moment before it ends their sessions: it is asked until it answers.
@@ -194,11 +207,17 @@ impl Locked {
                     .map(Progress::done)
                     .filter(|done| *done > 0);
                 let failure = Failure { step, finished: count, part, reason };
-                Err(failure.explain(program, &self.session, &Invalid::default()))
+                Err(self.tell(program, &failure, &[], &[]))
             }
-            Err(why) => Err(failure
-                .explain(program, &self.session, &Invalid::default())
-                .note(format!("asking again failed: {why}"))),
+            Err(why) => {
+                let why = match self.session.asked_to_stop() {
+                    Some(signal) => {
+                        format!("{} ended the questions before one was answered", super::interrupt::name(signal))
+                    }
+                    None => format!("asking again failed: {why}"),
+                };
+                Err(failure.explain(program, &self.session, &Invalid::default()).note(why))
+            }
         }
     }
 }
@@ -399,6 +418,10 @@ impl<'a> Run<'a> {
                     self.message.finishes.push(*step);
                 }
                 Operation::Commit => {
+                    if self.locked.session.is_shared() {
+                        self.own_sql(pooler::SETTLE, 1, Where::Commit);
+                        self.put_back();
+                    }
                     self.own(operation, Where::Commit);
                     self.message.commits = true;
                     let marks = matches!(program.operations.get(index.wrapping_sub(1)), Some(Operation::Mark { .. }));
@@ -408,28 +431,42 @@ impl<'a> Run<'a> {
                         self.committed_part_of = Some((self.message.step, self.statement));
                     }
                 }
+                Operation::Reset if self.locked.session.is_shared() => {
+                    // Elsewhere the transaction before has done it.
+                    if program.is_one_transaction() {
+                        self.put_back();
+                        self.limits(Where::Reset);
+                    }
+                }
                 Operation::Reset => {
                     // In one message with the transaction behind it: where this is cancelled, that must not run with what the
                     // revision before has set. In a transaction of its own there: what is set for transactions to come
                     // (`default_transaction_read_only`) would still hold for one that began before.
                     let begins = program.operations.get(index + 1) == Some(&Operation::Begin);
-                    let transaction =
-                        |text: &str| Part { text: PartText::Own(text.to_owned()), statements: 1, place: Where::Reset };
                     if begins {
-                        self.push(transaction("BEGIN ISOLATION LEVEL READ COMMITTED;"));
+                        self.own_sql("BEGIN ISOLATION LEVEL READ COMMITTED;", 1, Where::Reset);
                     }
                     self.own(operation, Where::Reset);
-                    let (text, statements) = self.locked.session.limits_sql();
-                    self.push(Part { text: PartText::Own(text), statements, place: Where::Reset });
+                    self.limits(Where::Reset);
                     if begins {
-                        self.push(transaction("COMMIT;"));
+                        self.own_sql("COMMIT;", 1, Where::Reset);
                     } else {
                         self.send()?;
                     }
                 }
-                Operation::Begin => self.own(operation, Where::Begin),
+                Operation::Begin => {
+                    self.own(operation, Where::Begin);
+                    if self.locked.session.is_shared() {
+                        self.own_sql(pooler::FIND_SETTINGS, 1, Where::Begin);
+                        self.limits(Where::Begin);
+                    }
+                }
                 Operation::Guard(_, scope) => {
                     self.own(operation, Where::Guard);
+                    // Behind the lock on the version table: `Session::wait_for_writers` relies on that order.
+                    if let Some(check) = self.locked.session.keeper.as_ref().map(Keeper::check) {
+                        self.own_sql(&check, 1, Where::Guard);
+                    }
                     if scope.is_bare() {
                         self.send()?;
                         self.settle_all()?;
@@ -444,6 +481,17 @@ impl<'a> Run<'a> {
         let text = self.program.sql(operation);
         let statements = self.program.statements(operation);
         self.push(Part { text: PartText::Own(text), statements, place });
+    }
+
+    /// The limits, for as long as the session can hold them.
+    fn limits(&mut self, place: Where) {
+        let text = self.locked.session.limits_sql();
+        self.own_sql(&text, 1, place);
+    }
+
+    /// What keeps a script's settings from the next client of a pooler. It undoes the limits as well.
+    fn put_back(&mut self) {
+        self.own_sql(pooler::PUT_BACK, pooler::STATEMENTS_OF_PUT_BACK, Where::Reset);
     }
 
     pub(super) fn push(&mut self, part: Part) {
@@ -591,7 +639,7 @@ impl<'a> Run<'a> {
 
     /// Takes in one event of the oldest message's answer; true where that was its end.
     fn absorb(&mut self, deadline: Option<Instant>) -> std::result::Result<bool, Stop> {
-        let tick = Instant::now() + TICK;
+        let tick = Instant::now() + self.glance();
         let event = self.locked.session.connection.next_event(Some(deadline.map_or(tick, |until| until.min(tick))));
         let Some(message) = self.flying.front_mut() else { return Ok(true) };
         let step = message.step;
@@ -610,7 +658,7 @@ impl<'a> Run<'a> {
             Ok(Event::Error(error)) => message.answer.error = Some(error),
             Ok(Event::Notice(notice)) => self.observer.notice(step, &notice),
             Ok(Event::CopyIn) => message.answer.wants_data = true,
-            Ok(Event::Timeout) if self.since.elapsed() >= TICK => {
+            Ok(Event::Timeout) => {
                 self.waiting(step);
                 self.listen().map_err(|lost| self.lost(lost))?;
             }
@@ -625,13 +673,34 @@ impl<'a> Run<'a> {
         Ok(false)
     }
 
+    /// After how long without an answer it is asked who is in the way: before a `lock_timeout` ends the wait and, with it,
+    /// what there is to see.
+    fn glance(&self) -> Duration {
+        match self.lock_timeout() / 2 {
+            Duration::ZERO => TICK,
+            half => half.clamp(SHORTEST_GLANCE, TICK),
+        }
+    }
+
+    /// The limit that holds for the step which runs now; zero is none.
+    fn lock_timeout(&self) -> Duration {
+        let step = self.flying.front().map_or(self.message.step, |message| message.step);
+        let own = self.program.steps.get(step).and_then(|step| step.lock_timeout);
+        own.map_or(self.locked.session.limits.lock_timeout, Duration::from_millis)
+    }
+
     /// Tells that there is no answer yet, and, now and then, who is in the way.
     fn waiting(&mut self, step: usize) {
-        if self.asked.is_none_or(|asked| asked.elapsed() >= ASK_AGAIN) {
+        let (time, glance) = (self.since.elapsed(), self.glance());
+        // A statement that has run for long may come to a lock at any moment, and gives up soon where there is a limit.
+        let again = if self.lock_timeout().is_zero() { ASK_AGAIN } else { glance };
+        if time >= glance && self.asked.is_none_or(|asked| asked.elapsed() >= again) {
             self.asked = Some(Instant::now());
             self.blockers = self.locked.session.blockers();
         }
-        self.observer.waiting(step, self.since.elapsed(), &self.blockers);
+        if time >= TICK {
+            self.observer.waiting(step, time, &self.blockers);
+        }
     }
 
     /// Makes sure, where nothing comes, that there is somebody who could answer.
@@ -770,10 +839,13 @@ impl<'a> Run<'a> {
         if self.locked.session.connection.status() != TransactionStatus::Idle {
             let _ = self.locked.session.run("ROLLBACK", "cannot roll back");
         }
-        // What the failed revision set must not reach the history row, or whoever holds the connection next.
-        let _ = self.locked.session.run(crate::model::program::RESET, "cannot reset the session");
-        let (limits, _) = self.locked.session.limits_sql();
-        let _ = self.locked.session.run(&limits, "cannot set the session's limits");
+        // What the failed revision set must not reach the history row, or whoever holds the connection next. In a
+        // transaction that was rolled back it reaches nobody.
+        if !self.locked.session.is_shared() {
+            let _ = self.locked.session.run(crate::model::program::RESET, "cannot reset the session");
+            let limits = self.locked.session.limits_sql();
+            let _ = self.locked.session.run(&limits, "cannot set the session's limits");
+        }
         if let Some(excerpt) = self.line_of_data(&failure) {
             failure.at_data(excerpt);
         }

@@ -10,7 +10,7 @@ use super::server_error::{Position, ServerError};
 use super::session::{Session, describe};
 use super::wire::event::Lost;
 use crate::error::{Error, Kind};
-use crate::model::bookkeeping::{self, Action, ESCAPED, MOVED};
+use crate::model::bookkeeping::{self, Action, ESCAPED, MOVED, TAKEN};
 use crate::model::journal::INVALID_INDEX;
 use crate::model::program::Program;
 use crate::model::sql::body::{Batch, BatchKind};
@@ -336,7 +336,13 @@ impl Failure {
             }
             Reason::Lost { lost, doubtful, place } => {
                 let explained = Error::failed(lost.to_string()).note(format!("on {}", session.place));
-                let part = if place.as_ref().is_some_and(Place::is_bare) { Where::Bare } else { Where::Body };
+                let bare = place.as_ref().filter(|place| place.is_bare());
+                let part = if bare.is_some() { Where::Bare } else { Where::Body };
+                // What ran may have left something behind.
+                let explained = match bare.and_then(|place| place.find(None).1) {
+                    Some(excerpt) if *doubtful == 0 => explained.at(excerpt),
+                    _ => explained,
+                };
                 let explained = match doubtful {
                     0 => return self.kept(explained, program, part, invalid),
                     1 => explained.note(format!("{title} was being committed: whether it was cannot be known from here")),
@@ -373,6 +379,12 @@ impl Failure {
             return Error::failed(error.message.clone())
                 .note(format!("the script of {revision}, or a trigger on that table, changes the tool's own rows"))
                 .hint("take that statement or that trigger out; `aludel stamp` sets rows");
+        }
+        if error.code == TAKEN && part == Where::Guard {
+            return Error::failed(error.message.clone())
+                .code(error.code.clone())
+                .note("the connection that kept it, a second one through the pooler, was ended")
+                .hint("run the same command again");
         }
         if error.code == MOVED {
             return Error::failed(error.message.clone())

@@ -25,12 +25,30 @@ pub struct Limits {
 /// How often the server looks whether the tool is still there while a statement runs (PostgreSQL 14 and later).
 const CHECK: Duration = Duration::from_secs(2);
 
+/// For how long limits are set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// Until the session ends.
+    Session,
+    /// Until the session ends, and only where it runs in this server process: behind a pooler it would be another's.
+    SessionIn(i32),
+    /// For the session that a pooler has set up: with it, what the tool's own start of a session asked for, which
+    /// RESET ALL undoes there.
+    PooledSession,
+    /// Until the transaction ends.
+    Transaction,
+}
+
+/// What [`super::wire::connect`] asks for at the start of a session.
+const START: [(&str, &str); 2] = [("client_encoding", "UTF8"), ("standard_conforming_strings", "on")];
+
 impl Limits {
-    /// The settings as SQL for a server of this version (`150018`), and how many statements that is.
+    /// The settings as SQL for a server of this version (`150018`): one statement.
     ///
     /// `synchronous_commit` is only ever raised: a COMMIT that was answered must survive a crash.
     #[must_use]
-    pub fn sql(&self, server_version: u32) -> (String, usize) {
+    pub fn sql(&self, server_version: u32, span: Span) -> String {
+        let local = span == Span::Transaction;
         let mut settings = vec![
             ("lock_timeout", self.lock_timeout),
             ("statement_timeout", self.statement_timeout),
@@ -47,15 +65,21 @@ impl Limits {
         let mut set: Vec<String> = settings
             .iter()
             .map(|(name, time)| {
-                format!("pg_catalog.set_config('{name}', {}, false)", literal(&time.as_millis().to_string()))
+                format!("pg_catalog.set_config('{name}', {}, {local})", literal(&time.as_millis().to_string()))
             })
             .collect();
-        set.push(
+        set.push(format!(
             "pg_catalog.set_config('synchronous_commit', CASE WHEN pg_catalog.current_setting('synchronous_commit') \
-             OPERATOR(pg_catalog.=) 'off' THEN 'on' ELSE pg_catalog.current_setting('synchronous_commit') END, false)"
-                .to_owned(),
-        );
-        (format!("SELECT {};\n", set.join(", ")), 1)
+             OPERATOR(pg_catalog.=) 'off' THEN 'on' ELSE pg_catalog.current_setting('synchronous_commit') END, {local})"
+        ));
+        if span == Span::PooledSession {
+            set.extend(START.iter().map(|(name, value)| format!("pg_catalog.set_config('{name}', '{value}', false)")));
+        }
+        let only = match span {
+            Span::SessionIn(process) => format!(" WHERE {}", runs_in(process)),
+            _ => String::new(),
+        };
+        format!("SELECT {}{only};\n", set.join(", "))
     }
 
     /// The settings for a person, for `-v`.
@@ -73,6 +97,11 @@ impl Limits {
     }
 }
 
+/// The condition that this is the server process `process`.
+pub(super) fn runs_in(process: i32) -> String {
+    format!("pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {process}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -87,7 +116,7 @@ mod tests {
             retry_for: Duration::from_secs(60),
         };
         for (version, check, transaction) in [(130_000, false, false), (140_000, true, false), (170_000, true, true)] {
-            let (sql, _) = limits.sql(version);
+            let sql = limits.sql(version, Span::Session);
             assert!(sql.contains("('lock_timeout', '2000', false)"), "{sql}");
             assert_eq!(sql.contains("client_connection_check_interval"), check, "{version}");
             assert_eq!(sql.contains("idle_session_timeout"), check, "{version}");

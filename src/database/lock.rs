@@ -2,10 +2,14 @@
 //!
 //! It is a session-level advisory lock on the connection that does the work, asked for again and again outside any
 //! transaction. A blocking wait would hold a snapshot, and CREATE INDEX CONCURRENTLY in the run that holds the lock
-//! would wait for that snapshot for ever: each would wait for the other.
+//! would wait for that snapshot for ever: each would wait for the other. Behind a pooler that has no sessions to give, it
+//! is taken otherwise (`pooler.rs`).
 
 use std::time::{Duration, Instant};
 
+use super::limits::runs_in;
+use super::pooler::{Keeper, Pooling};
+use super::query::Answer;
 use super::session::{Session, Standing, explain, stopped};
 use super::wire::event::Event;
 use crate::error::{Error, Result};
@@ -53,7 +57,7 @@ impl std::fmt::Display for Holder {
 }
 
 /// The first pause between two tries, and the longest one.
-const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
+pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(2));
 
 impl Session {
     /// Takes the lock, waiting for it up to `wait`, and reads where the database stands: one round trip where the lock is free.
@@ -69,27 +73,42 @@ impl Session {
 
     /// [`Session::lock`] for a session that stays where it is.
     pub(super) fn acquire(&mut self, wait: Duration, mut waiting: impl FnMut(Option<&Holder>)) -> Result<Standing> {
+        if self.is_shared() {
+            return self.acquire_shared(wait, waiting);
+        }
         let key = self.tables.lock_key();
         let until = Instant::now() + wait;
         let mut pause = PAUSES.0;
         let mut told = false;
-        let [about, rows, progress] = self.standing_questions();
-        let (limits, _) = self.limits_sql();
-        let first = format!("{limits}SELECT pg_catalog.pg_try_advisory_lock({key})");
+        let questions = self.standing_questions();
+        // Behind a pooler, what is set and locked here could be another client's next.
+        let only = match self.pooling {
+            None => format!(" WHERE {}", runs_in(self.named_process())),
+            Some(_) => String::new(),
+        };
+        let first = format!("{}SELECT pg_catalog.pg_try_advisory_lock({key}){only}", self.first_limits_sql());
         let again = format!("SELECT pg_catalog.pg_try_advisory_lock({key})");
+        let messages: Vec<&str> = [&first].into_iter().chain(&questions).map(String::as_str).collect();
         loop {
             // Mostly it is free, and one round trip is enough. Asked again and again, only the lock is.
-            let answers = if told { self.ask(&[&again])? } else { self.ask(&[&first, &about, &rows, &progress])? };
+            let answers = if told { self.ask(&[&again])? } else { self.ask(&messages)? };
             if let Some(error) = &answers[0].error {
                 return Err(explain(error, "cannot ask for the lock"));
             }
-            if answers[0].rows.last().and_then(|row| row.get(0)) == Some("t") {
+            match answers[0].rows.last().and_then(|row| row.get(0)) {
                 // Read after the lock was granted: nobody else changes this any more.
-                let anew = if told { Some(self.ask_standing()?) } else { None };
-                let answers = anew.as_deref().unwrap_or(&answers[1..]);
-                let standing = self.read_standing(answers)?;
-                self.check_journal(answers)?;
-                return Ok(standing);
+                Some("t") if told => {
+                    let answers = self.ask_standing()?;
+                    return self.granted(&answers);
+                }
+                Some("t") => return self.granted(&answers[1..]),
+                None if self.pooling.is_none() => {
+                    // It is refused first, where it must be: a standby cannot be asked what follows.
+                    self.read_writable(&answers[1..])?;
+                    self.pooling = Some(self.recognise_pooler()?);
+                    return self.acquire(until.saturating_duration_since(Instant::now()), waiting);
+                }
+                _ => {}
             }
             let now = Instant::now();
             if now >= until {
@@ -103,6 +122,27 @@ impl Session {
             self.pause(jittered(pause).min(until - now))?;
             pause = (pause * 3 / 2).min(PAUSES.1);
         }
+    }
+
+    /// Where the database stands, from behind the lock, which is given back where nothing may be changed here.
+    pub(super) fn granted(&mut self, answers: &[Answer]) -> Result<Standing> {
+        let standing = self.read_writable(answers);
+        if standing.is_err() {
+            self.unlock();
+        }
+        standing
+    }
+
+    /// Gives the lock back at once: the server may take a moment to notice that nobody is there any more, and the next run
+    /// would find the lock taken.
+    fn unlock(&mut self) {
+        if self.is_shared() {
+            return self.keeper.take().map_or((), Keeper::release);
+        }
+        let sql = format!("SELECT pg_catalog.pg_advisory_unlock({})", self.tables.lock_key());
+        let soon = Instant::now() + Duration::from_secs(1);
+        // Where it cannot be asked for (a lost connection, a statement that still runs), the end of the session does it.
+        let _ = self.connection.query(&sql, Some(soon));
     }
 
     /// Whether this session holds the lock.
@@ -141,7 +181,7 @@ impl Session {
         }
     }
 
-    fn taken(&mut self, wait: Duration) -> Error {
+    pub(super) fn taken(&mut self, wait: Duration) -> Error {
         let waited = ui::duration(wait);
         let error =
             Error::failed(format!("another run holds the lock on this database, and did not end within {waited}"));
@@ -158,7 +198,7 @@ impl Session {
     }
 
     /// Who holds the lock, if that can be seen.
-    fn holder(&mut self) -> Option<Holder> {
+    pub(super) fn holder(&mut self) -> Option<Holder> {
         let sql = format!(
             "SELECT l.pid, a.usename, a.application_name, pg_catalog.host(a.client_addr), \
              EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.backend_start)::pg_catalog.int8 \
@@ -180,6 +220,12 @@ impl Session {
 }
 
 impl Locked {
+    /// The pooler that was found before the server, if one was.
+    #[must_use]
+    pub fn pooling(&self) -> Option<Pooling> {
+        self.session.pooling
+    }
+
     /// Creates the tables that `standing` says are missing; the journal alone only where `journal` is to be kept. Only the holder of the lock does this, so two runs on a fresh database
     /// do not race; the transaction-level lock is for poolers, through which the session's lock does not carry.
     ///
@@ -220,13 +266,8 @@ impl Locked {
 }
 
 impl Drop for Locked {
-    /// Gives the lock back at once: the server may take a moment to notice that nobody is there any more, and the next run
-    /// would find the lock taken.
     fn drop(&mut self) {
-        let sql = format!("SELECT pg_catalog.pg_advisory_unlock({})", self.session.tables.lock_key());
-        let soon = Instant::now() + Duration::from_secs(1);
-        // Where it cannot be asked for (a lost connection, a statement that still runs), the end of the session does it.
-        let _ = self.session.connection.query(&sql, Some(soon));
+        self.session.unlock();
     }
 }
 

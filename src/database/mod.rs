@@ -2,6 +2,7 @@
 
 mod alembic;
 mod bare;
+mod blockers;
 pub mod connect_error;
 pub mod connection;
 pub mod conninfo;
@@ -10,6 +11,8 @@ mod failure;
 pub mod interrupt;
 pub mod limits;
 pub mod lock;
+pub mod pooler;
+pub mod preflight;
 pub mod query;
 pub mod recorded;
 pub mod server_error;

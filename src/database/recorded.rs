@@ -79,11 +79,11 @@ impl Recorded {
 impl Session {
     /// Asks for the texts ahead, without waiting for the answer.
     pub fn ask_for_texts(&mut self) {
-        let (limits, _) = self.limits_sql();
+        let patience = self.patience();
         // Which of a revision's rows is the last is seen here: to find that out would cost the server three times as much, and
         // nearly every revision has one.
         let sql = format!(
-            "{limits}SELECT id, revision, CASE WHEN direction OPERATOR(pg_catalog.<>) {} \
+            "{patience}SELECT id, revision, CASE WHEN direction OPERATOR(pg_catalog.<>) {} \
              THEN pg_catalog.\"left\"(checksum, {DIGITS}) END FROM {} WHERE {}",
             literal(Action::Downgrade.verb()),
             self.tables.history(),
@@ -122,6 +122,10 @@ impl Session {
         match &answer.error {
             // A database that Alembic migrated has none, and a new one neither.
             Some(error) if error.code == "42P01" => Ok(Texts::default()),
+            Some(error) if error.code == "55P03" => {
+                let table = self.tables.history();
+                Err(self.is_held(&table))
+            }
             Some(error) => {
                 let explained = explain(error, "cannot read the history, to see whether files were changed");
                 Err(match error.code.as_str() {

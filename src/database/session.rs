@@ -6,7 +6,9 @@ use super::connect_error::ConnectError;
 use super::connection::Connection;
 use super::conninfo::Conninfo;
 use super::interrupt::{self, Interrupt};
-use super::limits::Limits;
+use super::limits::{Limits, Span};
+use super::pooler::{Keeper, Pooling};
+use super::preflight::{Identity, Preflight};
 use super::query::{Answer, QueryError};
 use super::recorded::Ahead;
 use super::server_error::ServerError;
@@ -39,6 +41,8 @@ pub struct Standing {
     pub width: Option<usize>,
 }
 
+/// How long the tool waits at most to read a table that somebody holds.
+const READING: Duration = Duration::from_secs(2);
 /// How long the answer to a question of the tool's own is awaited once a signal came.
 const SOON: Duration = Duration::from_secs(5);
 
@@ -47,9 +51,16 @@ pub struct Session {
     pub(super) connection: Connection,
     pub(super) tables: Tables,
     pub(super) place: String,
-    conninfo: Conninfo,
-    options: ConnectOptions,
+    pub(super) conninfo: Conninfo,
+    pub(super) options: ConnectOptions,
     pub(super) limits: Limits,
+    pub(super) identity: Identity,
+    /// The pooler that was found before the server, if one was.
+    pub(super) pooling: Option<Pooling>,
+    /// Holds the lock where this connection cannot.
+    pub(super) keeper: Option<Keeper>,
+    /// Looks who is in the way.
+    pub(super) watcher: Option<Connection>,
     pub(super) interrupt: Option<Interrupt>,
     /// The role that logged in, quoted, for hints.
     pub(super) role: String,
@@ -66,6 +77,8 @@ pub struct SessionOptions {
     pub application_name: String,
     /// Its limits.
     pub limits: Limits,
+    /// The database that it must be.
+    pub identity: Identity,
     /// Signals to watch for.
     pub interrupt: Option<Interrupt>,
     /// What nothing that the server says may show.
@@ -78,7 +91,7 @@ impl Session {
     /// # Errors
     /// The server cannot be reached or refuses, with the cause and the next thing to try.
     pub fn connect(conninfo: &Conninfo, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { tables, application_name, limits, interrupt, covers } = options;
+        let SessionOptions { tables, application_name, limits, identity, interrupt, covers } = options;
         let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake), covers };
         let connection = match Connection::connect(conninfo, &options) {
             Ok(connection) => connection,
@@ -87,7 +100,22 @@ impl Session {
         };
         let (place, role) = (conninfo.to_string(), identifier(&conninfo.user));
         let conninfo = conninfo.clone();
-        Ok(Self { connection, tables, place, conninfo, options, limits, interrupt, role, ahead: Ahead::Nothing })
+        let (pooling, keeper, watcher) = (None, None, None);
+        Ok(Self {
+            connection,
+            tables,
+            place,
+            conninfo,
+            options,
+            limits,
+            identity,
+            pooling,
+            keeper,
+            watcher,
+            interrupt,
+            role,
+            ahead: Ahead::Nothing,
+        })
     }
 
     /// Connects anew to the same server after the connection was lost, trying until `until`: a server that crashed
@@ -98,6 +126,7 @@ impl Session {
             match Connection::connect(&self.conninfo, &self.options) {
                 Ok(connection) => {
                     self.connection = connection;
+                    self.watcher = None;
                     return Ok(());
                 }
                 Err(error) if error.is_woken() || Instant::now() + pause >= until => return Err(error),
@@ -130,28 +159,30 @@ impl Session {
         bounded.then(|| Instant::now() + idle_timeout + 2 * lock_timeout)
     }
 
-    /// The limits as SQL, and how many statements that is.
-    pub(super) fn limits_sql(&self) -> (String, usize) {
-        self.limits.sql(self.connection.server_version().unwrap_or_default())
+    /// The limits as SQL, one statement: for the session, or for the transaction where the session is not the tool's own.
+    pub(super) fn limits_sql(&self) -> String {
+        self.limits_for(match self.pooling {
+            None => Span::Session,
+            Some(Pooling::Session) => Span::PooledSession,
+            Some(Pooling::Transaction) => Span::Transaction,
+        })
     }
 
-    /// Who holds the locks that this session waits for, asked on a connection of its own; empty where that cannot be seen.
-    pub(super) fn blockers(&self) -> Vec<String> {
-        let Some(process) = self.connection.process() else { return Vec::new() };
-        let sql = format!(
-            "SELECT a.pid, a.usename, a.application_name, a.state, \
-             EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.xact_start)::pg_catalog.int8, \
-             pg_catalog.\"left\"(pg_catalog.regexp_replace(a.query, '\\s+', ' ', 'g'), 80) \
-             FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({process})) b(pid) \
-             JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) b.pid"
-        );
-        let options = ConnectOptions { wake: None, ..self.options.clone() };
-        let deadline = Some(Instant::now() + Duration::from_secs(1));
-        let rows = Connection::connect(&self.conninfo, &options)
-            .ok()
-            .and_then(|mut connection| connection.query(&sql, deadline).ok())
-            .unwrap_or_default();
-        rows.iter().map(blocker).collect()
+    /// The limits for a session of which it is not known yet whether it is the tool's own.
+    pub(super) fn first_limits_sql(&self) -> String {
+        match self.pooling {
+            None => self.limits_for(Span::SessionIn(self.named_process())),
+            Some(_) => self.limits_sql(),
+        }
+    }
+
+    /// The server process as it was named at the start; no server's where none was.
+    pub(super) fn named_process(&self) -> i32 {
+        self.connection.process().unwrap_or_default()
+    }
+
+    fn limits_for(&self, span: Span) -> String {
+        self.limits.sql(self.connection.server_version().unwrap_or_default(), span)
     }
 
     /// Reads where the database stands: one round trip.
@@ -160,44 +191,60 @@ impl Session {
     /// The version table cannot be read, or the connection is lost.
     pub fn standing(&mut self) -> Result<Standing> {
         let answers = self.ask_standing()?;
-        self.read_standing(&answers)
+        self.read_standing(&answers).map(|(standing, _)| standing)
     }
 
     /// The answers that say where the database stands.
     pub(super) fn ask_standing(&mut self) -> Result<Vec<Answer>> {
-        let [about, rows, progress] = self.standing_questions();
-        let (limits, _) = self.limits_sql();
-        Ok(self.ask(&[&limits, &about, &rows, &progress])?.split_off(1))
+        let (limits, questions) = (self.first_limits_sql(), self.standing_questions());
+        let messages: Vec<&str> = [&limits].into_iter().chain(&questions).map(String::as_str).collect();
+        Ok(self.ask(&messages)?.split_off(1))
     }
 
-    /// Refuses to go on where the answers say that the journal may not be read: a run must know what stopped partway.
-    pub(super) fn check_journal(&self, answers: &[Answer]) -> Result<()> {
-        let refused = answers.last().and_then(|journal| journal.error.as_ref()).filter(|error| error.code == "42501");
-        let Some(error) = refused else { return Ok(()) };
-        let (table, role) = (self.tables.progress(), &self.role);
-        Err(explain(error, &format!("cannot read the journal {table}"))
-            .note("nothing was changed")
-            .hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {role};")))
+    /// [`Session::read_standing`] for a session that goes on to change what it read.
+    pub(super) fn read_writable(&mut self, answers: &[Answer]) -> Result<Standing> {
+        let (standing, mut found) = self.read_standing(answers)?;
+        found.journal_is_closed =
+            answers.get(2).and_then(|journal| journal.error.as_ref()).is_some_and(|error| error.code == "42501");
+        self.check_writable(&found)?;
+        Ok(standing)
     }
 
     /// The messages whose answers say where the database stands.
-    pub(super) fn standing_questions(&self) -> [String; 3] {
+    pub(super) fn standing_questions(&self) -> Vec<String> {
         let regclass = |table: String| format!("pg_catalog.to_regclass({})", literal(&table));
-        let version = regclass(self.tables.version());
+        let (version, history) = (regclass(self.tables.version()), regclass(self.tables.history()));
         let about = format!(
-            "SELECT {version} IS NOT NULL, {} IS NOT NULL, \
-             pg_catalog.to_regnamespace({}) IS NOT NULL, pg_catalog.row_security_active({version}::pg_catalog.oid)",
-            regclass(self.tables.history()),
+            "SELECT {version} IS NOT NULL, {history} IS NOT NULL, \
+             pg_catalog.to_regnamespace({}) IS NOT NULL, pg_catalog.row_security_active({version}::pg_catalog.oid), {}",
             literal(&identifier(&self.tables.schema)),
+            Preflight::columns(&version, &history),
         );
+        let patience = self.patience();
         // Sorted here: a new session would have to look up how.
-        let rows = format!("SELECT {COLUMN} FROM {}", self.tables.version());
-        [about, rows, self.tables.read_progress()]
+        let rows = format!("{patience}SELECT {COLUMN} FROM {}", self.tables.version());
+        let progress = format!("{patience}{}", self.tables.read_progress());
+        [about, rows, progress].into_iter().chain(self.identity_question()).collect()
     }
 
-    /// Reads the answers to [`Session::standing_questions`].
-    pub(super) fn read_standing(&self, answers: &[Answer]) -> Result<Standing> {
-        let [about, rows, progress] = answers else {
+    /// What begins a message that only reads, and yields no row. The limits are the message's own, which is one transaction:
+    /// a table that somebody holds must not keep a reader, whatever the session's limits are.
+    pub(super) fn patience(&self) -> String {
+        let lock = match self.limits.lock_timeout {
+            limit if limit.is_zero() || limit > READING => READING,
+            limit => limit,
+        };
+        format!(
+            "SELECT WHERE pg_catalog.set_config('lock_timeout', '{}', true) IS NULL \
+             OR pg_catalog.set_config('statement_timeout', '{}', true) IS NULL;\n",
+            lock.as_millis(),
+            self.limits.statement_timeout.as_millis()
+        )
+    }
+
+    /// Reads the answers to [`Session::standing_questions`]. A database other than the one that is meant is refused.
+    pub(super) fn read_standing(&mut self, answers: &[Answer]) -> Result<(Standing, Preflight)> {
+        let [about, rows, progress, identity @ ..] = answers else {
             return Err(Error::failed("the server left a question unanswered"));
         };
         if let Some(error) = &about.error {
@@ -210,6 +257,8 @@ impl Session {
                 _ => explained,
             });
         }
+        let found = Preflight::read(about.rows.first(), 4);
+        self.check_identity(&found, identity.first())?;
         if about.rows.first().and_then(|row| row.get(3)) == Some("t") {
             let table = self.tables.version();
             return Err(Error::failed(format!("row level security hides rows of {table} from this role"))
@@ -220,6 +269,10 @@ impl Session {
         let version_table = fact(0) == Some("t");
         // A table that is not there was known from the first answer, and asking for its rows cost no round trip.
         if let Some(error) = rows.error.as_ref().filter(|_| version_table) {
+            if error.code == "55P03" {
+                let table = self.tables.version();
+                return Err(self.is_held(&table));
+            }
             let table = self.tables.version();
             let explained = explain(error, &format!("cannot read the version table {table}"));
             return Err(match error.code.as_str() {
@@ -227,11 +280,15 @@ impl Session {
                 _ => explained,
             });
         }
+        if progress.error.as_ref().is_some_and(|error| error.code == "55P03") {
+            let table = self.tables.progress();
+            return Err(self.is_held(&table));
+        }
         let mut standing: Vec<String> = rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect();
         standing.sort_unstable();
         // PostgreSQL keeps the length of a `varchar` with that of its own header, which is 4.
         let modifier = rows.columns.first().map_or(-1, |column| column.modifier);
-        Ok(Standing {
+        let standing = Standing {
             place: self.place.clone(),
             rows: standing,
             version_table,
@@ -245,7 +302,8 @@ impl Session {
                 .filter_map(|row| Progress::read((0..).map(|column| row.get(column))))
                 .collect(),
             width: usize::try_from(modifier - 4).ok().filter(|width| *width > 0),
-        })
+        };
+        Ok((standing, found))
     }
 
     /// The answers to several messages in one round trip.
@@ -268,7 +326,7 @@ impl Session {
 
     pub(super) fn trouble(&mut self, error: &QueryError) -> Error {
         if matches!(error, QueryError::Woken) {
-            let stopped = stopped(self.interrupt.as_ref()).note("nothing was changed");
+            let stopped = stopped(self.interrupt.as_ref()).note("nothing was run");
             // The answer is still to come, and would be taken for the next one's.
             let _ = self.connection.settle(Some(Instant::now() + SOON));
             return stopped;
@@ -311,27 +369,6 @@ impl Session {
 pub(super) fn stopped(interrupt: Option<&Interrupt>) -> Error {
     let signal = interrupt.and_then(Interrupt::take).unwrap_or(2);
     Error::new(Kind::Signal(signal), format!("stopped by {}", interrupt::name(signal)))
-}
-
-/// `server process 4711 (role app, \`psql\`), idle in transaction for 3 min: UPDATE ...`
-fn blocker(row: &Row) -> String {
-    let text = |column: usize| row.get(column).filter(|text| !text.is_empty());
-    let mut line = format!("server process {}", text(0).unwrap_or("?"));
-    match (text(1), text(2)) {
-        (Some(role), Some(application)) => line.push_str(&format!(" (role {role}, `{application}`)")),
-        (Some(role), None) => line.push_str(&format!(" (role {role})")),
-        _ => {}
-    }
-    if let Some(state) = text(3) {
-        line.push_str(&format!(", {state}"));
-    }
-    if let Some(seconds) = text(4).and_then(|seconds| seconds.parse().ok()) {
-        line.push_str(&format!(" for {}", crate::ui::duration(Duration::from_secs(seconds))));
-    }
-    if let Some(query) = text(5) {
-        line.push_str(&format!(": {query}"));
-    }
-    line
 }
 
 /// A server's error as an error for the user: `title` says what was tried, or what went wrong.

@@ -93,7 +93,7 @@ impl Case {
 }
 
 /// How the tool's own questions begin; no file here has such statements.
-const OWN: [&str; 3] = ["SELECT pg_catalog.", "SELECT version_num FROM ", "SELECT revision, direction, "];
+const OWN: [&str; 2] = ["SELECT pg_catalog.", "SELECT WHERE pg_catalog.set_config('lock_timeout'"];
 
 /// A whole file with this upgrade.
 fn upgrade(body: &str) -> String {

@@ -201,6 +201,8 @@ error[57P01]: terminating connection due to administrator command
 "#]]
             );
         }
+        let told = "SELECT revision || ' ' || sqlstate FROM aludel_history WHERE outcome = 'failed'";
+        assert_eq!(case.database.psql(told), format!("{place:04} 57P01\n"));
         case.link(place, "");
         case.succeeds("upgrade head");
         assert_eq!((case.rows(), case.tables()), ("0050".to_owned(), tables(COUNT)));

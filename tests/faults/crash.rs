@@ -27,7 +27,12 @@ fn f3_a_server_process_is_killed() {
     let tally = Tally::new("F3 kill -9 of a backend, in a body or a COMMIT");
     for settings in ["lock_timeout = 20s\n", "lock_timeout = 20s\ntransaction = run\n"] {
         let world = World::on(&url, "f3", settings, None);
-        for gate in tally::some(plan::gates(world.bare), 3) {
+        let mut gates = tally::some(plan::gates(world.bare), 3);
+        // Where an index is left that is not valid.
+        if world.bare && !gates.contains(&"005 index".to_owned()) {
+            gates.push("005 index".to_owned());
+        }
+        for gate in gates {
             matrix::inject_at_gate(&world, &tally, Kind::CrashBackend, &gate);
         }
     }

@@ -57,6 +57,25 @@ fn a_lock_that_does_not_come_free() {
     assert_eq!(case.effects(), "001,002,003");
 }
 
+/// Who is in the way has to be asked before the wait is over.
+#[test]
+fn the_blocker_of_a_short_wait_is_named() {
+    for settings in ["lock_timeout = 300ms\nlock_retry_for = 0\n", "lock_timeout = 2s\nlock_retry_for = 0\n"] {
+        let case = blocked(settings);
+        // A statement that takes its time first, with nobody in the way.
+        case.effect("002", "001", "SELECT pg_sleep(1.2);\nALTER TABLE effects ADD COLUMN more int;");
+        let _other = reader(&case);
+        let ran = case.run("upgrade head");
+        assert_eq!(ran.code, 1, "{}", ran.transcript());
+        assert!(
+            ran.stderr.contains("note: it waited for server process")
+                && ran.stderr.contains("(role postgres, `a report`), idle in transaction"),
+            "{settings}: {}",
+            ran.stderr
+        );
+    }
+}
+
 #[test]
 fn a_run_of_one_transaction_is_tried_again_as_a_whole() {
     let case = blocked("transaction = run\nlock_timeout = 400ms\n");

@@ -19,8 +19,10 @@ mod proxy;
 mod races;
 mod refusals;
 mod signals;
+mod standby;
 mod stopped;
 mod tally;
+mod unknown;
 mod world;
 
 use std::process::{Child, Command, Stdio};

@@ -26,7 +26,7 @@ fn at_once(case: &Case, arguments: &[String]) -> Vec<Ran> {
 fn judge(case: &Case, runs: &[Ran]) -> Vec<String> {
     let mut wrong = Vec::new();
     for ran in runs {
-        if ran.code != 0 || ran.stderr.contains("23505") || ran.stderr.contains("42710") {
+        if ran.code != 0 || ran.stderr.contains("[23505]") || ran.stderr.contains("[42710]") {
             wrong.push(ran.transcript());
         }
     }

@@ -152,26 +152,146 @@ hint: take that statement or that trigger out; `aludel stamp` sets rows
 
 #[test]
 fn a_version_table_that_another_session_keeps() {
+    // Whatever the limits are, nobody waits for ever.
+    for settings in ["", "lock_timeout = 0\n"] {
+        let case = Case::with(settings);
+        case.chain(2).succeeds("upgrade 001");
+        let mut other = case.database.client();
+        let held = "SET application_name = 'a report'; BEGIN; LOCK TABLE aludel_version";
+        other.batch_execute(held).expect("a lock");
+        for command in ["status", "current", "upgrade head --lock-wait 1s", "stamp head"] {
+            let began = Instant::now();
+            let ran = case.run(command);
+            assert!(began.elapsed() < Duration::from_secs(5), "{command}: {:?}", began.elapsed());
+            let pid = case.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'a report'");
+            assert_data_eq!(
+                ran.transcript().replace(&pid, "[PID]"),
+                str![[r#"
+exit code: 1
+----- stderr
+error[55P03]: another session holds the table public.aludel_version
+note: held by server process [PID] (role postgres, `a report`), idle in transaction for [TIME]: SET application_name = 'a report'; BEGIN; LOCK TABLE aludel_version
+note: nothing was changed
+hint: wait until its transaction ends; or, if nobody needs it: SELECT pg_terminate_backend([PID]);
+
+"#]]
+            );
+        }
+        other.batch_execute("ROLLBACK").expect("a rollback");
+        case.succeeds("upgrade head");
+        assert_eq!(case.effects(), "001,002");
+    }
+}
+
+#[test]
+fn another_database_than_the_settings_mean() {
     let case = Case::new();
-    case.chain(2).succeeds("upgrade 001");
-    let mut other = case.database.client();
-    other.batch_execute("BEGIN; LOCK TABLE aludel_version").expect("a lock");
-    let began = Instant::now();
-    let ran = case.run("upgrade head --lock-wait 1s");
-    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    case.chain(1);
+    let url = case.database.url();
+    let id = case.ask("SELECT system_identifier FROM pg_control_system()");
+    let settings = |text: &str| case.project.write("migrate.ini", format!("[migrate]\nurl = {url}\n{text}"));
+    settings("expect_database = shop\n");
     assert_data_eq!(
-        ran.transcript(),
+        case.run("upgrade head").transcript(),
         str![[r#"
 exit code: 1
 ----- stderr
-error[55P03]: cannot read the version table public.aludel_version
-note: canceling statement due to lock timeout
+error: this is the database [DATABASE], and `expect_database` expects shop
+ --> migrate.ini:3:19
+  |
+3 | expect_database = shop
+  |                   ^^^^
+  |
+  = note: on postgresql://postgres@/[DATABASE]?host=[SOCKET]
+  = note: nothing was changed
+  = hint: correct the URL, or `expect_database`
 
 "#]]
     );
-    other.batch_execute("ROLLBACK").expect("a rollback");
+    settings("expect_system_id = 7301234567890123456\n");
+    let ran = case.run("upgrade head");
+    assert_data_eq!(
+        ran.transcript().replace(&id, "[IDENTIFIER]"),
+        str![[r#"
+exit code: 1
+----- stderr
+error: this server's system identifier is [IDENTIFIER], and `expect_system_id` expects 7301234567890123456
+ --> migrate.ini:3:20
+  |
+3 | expect_system_id = 7301234567890123456
+  |                    ^^^^^^^^^^^^^^^^^^^
+  |
+  = note: on postgresql://postgres@/[DATABASE]?host=[SOCKET]
+  = note: nothing was changed
+  = hint: correct the URL, or `expect_system_id`
+
+"#]]
+    );
+    // What only asks is told as well: its answer would be about another database.
+    for command in ["status", "current", "stamp head", "ensure-version", "downgrade base"] {
+        assert_eq!(
+            case.run(command).transcript().replace(&id, "[IDENTIFIER]"),
+            ran.transcript().replace(&id, "[IDENTIFIER]"),
+            "{command}"
+        );
+    }
+    // A section lies over the rest.
+    let name = &case.database.name;
+    settings(&format!("expect_database = {name}\n\n[production]\nexpect_database = shop\n"));
+    assert_eq!(case.run("-n production upgrade head").code, 1);
+    assert_eq!(case.rows(), "");
+    settings(&format!("expect_database = {name}\nexpect_system_id = {id}\n"));
     case.succeeds("upgrade head");
-    assert_eq!(case.effects(), "001,002");
+    assert_eq!(case.rows(), "001");
+}
+
+#[test]
+fn expectations_that_say_nothing() {
+    let case = Case::new();
+    case.chain(1);
+    for text in ["expect_database = {{ env.NOWHERE }}", "expect_system_id = 12a", "expect_system_id ="] {
+        case.project.write("migrate.ini", format!("[migrate]\nurl = {}\n{text}\n", case.database.url()));
+        let ran = case.run("upgrade head");
+        assert_eq!(ran.code, 2, "{text}: {}", ran.transcript());
+        assert!(ran.stderr.contains("--> migrate.ini:3:"), "{text}: {}", ran.stderr);
+    }
+    assert_eq!(case.rows(), "");
+}
+
+#[test]
+fn transactions_that_may_only_read() {
+    let case = Case::new();
+    case.chain(2).succeeds("upgrade 001");
+    let name = &case.database.name;
+    case.ask(&format!("ALTER DATABASE {name} SET default_transaction_read_only = on"));
+    let refused = case.run("upgrade head");
+    assert_data_eq!(
+        refused.transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[25006]: transactions are read-only here: `default_transaction_read_only` is on
+note: on postgresql://postgres@/[DATABASE]?host=[SOCKET]
+note: nothing was changed
+hint: SET default_transaction_read_only = off; ALTER DATABASE [DATABASE] RESET default_transaction_read_only;
+
+"#]]
+    );
+    case.succeeds("status");
+    let mut command = case.command("upgrade head");
+    command.env("PGOPTIONS", "-c default_transaction_read_only=on");
+    let ran = case.project.run(command);
+    assert!(ran.stderr.contains("hint: take `default_transaction_read_only` out of `options`"), "{}", ran.stderr);
+    // The hint is right.
+    let mut other = case.database.client();
+    let hint =
+        format!("SET default_transaction_read_only = off; ALTER DATABASE {name} RESET default_transaction_read_only;");
+    assert!(refused.stderr.contains(&case.project.still(hint.clone())), "{}", refused.stderr);
+    for statement in hint.split_inclusive(';') {
+        other.batch_execute(statement).expect("it may");
+    }
+    case.succeeds("upgrade head");
+    assert_eq!((case.effects(), case.history()), ("001,002".to_owned(), "001 done, 002 done".to_owned()));
 }
 
 #[test]

@@ -179,7 +179,7 @@ pub fn connect(url: &str) -> Client {
 }
 
 /// The server's socket.
-fn socket(url: &str) -> PathBuf {
+pub fn socket(url: &str) -> PathBuf {
     let parameter = |name: &str| url.split(['?', '&']).find_map(|part| part.strip_prefix(name));
     let directory = parameter("host=").expect("a directory");
     Path::new(directory).join(format!(".s.PGSQL.{}", parameter("port=").unwrap_or("5432")))

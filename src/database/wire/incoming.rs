@@ -21,6 +21,8 @@ pub(crate) struct Incoming {
     messages: VecDeque<Message>,
     /// For each message sent and not yet answered, what becomes of its rows.
     expected: VecDeque<Rows>,
+    /// How many notifications came; what they say is dropped.
+    pub(crate) notifications: u64,
 }
 
 impl Incoming {
@@ -50,6 +52,7 @@ impl Incoming {
         while let Some(header) = Header::parse(&self.raw)? {
             let length = usize::try_from(header.len()).map_err(io::Error::other)?;
             if self.is_dropped(header.tag()) {
+                self.notifications += u64::from(header.tag() == NOTIFICATION_RESPONSE_TAG);
                 let here = (length + 1).min(self.raw.len());
                 self.raw.advance(here);
                 self.skip = length + 1 - here;
