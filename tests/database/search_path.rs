@@ -85,6 +85,8 @@ fn an_attack_by_search_path() {
     let met = evil_in_log();
     assert!(met >= 4, "the server's log is not read");
 
+    let settings = case.project.read("migrate.ini");
+    case.project.write("migrate.ini", format!("{settings}expect_database = {}\n", case.database.name));
     let file = |id: &str, parent: &str, body: &str| {
         case.file(id, parent, body);
     };
