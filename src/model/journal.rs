@@ -308,10 +308,17 @@ ON CONFLICT (revision, direction) DO UPDATE SET
         format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{}COMMIT;\n", self.mark(record, author, mark))
     }
 
-    /// Takes the row of a revision's direction out of the journal.
+    /// Takes a revision's rows out of the journal, in both directions: one of the other direction is no longer true.
     #[must_use]
     pub fn forget(&self, record: &Record) -> String {
-        format!("DELETE FROM {} WHERE {};\n", self.progress(), of(record))
+        let revision = literal(&record.revision);
+        format!("DELETE FROM {} WHERE revision OPERATOR(pg_catalog.=) {revision};\n", self.progress())
+    }
+
+    /// Takes the rows of several revisions out of the journal: an array in SQL.
+    #[must_use]
+    pub(super) fn forget_these(&self, revisions: &str) -> String {
+        format!("DELETE FROM {} WHERE revision OPERATOR(pg_catalog.=) ANY ({revisions});\n", self.progress())
     }
 
     /// Empties the journal: what a database is stamped with holds, whatever stopped before.
