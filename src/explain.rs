@@ -447,17 +447,31 @@ pub fn stuck(stuck: &Stuck, progress: &Progress, total: usize, path: &str) -> Er
         0 => "add `--resume-after 0` to begin with its first statement".to_owned(),
         _ => format!("add `--resume-after {done}` to take the file's first {} as done", counted(done, "statement")),
     };
-    let restore = match progress.remembered() {
+    let restore = match progress.done() {
+        0 => String::new(),
         1 => "put statement 1 back as it was".to_owned(),
         last => format!("put statements 1 to {last} back as they were"),
     };
     match stuck {
         Stuck::Changed => {
-            Error::failed(format!("{what} cannot go on: the statements that ran are no longer in its file"))
-                .note(stopped)
+            let error =
+                Error::failed(format!("{what} cannot go on: the statements that ran are no longer in its file"))
+                    .note(stopped);
+            let error = match progress.state {
+                State::Running => error.note(format!("whether statement {at} was carried out is not known")),
+                _ => error,
+            };
+            error
                 .hint(format!("{restore}: what comes behind may be edited"))
                 .hint(format!("or, where the file is right, {}", resume(progress.done())))
         }
+        Stuck::RunningChanged => Error::failed(format!(
+            "{what} cannot go on by itself: statement {at} was running, and is another one in the file now"
+        ))
+        .note(stopped)
+        .hint(format!("put statement {at} back as it was"))
+        .hint("or look at what it has done; add `--retry-statement` to run what the file says now")
+        .hint(format!("or, where nothing of that is needed, {}", resume(at))),
         Stuck::Unknown => Error::failed(format!(
             "{what} cannot go on by itself: nothing tells whether statement {at} was carried out"
         ))
@@ -575,7 +589,53 @@ pub fn goes_on(progress: &Progress, begun: &Begun, total: usize, edited: bool) -
         (next, State::Running) if begun.unsettled => format!("it looks what became of statement {next} of {total}"),
         (next, _) => format!("it goes on with statement {next} of {total}"),
     };
-    format!("{} stopped {progress}{edited}: {next}", partway(progress))
+    let kept = begun
+        .kept
+        .as_ref()
+        .map_or_else(String::new, |index| format!("; index {}, if it is not valid, stays so", index.name));
+    format!("{} stopped {progress}{edited}: {next}{kept}", partway(progress))
+}
+
+/// Why a revision cannot go on: the new session is not what the statements that ran had left. `before` and `now` are what
+/// [`SESSION`](crate::model::journal::SESSION) said.
+#[must_use]
+pub fn another_session(title: &str, done: usize, before: &str, now: &str) -> Error {
+    let read =
+        |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default();
+    let (before, now) = (read(before), read(now));
+    let error = Error::failed(format!("{title} cannot go on: its statements left a session that a new one is not"));
+    let told = before.iter().filter(|(key, value)| now.get(*key) != Some(value)).map(|(key, value)| {
+        let what = match key.as_str() {
+            "search_path" => "`search_path`",
+            "schemas" => "the schemas where names are looked up",
+            "role" => "the role",
+            "temporary" => "temporary tables",
+            "prepared" => "prepared statements",
+            other => other,
+        };
+        format!(
+            "{what}: {}, and now {}",
+            spoken_json(value),
+            spoken_json(now.get(key).unwrap_or(&serde_json::Value::Null))
+        )
+    });
+    told.fold(error, Error::note)
+        .note("`SET` and `set_config` with plain values are run again; what was computed, and temporary tables, are gone")
+        .note("nothing more was run")
+        .hint(format!(
+            "write what the rest needs into the file, behind statement {done}, then add `--resume-after {done}` to the same command"
+        ))
+}
+
+fn spoken_json(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) if text.is_empty() => "none".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) if !items.is_empty() => {
+            items.iter().map(spoken_json).collect::<Vec<_>>().join(", ")
+        }
+        _ => "none".to_owned(),
+    }
 }
 
 /// Why `--resume-after` and `--retry-statement` are refused.

@@ -8,7 +8,7 @@ use std::io::Read;
 use crate::database::execute::Bodies;
 use crate::error::Result;
 use crate::model::bookkeeping::{Action, Expected, Scope, spoken};
-use crate::model::journal::{self, Mark, State, Text};
+use crate::model::journal::{self, Known, Mark, State, Text};
 use crate::model::program::{Operation, Program, ProgramStep};
 use crate::model::sql::body::{Batch, BatchKind, Sections};
 use crate::model::sql::outside::{self, Company, Trace};
@@ -62,7 +62,8 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
         program.tables.lock_of_a_script()
     ));
     ui.raw(&preamble(program, first));
-    let mut paper = Paper { program, bodies, ui, open: None, statement: 0, text: Text::default() };
+    let mut paper =
+        Paper { program, bodies, ui, open: None, statement: 0, text: Text::default(), before: Text::default() };
     for operation in &program.operations {
         let step = |index: usize| &program.steps[index];
         match operation {
@@ -74,7 +75,7 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
             Operation::Bare { step, section } => paper.bare(*step, *section)?,
             Operation::Mark { step, .. } => {
                 ui.raw(&format!("-- The journal: so far {} has come.\n", program.steps[*step].record.revision));
-                ui.raw(&format!("{}\n", program.mark(*step, &paper.mark(State::Done))));
+                ui.raw(&format!("{}\n", program.mark(*step, &paper.done())));
             }
             // A database that stopped partway is no matter for paper: each step is printed from its beginning.
             Operation::Passed { .. } => {}
@@ -165,6 +166,8 @@ struct Paper<'a> {
     statement: usize,
     /// Their text.
     text: Text,
+    /// The text without the last statement.
+    before: Text,
 }
 
 impl Paper<'_> {
@@ -232,11 +235,19 @@ impl Paper<'_> {
             "-- Statement {} may have to be outside a transaction: the journal says that it runs, then that it is done.\n",
             self.statement
         ));
-        self.ui.raw(&format!("{}\n{text}\n", self.program.mark_alone(step, &self.mark(State::Running))));
-        if let Trace::Built { index, table } = outside::trace(statement) {
+        let trace = outside::trace(statement);
+        let running = Mark {
+            state: State::Running,
+            statements: self.before.checksum(),
+            own: Some(Text::of(statement)),
+            index: journal::question(&trace).map_or(Known::Here(None), Known::There),
+            ..self.done()
+        };
+        self.ui.raw(&format!("{}\n{text}\n", self.program.mark_alone(step, &running)));
+        if let Trace::Built { index, table } = trace {
             self.ui.raw(&format!("{}\n", journal::check_index(&index, &table)));
         }
-        self.ui.raw(&format!("{}\n", self.program.mark_alone(step, &self.mark(State::Done))));
+        self.ui.raw(&format!("{}\n", self.program.mark_alone(step, &self.done())));
     }
 
     fn begin_with_mark(&self) {
@@ -244,7 +255,7 @@ impl Paper<'_> {
     }
 
     fn commit_with_mark(&self, step: usize) {
-        self.ui.raw(&format!("{}COMMIT;\n\n", self.program.mark(step, &self.mark(State::Done))));
+        self.ui.raw(&format!("{}COMMIT;\n\n", self.program.mark(step, &self.done())));
     }
 
     fn data(&mut self, step: usize, batch: &Batch, last: bool, data_end: &mut &str) {
@@ -263,12 +274,22 @@ impl Paper<'_> {
     fn note(&mut self, step: usize, statement: &str) {
         self.statement += 1;
         if self.program.steps[step].is_in_parts() {
+            self.before = self.text.clone();
             self.text.add(statement);
         }
     }
 
-    fn mark(&self, state: State) -> Mark {
-        Mark { statement: self.statement, state, statements: self.text.checksum(), left_over: None }
+    /// The mark that all statements up to here are done.
+    fn done(&self) -> Mark {
+        Mark {
+            statement: self.statement,
+            state: State::Done,
+            statements: self.text.checksum(),
+            own: None,
+            index: Known::Here(None),
+            // Too much to read for what it is worth: it is for a run that goes on, and the script's own settings are made again.
+            session: false,
+        }
     }
 
     /// The next batch of the section.

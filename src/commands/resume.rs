@@ -160,9 +160,10 @@ impl<'a> Resumption<'a> {
                 continue;
             }
             let path = workspace.path(nodes[index]);
-            let (unchanged, trace) = compare(files, index, progress)?;
+            let read = compare(files, index, progress)?;
             let step = &mut steps[index];
-            let found = Found { sections: &step.sections, unchanged, trace };
+            let found =
+                Found { sections: &step.sections, unchanged: read.unchanged, same: read.same, trace: read.trace };
             match journal::begun(progress, &found, self.wish) {
                 Ok(begun) => {
                     let edited = step.record.checksum.as_ref() != Some(&progress.checksum);
@@ -191,29 +192,40 @@ fn in_the_way<'a>(graph: &'a Graph, progress: &Progress, nodes: &[Node], steps: 
     nodes.iter().zip(steps).find(goes).map(|(node, _)| graph.id(*node).as_str())
 }
 
-/// Whether the statements that ran are the file's still, and what tells whether the last of them was carried out.
-fn compare(files: &Files, index: usize, progress: &Progress) -> Result<(bool, Trace)> {
+/// What a file says today of statements that ran.
+struct Compared {
+    /// Those that are done are the file's still.
+    unchanged: bool,
+    /// The marked one is.
+    same: bool,
+    /// What tells whether the marked one was carried out.
+    trace: Trace,
+}
+
+/// Reads the file as far as the statement that the last mark is about.
+fn compare(files: &Files, index: usize, progress: &Progress) -> Result<Compared> {
     let mut body = files.open(index)?;
     let mut text = Text::default();
     let mut statements = 0;
-    let mut last = Trace::None;
+    let mut compared = Compared { unchanged: false, same: false, trace: Trace::None };
     'read: while let Some(batch) = body.next_batch().map_err(|error| files.explain(&error))? {
         if matches!(batch.kind, BatchKind::CopyData { .. }) {
             text.add_data(&batch.text);
             continue;
         }
         for range in &batch.statements {
-            if statements == progress.remembered() {
+            let statement = &batch.text[range.clone()];
+            if statements == progress.done() {
+                compared.same = progress.own.as_deref() == Some(&Text::of(statement).to_string());
+                compared.trace = outside::trace(statement);
                 break 'read;
             }
-            let statement = &batch.text[range.clone()];
             text.add(statement);
             statements += 1;
-            if statements == progress.statement {
-                last = outside::trace(statement);
-            }
         }
     }
-    let unchanged = statements == progress.remembered() && text.checksum().to_string() == progress.statements;
-    Ok((unchanged, last))
+    if statements == progress.done() {
+        compared.unchanged = text.checksum().to_string() == progress.statements;
+    }
+    Ok(compared)
 }

@@ -192,20 +192,21 @@ impl Tables {
     pub fn create_history(&self) -> String {
         format!(
             "CREATE TABLE IF NOT EXISTS {} (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
+    id             pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+    version_table  pg_catalog.text NOT NULL,
+    run            pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    checksum       pg_catalog.text,
+    outcome        pg_catalog.text NOT NULL,
+    sqlstate       pg_catalog.text,
+    message        pg_catalog.text,
+    started_at     pg_catalog.timestamptz NOT NULL,
+    finished_at    pg_catalog.timestamptz NOT NULL,
+    role           pg_catalog.text NOT NULL,
+    client_user    pg_catalog.text,
+    client_host    pg_catalog.text,
+    tool           pg_catalog.text NOT NULL,
     CONSTRAINT {} PRIMARY KEY (id)
 );
 ",
@@ -388,6 +389,7 @@ BEGIN
         failure: Option<&Failure>,
     ) -> String {
         let texts = [
+            ("version_table", Some(self.version.as_str())),
             ("run", Some(author.run.as_str())),
             ("direction", Some(record.action.verb())),
             ("revision", Some(&record.revision)),

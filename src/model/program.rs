@@ -207,11 +207,11 @@ impl Program {
         self.operations.iter().position(begins).unwrap_or(self.operations.len())
     }
 
-    /// The same program for another try: so many statements of `step`, which runs in parts, are done by now.
+    /// The same program for another try of `step`, which runs in parts and goes on there.
     #[must_use]
-    pub fn going_on(&self, step: usize, done: usize) -> Self {
+    pub fn going_on(&self, step: usize, begun: Begun) -> Self {
         let mut program = self.clone();
-        program.steps[step].begun = Some(Begun { done, ..Begun::default() });
+        program.steps[step].begun = Some(begun);
         let (from, to) = (program.beginning_of(step), program.beginning_of(step + 1));
         let mut operations = Vec::new();
         lower_step(step, &program.steps[step], &mut operations);
@@ -267,8 +267,11 @@ impl Program {
     #[must_use]
     pub fn statements(&self, operation: &Operation) -> usize {
         match operation {
-            Operation::Announce(_) | Operation::Body { .. } | Operation::Passed { .. } | Operation::Bare { .. } => 0,
-            Operation::Mark { .. } => Tables::STATEMENTS_OF_MARK,
+            Operation::Announce(_)
+            | Operation::Body { .. }
+            | Operation::Passed { .. }
+            | Operation::Bare { .. }
+            | Operation::Mark { .. } => 0,
             Operation::Begin | Operation::Commit => 1,
             Operation::Record(step) => {
                 OWN_ROLE.lines().count() + Tables::statements_of_record(&self.steps[*step].record)
@@ -473,7 +476,7 @@ mod tests {
         let going_on = |done| {
             let program =
                 program(vec![step(&[true]), step(&[true, false, true]), step(&[true])], TransactionScope::Revision);
-            words(&program.unwrap().going_on(1, done))
+            words(&program.unwrap().going_on(1, Begun { done, ..Begun::default() }))
         };
         let before = "#0 begin guard(Transaction) body0 record commit #1 reset";
         let after = "record commit #2 reset begin guard(Transaction) body0 record commit";

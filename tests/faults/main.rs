@@ -18,6 +18,7 @@ mod plan;
 mod proxy;
 mod races;
 mod refusals;
+mod resume;
 mod signals;
 mod standby;
 mod stopped;
