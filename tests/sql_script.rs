@@ -828,7 +828,8 @@ DO $aludel$
 BEGIN
     PERFORM pg_catalog.set_config('aludel.index', COALESCE((
         SELECT found.oid::pg_catalog.text FROM (
-        SELECT c.oid, n.nspname, c.relname, i.indisvalid FROM pg_catalog.pg_index i
+        SELECT c.oid, n.nspname, c.relname, i.indisvalid, EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index b
+        WHERE b.index_relid OPERATOR(pg_catalog.=) c.oid AND b.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()) FROM pg_catalog.pg_index i
         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
         WHERE i.indrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('people')::pg_catalog.oid

@@ -35,7 +35,7 @@ impl Session {
         );
         let deadline = Instant::now() + Duration::from_secs(1);
         if self.watcher.is_none() {
-            let options = ConnectOptions { application_name: self.options.application_name.clone(), wake: None };
+            let options = ConnectOptions { wake: None, ..self.options.clone() };
             self.watcher = Connection::connect(&self.conninfo, &options).ok();
         }
         let rows = self.watcher.as_mut().and_then(|watcher| watcher.query(&sql, Some(deadline)).ok());

@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::bookkeeping::{COLUMN, Tables};
 use crate::model::journal::Progress;
 use crate::model::sql::quote::{identifier, literal};
+use crate::secret::Covers;
 
 /// Where a database stands, as read at one moment.
 #[derive(Clone, Debug)]
@@ -80,6 +81,8 @@ pub struct SessionOptions {
     pub identity: Identity,
     /// Signals to watch for.
     pub interrupt: Option<Interrupt>,
+    /// What nothing that the server says may show.
+    pub covers: Covers,
 }
 
 impl Session {
@@ -88,8 +91,8 @@ impl Session {
     /// # Errors
     /// The server cannot be reached or refuses, with the cause and the next thing to try.
     pub fn connect(conninfo: &Conninfo, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { tables, application_name, limits, identity, interrupt } = options;
-        let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake) };
+        let SessionOptions { tables, application_name, limits, identity, interrupt, covers } = options;
+        let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake), covers };
         let connection = match Connection::connect(conninfo, &options) {
             Ok(connection) => connection,
             Err(error) if error.is_woken() => return Err(stopped(interrupt.as_ref())),

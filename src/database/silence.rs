@@ -95,6 +95,7 @@ fn look(session: &Session) -> Option<Seen> {
 /// A connection beside the session's, and the session's server process.
 fn beside(session: &Session) -> Option<(Connection, i32)> {
     let process = session.connection.process()?;
-    let options = ConnectOptions { application_name: session.application_name().to_owned(), wake: None };
+    let options =
+        ConnectOptions { application_name: session.application_name().to_owned(), ..ConnectOptions::default() };
     Some((Connection::connect(session.conninfo(), &options).ok()?, process))
 }

@@ -152,6 +152,25 @@ impl Tables {
         qualified(Some(&self.schema), &self.history)
     }
 
+    /// What the primary key of one of the tables is called: as Alembic has it, the table's name with `_pkc`, cut so that
+    /// PostgreSQL need not cut it (63 bytes). Its index is in the tables' schema: where the name is another table's, or that of
+    /// the key of a table before it, the ending is another.
+    pub(super) fn key_of(&self, table: &str) -> String {
+        let names = [&self.version, &self.history, &self.progress];
+        let mut keys: Vec<String> = Vec::new();
+        for name in names {
+            let stem = &name[..name.floor_char_boundary(name.len().min(59))];
+            // Three tables and two keys can take no more than five of these names.
+            let mut candidates = ["c", "2", "3", "4", "5", "6"].map(|end| format!("{stem}_pk{end}")).into_iter();
+            let key = candidates.find(|key| !names.contains(&key) && !keys.contains(key)).unwrap_or_default();
+            if name == table {
+                return key;
+            }
+            keys.push(key);
+        }
+        String::new()
+    }
+
     /// The key of the advisory lock: the first 8 bytes of SHA-256 over the tool's and the version table's names.
     /// Advisory locks are each database's own, so its name need not be in it.
     #[must_use]
@@ -183,7 +202,7 @@ impl Tables {
         format!(
             "CREATE TABLE IF NOT EXISTS {} (\n    {COLUMN} pg_catalog.text NOT NULL,\n    CONSTRAINT {} PRIMARY KEY ({COLUMN})\n);\n",
             self.version(),
-            identifier(&key_name(&self.version)),
+            identifier(&self.key_of(&self.version)),
         )
     }
 
@@ -211,7 +230,7 @@ impl Tables {
 );
 ",
             self.history(),
-            identifier(&key_name(&self.history)),
+            identifier(&self.key_of(&self.history)),
         )
     }
 
@@ -509,11 +528,6 @@ fn format(text: &str) -> String {
     text.replace('%', "%%")
 }
 
-/// Alembic's name for a table's primary key: the table's with `_pkc`, cut so that PostgreSQL need not cut it (63 bytes).
-pub(super) fn key_name(table: &str) -> String {
-    format!("{}_pkc", &table[..table.floor_char_boundary(table.len().min(59))])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -541,7 +555,23 @@ mod tests {
 
     #[test]
     fn a_long_table_name_gives_a_key_name_that_fits() {
-        assert_eq!(key_name(&"ü".repeat(31)).len(), 58 + 4);
+        let long = "ü".repeat(31);
+        assert_eq!(Tables { version: long.clone(), ..tables() }.key_of(&long).len(), 58 + 4);
+    }
+
+    #[test]
+    fn the_names_of_keys_are_nobody_elses() {
+        let keys = |names: [&str; 3]| {
+            let [version, history, progress] = names.map(str::to_owned);
+            let tables = Tables { version, history, progress, ..tables() };
+            names.map(|name| tables.key_of(name))
+        };
+        assert_eq!(keys(["v", "h", "p"]), ["v_pkc", "h_pkc", "p_pkc"]);
+        assert_eq!(keys(["v", "v_pkc", "v_pk2"]), ["v_pk3", "v_pkc_pkc", "v_pk2_pkc"]);
+        let stem = "x".repeat(59);
+        let long = ["a", "b", "c"].map(|end| format!("{stem}{end}"));
+        let ends = ["c", "2", "3"].map(|end| format!("{stem}_pk{end}"));
+        assert_eq!(keys([&long[0], &long[1], &long[2]]), ends);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::bookkeeping::{Action, Author, Record, Tables, key_name};
+use super::bookkeeping::{Action, Author, Record, Tables};
 use super::program::SectionUse;
 use super::sql::checksum::{Checksum, Running};
 use super::sql::classify::ObjectName;
@@ -343,7 +343,7 @@ impl Tables {
 );
 ",
             self.progress(),
-            identifier(&key_name(&self.progress)),
+            identifier(&self.key_of(&self.progress)),
         )
     }
 
