@@ -779,6 +779,7 @@ VALUES
     ('aludel_version', 'sql', 'upgrade', '001', '434b70db109babe01173662daa4ccdaeb8985d18a7c9f86d347710a653c9c94a', 'done', 'aludel 0.1.0', SESSION_USER,
     pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
+DELETE FROM public.aludel_progress WHERE revision OPERATOR(pg_catalog.=) '001';
 
 COMMIT;
 
@@ -945,7 +946,7 @@ VALUES
         THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
         ELSE pg_catalog.transaction_timestamp() END,
     pg_catalog.clock_timestamp());
-DELETE FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '002' AND direction OPERATOR(pg_catalog.=) 'upgrade';
+DELETE FROM public.aludel_progress WHERE revision OPERATOR(pg_catalog.=) '002';
 
 COMMIT;
 
@@ -1064,6 +1065,7 @@ VALUES
     ('aludel_version', 'sql', 'downgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
     pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
+DELETE FROM public.aludel_progress WHERE revision OPERATOR(pg_catalog.=) '002';
 
 COMMIT;
 
@@ -1178,6 +1180,7 @@ VALUES
     ('aludel_version', 'sql', 'stamp', '002', 'stamped', 'aludel 0.1.0', SESSION_USER,
     pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
+DELETE FROM public.aludel_progress;
 
 COMMIT;
 

@@ -582,7 +582,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let title = format!("the file changed while it was being run: {}", self.program.steps[step].title);
-        Err(Error::failed(title).hint("run the same command again"))
+        Err(Error::failed(title).hint(crate::explain::again(&self.program.steps[step].again)))
     }
 
     /// Runs a `COPY … FROM STDIN` with its data from the file.

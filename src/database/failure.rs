@@ -11,9 +11,10 @@ use super::server_error::{Position, ServerError};
 use super::session::{Session, describe};
 use super::wire::event::Lost;
 use crate::error::{Error, Kind};
+use crate::explain;
 use crate::model::bookkeeping::{self, Action, ESCAPED, MOVED, TAKEN};
 use crate::model::journal::INVALID_INDEX;
-use crate::model::program::Program;
+use crate::model::program::{Again, Program, ProgramStep};
 use crate::model::sql::body::{Batch, BatchKind};
 use crate::model::sql::outside::{self, Trace};
 use crate::source::Excerpt;
@@ -360,7 +361,7 @@ impl Failure {
                 };
                 explained
                     .kind_of(Kind::Unknown)
-                    .hint("`aludel current` shows where the database stands; then run the same command again")
+                    .hint(format!("`aludel current` shows where the database stands; then {}", self.again(program)))
             }
         }
     }
@@ -391,12 +392,12 @@ impl Failure {
             return Error::failed(error.message.clone())
                 .code(error.code.clone())
                 .note("the connection that kept it, a second one through the pooler, was ended")
-                .hint("run the same command again");
+                .hint(self.again(program));
         }
         if error.code == MOVED {
             return Error::failed(error.message.clone())
                 .note("somebody else moved the database since the plan was made")
-                .hint("run the same command again: it plans from where the database stands now");
+                .hint(format!("{}: it plans from where the database stands now", self.again(program)));
         }
         // The server stumbles over the brace itself; the rendered text of a template has none.
         let unrendered = error.code == "42601"
@@ -501,7 +502,7 @@ impl Failure {
             _ => {}
         }
         if self.step > self.finished {
-            let with: Vec<&str> = revisions(program, self.finished..self.step);
+            let with: Vec<&str> = revisions(&program.steps[self.finished..self.step]);
             let why = if step.record.action == Action::Repair { "" } else { "`transaction = run`: " };
             error = error.note(format!("{why}{} went back with it", short(&with)));
         }
@@ -519,8 +520,9 @@ impl Failure {
         let next = self.part.unwrap_or(0) + 1;
         if self.leaves_a_question() {
             return error.hint(format!(
-                "see what statement {next} has done, then add `--retry-statement` to the same command to run it again, or \
-                 `--resume-after {next}` to take it as done"
+                "see what statement {next} has done, then add `--retry-statement` to {} to run it again, or \
+                 `--resume-after {next}` to take it as done",
+                explain::same_command(&step.again)
             ));
         }
         if self.part.is_some() || self.alone.is_some() || !invalid.left.is_empty() {
@@ -531,21 +533,32 @@ impl Failure {
                 1 => "begins with its first statement".to_owned(),
                 _ => format!("goes on with statement {next}; those before it must stay as they are in the file"),
             };
-            error = error.hint(format!("run the same command again: it {first}{goes_on}"));
+            error = error.hint(format!("{}: it {first}{goes_on}", self.again(program)));
+        } else if self.finished > 0 && step.again != Again::Same {
+            // Whoever types the same again, as after any other failure, would go too far.
+            error = error.hint(format!("to go on: {}", self.again(program)));
         }
         error
     }
+
+    /// What is to be typed for the run to go on.
+    fn again(&self, program: &Program) -> String {
+        explain::again(&program.steps[self.step].again)
+    }
 }
 
-/// `error` with the first `finished` steps, which stay.
+/// `error` with the first `finished` steps, which stay: what `redo` has undone, and what it has applied again.
 pub(super) fn kept_before(error: Error, program: &Program, finished: usize) -> Error {
-    let done = match program.steps[finished.min(program.steps.len() - 1)].record.action {
-        Action::Upgrade => "applied",
-        Action::Downgrade => "undone",
-        Action::Stamp => "stamped",
-        Action::Repair => "accepted",
-    };
-    error.note(format!("{done} before it, and kept: {}", short(&revisions(program, 0..finished))))
+    let kinds = program.steps[..finished].chunk_by(|one, next| one.record.action == next.record.action);
+    kinds.fold(error, |error, steps| {
+        let done = match steps[0].record.action {
+            Action::Upgrade => "applied",
+            Action::Downgrade => "undone",
+            Action::Stamp => "stamped",
+            Action::Repair => "accepted",
+        };
+        error.note(format!("{done} before it, and kept: {}", short(&revisions(steps))))
+    })
 }
 
 /// The 7 of `COPY pets, line 7, column age: "x"`, in whatever language the server says it; the outermost of the context's
@@ -560,8 +573,8 @@ fn copied_line(context: &str) -> Option<usize> {
     })
 }
 
-fn revisions(program: &Program, steps: std::ops::Range<usize>) -> Vec<&str> {
-    program.steps[steps].iter().map(|step| step.record.revision.as_str()).collect()
+fn revisions(steps: &[ProgramStep]) -> Vec<&str> {
+    steps.iter().map(|step| step.record.revision.as_str()).collect()
 }
 
 /// The revisions by name, or, where they are many, how many and the last.

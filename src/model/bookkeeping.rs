@@ -95,12 +95,14 @@ pub struct Record {
 }
 
 /// What of the journal goes with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clears {
-    /// Nothing: the step is one transaction, and has no row there.
+    /// Nothing: the step is one transaction, and its revision has no row there.
     Nothing,
-    /// The step's own row.
+    /// The rows of the step's revision, in both directions: what it says now holds.
     Own,
+    /// The rows of these revisions: a stamp decides them.
+    These(Vec<String>),
     /// All rows.
     All,
 }
@@ -370,9 +372,10 @@ BEGIN
         }
         sql.push_str("END\n");
         let history = self.history_row(record, author, record.action.outcome(), &began.sql(), None);
-        let clear = match record.clears {
+        let clear = match &record.clears {
             Clears::Nothing => String::new(),
             Clears::Own => self.forget(record),
+            Clears::These(revisions) => self.forget_these(&array(revisions)),
             Clears::All => self.forget_all(),
         };
         format!("DO {};\n{history}{clear}", dollar(&sql))

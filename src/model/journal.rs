@@ -446,10 +446,25 @@ ON CONFLICT (version_table, revision, direction) DO UPDATE SET
         Self::statements_of_mark(mark) + PATIENCE.lines().count() + 2
     }
 
-    /// Takes the row of a revision's direction out of the journal.
+    /// Takes a revision's rows out of the journal, in both directions: one of the other direction is no longer true.
     #[must_use]
     pub fn forget(&self, record: &Record) -> String {
-        format!("DELETE FROM {} WHERE {};\n", self.progress(), self.of(record))
+        let revision = literal(&record.revision);
+        format!(
+            "DELETE FROM {} WHERE {} AND revision OPERATOR(pg_catalog.=) {revision};\n",
+            self.progress(),
+            self.ours()
+        )
+    }
+
+    /// Takes the rows of several revisions out of the journal: an array in SQL.
+    #[must_use]
+    pub(super) fn forget_these(&self, revisions: &str) -> String {
+        format!(
+            "DELETE FROM {} WHERE {} AND revision OPERATOR(pg_catalog.=) ANY ({revisions});\n",
+            self.progress(),
+            self.ours()
+        )
     }
 
     /// Empties the journal: what a database is stamped with holds, whatever stopped before.

@@ -6,7 +6,9 @@
 
 use super::bookkeeping::{Author, Began, Expected, Record, Scope, Tables};
 use super::journal::{Begun, Mark};
+use super::plan::Direction;
 use super::sql::quote::literal;
+use super::target::Target;
 
 /// How much one transaction holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +31,18 @@ pub struct SectionUse {
     pub statements: usize,
 }
 
+/// What is to be typed after a run stopped in a step, for it to come where it was to come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Again {
+    /// The same: it means the same from wherever the database stands by now.
+    #[default]
+    Same,
+    /// These commands, one after the other: what was typed counts from where the database stands.
+    Commands(Vec<(Direction, Target)>),
+    /// A target of the user's own: what was typed counts, and no command means the rest of it.
+    Unnamed,
+}
+
 /// A step of a plan with all that a program needs to know of it.
 #[derive(Clone, Debug)]
 pub struct ProgramStep {
@@ -49,6 +63,8 @@ pub struct ProgramStep {
     pub savepoints: bool,
     /// Where it goes on, if it stopped partway before.
     pub begun: Option<Begun>,
+    /// What is to be typed after a run that stops in it.
+    pub again: Again,
 }
 
 impl ProgramStep {
@@ -406,6 +422,7 @@ mod tests {
             statement_timeout: None,
             savepoints: false,
             begun: None,
+            again: Again::Same,
         }
     }
 

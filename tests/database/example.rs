@@ -98,7 +98,8 @@ exit code: 0
       "is_merge_point": true,
       "is_current": true
     }
-  ]
+  ],
+  "partial": []
 }
 
 "#]]

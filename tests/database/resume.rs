@@ -34,12 +34,12 @@ fn free(case: &Case) {
 }
 
 /// The journal's rows: statement, state.
-fn journal(case: &Case) -> String {
+pub(crate) fn journal(case: &Case) -> String {
     case.ask("SELECT revision || '|' || direction || '|' || statement || '|' || state FROM aludel_progress")
 }
 
 /// The transcript with the time of the stop replaced.
-fn transcript(case: &Case, arguments: &str) -> String {
+pub(crate) fn transcript(case: &Case, arguments: &str) -> String {
     let told = case.transcript(arguments);
     let mut lines: Vec<String> = told.lines().map(str::to_owned).collect();
     for line in &mut lines {
@@ -361,8 +361,8 @@ nothing to do: at 001
         str![[r#"
 exit code: 0
 ----- stderr
+the upgrade of 002 stopped partway, after statement 1, on [WHEN]: the stamp ends that
 stamped 002 (it was 001); nothing was run
-the upgrade of 002 stopped partway, after statement 1, on [WHEN]: that is forgotten
 
 "#]]
     );
