@@ -7,6 +7,7 @@
 use super::classify::{self, Effect, Manner, ObjectName};
 use super::keywords::{Class, class};
 use super::lex::{Token, Tokens};
+use super::session_setting::session_setting;
 
 /// Whether a statement can be in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,51 +95,13 @@ pub fn fails_whole(statement: &str) -> bool {
 /// make that change again.
 #[must_use]
 pub fn prepares_session(statement: &str) -> bool {
-    let mut tokens = Tokens::new(statement);
-    let Some(first) = tokens.next() else { return false };
-    if first.is("reset") {
-        return true;
-    }
-    if first.is("set") {
-        return !tokens
-            .next()
-            .is_some_and(|token| ["local", "transaction", "constraints"].iter().any(|word| token.is(word)));
-    }
-    if !first.is("select") {
-        return false;
-    }
-    // pg_dump's `SELECT pg_catalog.set_config('search_path', '', false);`, and nothing beside it.
-    let mut name = tokens.next();
-    if name.is_some_and(|token| token.is("pg_catalog")) && tokens.next() == Some(Token::Symbol(b'.')) {
-        name = tokens.next();
-    }
-    let values: Vec<Token> = tokens.filter(|token| *token != Token::Symbol(b';')).collect();
-    let [
-        Token::Symbol(b'('),
-        Token::String(_),
-        Token::Symbol(b','),
-        Token::String(_),
-        Token::Symbol(b','),
-        last,
-        Token::Symbol(b')'),
-    ] = values.as_slice()
-    else {
-        return false;
-    };
-    name.is_some_and(|token| token.is("set_config")) && last.is("false")
+    session_setting(statement).is_some()
 }
 
 /// Whether the statement sets `lock_timeout` for the session: then it is the script's own choice.
 #[must_use]
 pub fn sets_lock_timeout(statement: &str) -> bool {
-    prepares_session(statement)
-        && Tokens::new(statement).any(|token| match token {
-            Token::Word(name) => name.eq_ignore_ascii_case("lock_timeout"),
-            Token::QuotedName(name) | Token::String(name) => {
-                name.trim_matches(['"', '\'']).eq_ignore_ascii_case("lock_timeout")
-            }
-            _ => false,
-        })
+    session_setting(statement).is_some_and(|setting| setting.names("lock_timeout"))
 }
 
 #[cfg(test)]
@@ -189,31 +152,6 @@ mod tests {
         assert!(fails_whole("SELECT vacuums()"));
         for statement in ["DO $$ BEGIN COMMIT; END $$", "CALL p()", "CREATE INDEX CONCURRENTLY i ON t (a)", "VACUUM"] {
             assert!(!fails_whole(statement), "{statement}");
-        }
-    }
-
-    #[test]
-    fn what_must_be_done_again_for_a_new_session() {
-        for statement in [
-            "SET search_path TO a, b;",
-            "SET SESSION maintenance_work_mem = '1GB'",
-            "set role owner",
-            "RESET ALL",
-            "SELECT pg_catalog.set_config('search_path', '', false);",
-            "SELECT set_config('a.b', 'c', false)",
-        ] {
-            assert!(prepares_session(statement), "{statement}");
-        }
-        for statement in [
-            "SET LOCAL search_path TO a",
-            "SET CONSTRAINTS ALL DEFERRED",
-            "SELECT set_config('a', 'b', true)",
-            "SELECT set_config('a', f(), false)",
-            "SELECT set_config('a', 'b', false), f()",
-            "INSERT INTO t VALUES (1)",
-            "",
-        ] {
-            assert!(!prepares_session(statement), "{statement}");
         }
     }
 
