@@ -258,3 +258,21 @@ error[42P01]: table "nowhere" does not exist
 "#]]
     );
 }
+
+/// What a block does before its COMMIT is done once, though a rollback would not take it back.
+#[test]
+fn a_block_that_commits_runs_once() {
+    let case = Case::new();
+    case.file(
+        "001",
+        "",
+        "-- migrate:upgrade transaction:false
+CREATE SEQUENCE calls;
+CREATE TABLE a (n bigint);
+DO $$ BEGIN INSERT INTO a SELECT nextval('calls'); COMMIT; INSERT INTO a SELECT nextval('calls'); ROLLBACK; END $$;
+DO $$ BEGIN INSERT INTO a SELECT nextval('calls'); END $$;
+",
+    );
+    case.succeeds("upgrade head");
+    assert_eq!(case.ask("SELECT n FROM a ORDER BY n"), "1\n3\n");
+}

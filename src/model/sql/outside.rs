@@ -26,6 +26,7 @@ pub fn company(statement: &str) -> Company {
     match class(statement) {
         Class::NeverInTransaction(_) => Company::Cannot,
         Class::SometimesInTransaction(_) => Company::Perhaps,
+        _ if commits(statement) => Company::Cannot,
         _ if runs_code(statement) => Company::Perhaps,
         _ => Company::Can,
     }
@@ -34,6 +35,32 @@ pub fn company(statement: &str) -> Company {
 /// `DO` and `CALL`, which outside a transaction may commit as often as they like.
 fn runs_code(statement: &str) -> bool {
     Tokens::new(statement).next().is_some_and(|token| token.is("do") || token.is("call"))
+}
+
+/// A `DO` whose text says that it commits or rolls back: to try it in a transaction would run what stands before that, and not all
+/// that code does is rolled back. What a procedure does, its `CALL` does not show.
+fn commits(statement: &str) -> bool {
+    let mut tokens = Tokens::new(statement);
+    tokens.next().is_some_and(|token| token.is("do"))
+        && tokens.any(|token| matches!(token, Token::String(text) if code_commits(text)))
+}
+
+/// The same of a `DO`'s text in any of PostgreSQL's own languages, with its quotes. A table that is `ON COMMIT DROP` does not commit.
+fn code_commits(quoted: &str) -> bool {
+    if quoted.starts_with(['e', 'E']) {
+        // Where a word begins is behind its escapes.
+        let code = quoted.to_ascii_lowercase();
+        return code.contains("commit") || code.contains("rollback");
+    }
+    let code = match quoted.strip_prefix('$').and_then(|rest| rest.find('$')) {
+        Some(tag) => quoted[tag + 2..].to_owned(),
+        None => quoted.trim_matches('\'').replace("''", "'"),
+    };
+    let mut before = None;
+    Tokens::new(&code).any(|token| {
+        let is_on = before.replace(token).is_some_and(|before: Token| before.is("on"));
+        ["commit", "rollback", "spi_commit", "spi_rollback"].iter().any(|word| token.is(word)) && !is_on
+    })
 }
 
 /// What tells whether a statement that ran alone was carried out, when its end was not seen or it failed.
@@ -117,7 +144,14 @@ mod tests {
         for (statement, expected) in [
             ("INSERT INTO t VALUES (1);", Company::Can),
             ("ALTER TYPE e ADD VALUE 'x';", Company::Can),
-            ("DO $$ BEGIN COMMIT; END $$;", Company::Perhaps),
+            ("DO $$ BEGIN INSERT INTO t VALUES (1); END $$;", Company::Perhaps),
+            ("DO $$ BEGIN COMMIT; END $$;", Company::Cannot),
+            ("do language plpgsql $a$ begin perform 1; rollback; end $a$", Company::Cannot),
+            ("DO 'BEGIN RAISE NOTICE ''a''; COMMIT; END'", Company::Cannot),
+            ("DO E'BEGIN PERFORM 1;\\nCOMMIT; END'", Company::Cannot),
+            ("DO $$ plpy.commit() $$ LANGUAGE plpython3u", Company::Cannot),
+            ("DO $$ BEGIN RAISE NOTICE 'COMMIT'; /* COMMIT */ PERFORM 1; -- COMMIT\nEND $$", Company::Perhaps),
+            ("DO $$ BEGIN CREATE TEMP TABLE t (a int) ON COMMIT DROP; PERFORM commits(); END $$", Company::Perhaps),
             ("call p();", Company::Perhaps),
             ("REINDEX TABLE t;", Company::Perhaps),
             ("VACUUM t;", Company::Cannot),
