@@ -8,10 +8,10 @@ use std::io::Read;
 use crate::database::execute::Bodies;
 use crate::error::Result;
 use crate::model::bookkeeping::{Action, Expected, Scope, spoken};
-use crate::model::journal::{self, Mark, State, Text};
-use crate::model::program::{Operation, Program, ProgramStep};
+use crate::model::journal::{Mark, State, Text};
+use crate::model::program::{Alone, Operation, Program, ProgramStep, WITHOUT_LOCK_TIMEOUT};
 use crate::model::sql::body::{Batch, BatchKind, Sections};
-use crate::model::sql::outside::{self, Company, Trace};
+use crate::model::sql::outside::{self, Company};
 use crate::model::sql::psql;
 use crate::ui::Ui;
 
@@ -62,12 +62,13 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
         program.tables.lock_of_a_script()
     ));
     ui.raw(&preamble(program, first));
-    let mut paper = Paper { program, bodies, ui, open: None, statement: 0, text: Text::default() };
+    let mut paper =
+        Paper { program, bodies, ui, open: None, statement: 0, text: Text::default(), own_lock_timeout: false };
     for operation in &program.operations {
         let step = |index: usize| &program.steps[index];
         match operation {
             Operation::Announce(index) => {
-                (paper.statement, paper.text) = (0, Text::default());
+                (paper.statement, paper.text, paper.own_lock_timeout) = (0, Text::default(), false);
                 ui.raw(&announcement(step(*index)));
             }
             Operation::Body { step, section } => paper.body(*step, *section)?,
@@ -165,6 +166,8 @@ struct Paper<'a> {
     statement: usize,
     /// Their text.
     text: Text,
+    /// The script has chosen its own `lock_timeout`.
+    own_lock_timeout: bool,
 }
 
 impl Paper<'_> {
@@ -222,7 +225,9 @@ impl Paper<'_> {
         }
         let end = if statement.ends_with(';') { "\n" } else { "\n;\n" };
         let text = format!("{}{end}", psql::without_variables(statement));
-        if outside::company(statement) == Company::Can {
+        self.own_lock_timeout |= outside::sets_lock_timeout(statement);
+        let company = outside::company(statement);
+        if company == Company::Can {
             self.begin_with_mark();
             self.ui.raw(&text);
             self.commit_with_mark(step);
@@ -232,11 +237,21 @@ impl Paper<'_> {
             "-- Statement {} may have to be outside a transaction: the journal says that it runs, then that it is done.\n",
             self.statement
         ));
-        self.ui.raw(&format!("{}\n{text}\n", self.program.mark_alone(step, &self.mark(State::Running))));
-        if let Trace::Built { index, table } = outside::trace(statement) {
-            self.ui.raw(&format!("{}\n", journal::check_index(&index, &table)));
+        // What the server may take in a transaction, a connection tries in one first, where the limit holds.
+        let keeps_lock_timeout = self.own_lock_timeout || company == Company::Perhaps;
+        for part in Program::alone(statement, keeps_lock_timeout) {
+            let sql = match &part {
+                Alone::Mark(state) => self.program.mark_alone(step, &self.mark(*state)),
+                Alone::LiftLockTimeout => {
+                    self.ui.raw("-- Without a limit on waiting for locks: to give up outside a transaction leaves things half done.\n");
+                    WITHOUT_LOCK_TIMEOUT.to_owned()
+                }
+                Alone::Statement => text.clone(),
+                Alone::Check(sql) => sql.clone(),
+                Alone::LockTimeoutAgain => self.program.lock_timeout_again(step, None),
+            };
+            self.ui.raw(&format!("{sql}\n"));
         }
-        self.ui.raw(&format!("{}\n", self.program.mark_alone(step, &self.mark(State::Done))));
     }
 
     fn begin_with_mark(&self) {

@@ -830,6 +830,9 @@ ON CONFLICT (revision, direction) DO UPDATE SET
     run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
 COMMIT;
 
+-- Without a limit on waiting for locks: to give up outside a transaction leaves things half done.
+SET lock_timeout = 0;
+
 CREATE INDEX CONCURRENTLY people_search ON people (lower(name));
 
 DO $aludel$
@@ -860,6 +863,8 @@ ON CONFLICT (revision, direction) DO UPDATE SET
     file_checksum = EXCLUDED.file_checksum, statements_checksum = EXCLUDED.statements_checksum,
     run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
 COMMIT;
+
+RESET lock_timeout;
 
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
