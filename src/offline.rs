@@ -9,9 +9,9 @@ use crate::database::execute::Bodies;
 use crate::error::Result;
 use crate::model::bookkeeping::{Action, Expected, Scope, spoken};
 use crate::model::journal::{self, Known, Mark, State, Text};
-use crate::model::program::{Operation, Program, ProgramStep};
+use crate::model::program::{Alone, Operation, Program, ProgramStep, WITHOUT_LOCK_TIMEOUT};
 use crate::model::sql::body::{Batch, BatchKind, Sections};
-use crate::model::sql::outside::{self, Company, Trace};
+use crate::model::sql::outside::{self, Company};
 use crate::model::sql::psql;
 use crate::ui::Ui;
 
@@ -62,13 +62,21 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
         program.tables.lock_of_a_script()
     ));
     ui.raw(&preamble(program, first));
-    let mut paper =
-        Paper { program, bodies, ui, open: None, statement: 0, text: Text::default(), before: Text::default() };
+    let mut paper = Paper {
+        program,
+        bodies,
+        ui,
+        open: None,
+        statement: 0,
+        text: Text::default(),
+        before: Text::default(),
+        own_lock_timeout: false,
+    };
     for operation in &program.operations {
         let step = |index: usize| &program.steps[index];
         match operation {
             Operation::Announce(index) => {
-                (paper.statement, paper.text) = (0, Text::default());
+                (paper.statement, paper.text, paper.own_lock_timeout) = (0, Text::default(), false);
                 ui.raw(&announcement(step(*index)));
             }
             Operation::Body { step, section } => paper.body(*step, *section)?,
@@ -168,6 +176,8 @@ struct Paper<'a> {
     text: Text,
     /// The text without the last statement.
     before: Text,
+    /// The script has chosen its own `lock_timeout`.
+    own_lock_timeout: bool,
 }
 
 impl Paper<'_> {
@@ -225,7 +235,9 @@ impl Paper<'_> {
         }
         let end = if statement.ends_with(';') { "\n" } else { "\n;\n" };
         let text = format!("{}{end}", psql::without_variables(statement));
-        if outside::company(statement) == Company::Can {
+        self.own_lock_timeout |= outside::sets_lock_timeout(statement);
+        let company = outside::company(statement);
+        if company == Company::Can {
             self.begin_with_mark();
             self.ui.raw(&text);
             self.commit_with_mark(step);
@@ -235,19 +247,29 @@ impl Paper<'_> {
             "-- Statement {} may have to be outside a transaction: the journal says that it runs, then that it is done.\n",
             self.statement
         ));
-        let trace = outside::trace(statement);
         let running = Mark {
             state: State::Running,
             statements: self.before.checksum(),
             own: Some(Text::of(statement)),
-            index: journal::question(&trace).map_or(Known::Here(None), Known::There),
+            index: journal::question(&outside::trace(statement)).map_or(Known::Here(None), Known::There),
             ..self.done()
         };
-        self.ui.raw(&format!("{}\n{text}\n", self.program.mark_alone(step, &running)));
-        if let Trace::Built { index, table } = trace {
-            self.ui.raw(&format!("{}\n", journal::check_index(&index, &table)));
+        // What the server may take in a transaction, a connection tries in one first, where the limit holds.
+        let keeps_lock_timeout = self.own_lock_timeout || company == Company::Perhaps;
+        for part in Program::alone(statement, keeps_lock_timeout) {
+            let sql = match &part {
+                Alone::Mark(State::Done) => self.program.mark_alone(step, &self.done()),
+                Alone::Mark(_) => self.program.mark_alone(step, &running),
+                Alone::LiftLockTimeout => {
+                    self.ui.raw("-- Without a limit on waiting for locks: to give up outside a transaction leaves things half done.\n");
+                    WITHOUT_LOCK_TIMEOUT.to_owned()
+                }
+                Alone::Statement => text.clone(),
+                Alone::Check(sql) => sql.clone(),
+                Alone::LockTimeoutAgain => self.program.lock_timeout_again(step, None),
+            };
+            self.ui.raw(&format!("{sql}\n"));
         }
-        self.ui.raw(&format!("{}\n", self.program.mark_alone(step, &self.done())));
     }
 
     fn begin_with_mark(&self) {

@@ -779,7 +779,7 @@ VALUES
     ('aludel_version', 'sql', 'upgrade', '001', '434b70db109babe01173662daa4ccdaeb8985d18a7c9f86d347710a653c9c94a', 'done', 'aludel 0.1.0', SESSION_USER,
     pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
-DELETE FROM public.aludel_progress WHERE revision OPERATOR(pg_catalog.=) '001';
+DELETE FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '001';
 
 COMMIT;
 
@@ -856,6 +856,9 @@ ON CONFLICT (version_table, revision, direction) DO UPDATE SET
     run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
 COMMIT;
 
+-- Without a limit on waiting for locks: to give up outside a transaction leaves things half done.
+SET lock_timeout = 0;
+
 CREATE INDEX CONCURRENTLY people_search ON people (lower(name));
 
 DO $aludel$
@@ -902,6 +905,8 @@ ON CONFLICT (version_table, revision, direction) DO UPDATE SET
     run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
 COMMIT;
 
+RESET lock_timeout;
+
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
 -- Only where the database is still at 001.
@@ -946,7 +951,7 @@ VALUES
         THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
         ELSE pg_catalog.transaction_timestamp() END,
     pg_catalog.clock_timestamp());
-DELETE FROM public.aludel_progress WHERE revision OPERATOR(pg_catalog.=) '002';
+DELETE FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '002';
 
 COMMIT;
 
@@ -1065,7 +1070,7 @@ VALUES
     ('aludel_version', 'sql', 'downgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
     pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
-DELETE FROM public.aludel_progress WHERE revision OPERATOR(pg_catalog.=) '002';
+DELETE FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '002';
 
 COMMIT;
 
@@ -1180,7 +1185,7 @@ VALUES
     ('aludel_version', 'sql', 'stamp', '002', 'stamped', 'aludel 0.1.0', SESSION_USER,
     pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
-DELETE FROM public.aludel_progress;
+DELETE FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version';
 
 COMMIT;
 

@@ -11,9 +11,11 @@ use crate::error::Error;
 use crate::explain;
 use crate::model::bookkeeping::Tables;
 use crate::model::journal::{self, Begun, Index, Known, Mark, State};
+use crate::model::program::WITHOUT_LOCK_TIMEOUT;
 use crate::model::sql::body::{Batch, BatchKind};
 use crate::model::sql::outside::{self, Company, Trace};
-use crate::model::sql::quote::{literal, qualified};
+use crate::model::sql::quote::qualified;
+use crate::model::sql::session_setting::{self, SessionSetting};
 
 /// A statement that runs alone, or has run: the journal says `running` of it.
 #[derive(Clone, Debug)]
@@ -37,8 +39,8 @@ enum Validity {
     BeingBuilt,
 }
 
-/// Statements of a section that set the session, to be run again in a new one.
-type Settings = Vec<(Rc<Batch>, usize)>;
+/// Statements of a section that set the session, to be run again in a new one, and what each sets.
+type Settings = Vec<(SessionSetting, Rc<Batch>, usize)>;
 
 /// What became of a statement that was tried in a transaction.
 enum Tried {
@@ -139,10 +141,14 @@ impl Run<'_> {
         self.set_again(&mut settings)
     }
 
-    /// Runs the statements again that set the session, in their order.
+    /// Runs the statements again that set the session, in their order, but for those that a later one has overridden: they may name
+    /// what is gone since.
     fn set_again(&mut self, settings: &mut Settings) -> Ran {
-        for (batch, index) in settings.drain(..) {
-            self.push_statement(&batch, index, Where::Bare);
+        let settings = std::mem::take(settings);
+        let all: Vec<SessionSetting> = settings.iter().map(|(setting, ..)| setting.clone()).collect();
+        for needed in session_setting::net(&all) {
+            let (_, batch, index) = &settings[needed];
+            self.push_statement(batch, *index, Where::Bare);
             self.send()?;
             self.settle_all()?;
         }
@@ -160,8 +166,8 @@ impl Run<'_> {
             None => (0, false),
         };
         if self.statement <= done {
-            if outside::prepares_session(text) {
-                settings.push((Rc::clone(batch), index));
+            if let Some(setting) = session_setting::session_setting(text) {
+                settings.push((setting, Rc::clone(batch), index));
             }
             return Ok(());
         }
@@ -237,7 +243,7 @@ impl Run<'_> {
         self.alone = Some(alone.clone());
         if !self.own_lock_timeout {
             // One that gives up would leave an index that is not valid; and it blocks nobody while it waits.
-            self.own_sql("SET lock_timeout = 0;", 1, Where::Mark);
+            self.own_sql(WITHOUT_LOCK_TIMEOUT, 1, Where::Mark);
             self.send()?;
         }
         self.push_statement(batch, index, Where::Bare);
@@ -355,7 +361,7 @@ impl Run<'_> {
     /// Drops an index, `name` being quoted.
     fn drop_named(&mut self, step: usize, name: &str) -> Ran {
         self.observer.settled(step, &Settled::LeftOver(name.to_owned()));
-        self.own_sql("SET lock_timeout = 0;", 1, Where::Mark);
+        self.own_sql(WITHOUT_LOCK_TIMEOUT, 1, Where::Mark);
         self.send()?;
         self.own_sql(&journal::drop_left_over(name), 1, Where::Bare);
         self.send()?;
@@ -388,9 +394,8 @@ impl Run<'_> {
     /// Puts the limit on waiting back, unless the script has chosen its own.
     fn put_limit_back(&mut self, step: usize) -> Ran {
         if !self.own_lock_timeout {
-            let own = self.program.steps[step].lock_timeout.map(std::time::Duration::from_millis);
-            let limit = own.unwrap_or(self.locked.session.limits.lock_timeout);
-            self.own_sql(&format!("SET lock_timeout = {};", literal(&limit.as_millis().to_string())), 1, Where::Mark);
+            let limit = u64::try_from(self.locked.session.limits.lock_timeout.as_millis()).unwrap_or(u64::MAX);
+            self.own_sql(&self.program.lock_timeout_again(step, Some(limit)), 1, Where::Mark);
             self.send()?;
         }
         self.settle_all()

@@ -5,8 +5,9 @@
 //! the executor reads it when it comes to it.
 
 use super::bookkeeping::{Author, Began, Expected, Record, Scope, Tables};
-use super::journal::{Begun, Mark};
+use super::journal::{self, Begun, Mark, State};
 use super::plan::Direction;
+use super::sql::outside::{self, Trace};
 use super::sql::quote::literal;
 use super::target::Target;
 
@@ -132,6 +133,21 @@ pub enum Operation {
     Commit,
 }
 
+/// One thing of those that run a statement alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alone {
+    /// The journal says what becomes of it, in a transaction of its own: [`Program::mark_alone`].
+    Mark(State),
+    /// The limit on waiting for locks is lifted: [`WITHOUT_LOCK_TIMEOUT`].
+    LiftLockTimeout,
+    /// The statement itself.
+    Statement,
+    /// SQL that raises an error where what it was to build is not whole.
+    Check(String),
+    /// The limit is put back: [`Program::lock_timeout_again`].
+    LockTimeoutAgain,
+}
+
 /// What to do, in order, as a value that can be printed, compared and run.
 #[derive(Clone, Debug)]
 pub struct Program {
@@ -242,6 +258,39 @@ impl Program {
         self.tables.mark_alone(&self.steps[step].record, &self.author, mark)
     }
 
+    /// What runs a statement alone, in order; `keeps_lock_timeout` where the limit on waiting for locks is not to be lifted for it.
+    ///
+    /// A `CREATE INDEX CONCURRENTLY` that gives up would leave an index that is not valid; and it blocks nobody while it waits.
+    #[must_use]
+    pub fn alone(statement: &str, keeps_lock_timeout: bool) -> Vec<Alone> {
+        let limit = |alone: Alone| (!keeps_lock_timeout).then_some(alone);
+        let check = match outside::trace(statement) {
+            Trace::Built { index, table } => Some(Alone::Check(journal::check_index(&index, &table))),
+            _ => None,
+        };
+        [
+            Some(Alone::Mark(State::Running)),
+            limit(Alone::LiftLockTimeout),
+            Some(Alone::Statement),
+            check,
+            Some(Alone::Mark(State::Done)),
+            limit(Alone::LockTimeoutAgain),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Puts the limit on waiting for locks back that a step runs with: its own, or else the `session`'s in milliseconds; without
+    /// that, what the session began with.
+    #[must_use]
+    pub fn lock_timeout_again(&self, step: usize, session: Option<u64>) -> String {
+        match self.steps[step].lock_timeout.or(session) {
+            Some(milliseconds) => setting("SET", "lock_timeout", milliseconds),
+            None => "RESET lock_timeout;\n".to_owned(),
+        }
+    }
+
     /// The SQL of an operation; a body has none of its own, and a mark is made by [`Program::mark`].
     #[must_use]
     pub fn sql(&self, operation: &Operation) -> String {
@@ -307,7 +356,7 @@ impl Program {
         let set = if bare { "SET" } else { "SET LOCAL" };
         for (name, value) in [("lock_timeout", step.lock_timeout), ("statement_timeout", step.statement_timeout)] {
             if let Some(milliseconds) = value {
-                sql.push_str(&format!("{set} {name} = {};\n", literal(&time(milliseconds))));
+                sql.push_str(&setting(set, name, milliseconds));
             }
         }
         if !bare {
@@ -316,6 +365,14 @@ impl Program {
         sql.push_str(&self.tables.guard(&step.record, &step.expected, scope, step.begun.is_none()));
         sql
     }
+}
+
+/// Lifts the limit on waiting for locks.
+pub const WITHOUT_LOCK_TIMEOUT: &str = "SET lock_timeout = 0;\n";
+
+/// `set` is `SET` or `SET LOCAL`.
+fn setting(set: &str, name: &str, milliseconds: u64) -> String {
+    format!("{set} {name} = {};\n", literal(&time(milliseconds)))
 }
 
 /// Milliseconds as a setting takes them, and a person reads them.
