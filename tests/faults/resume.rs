@@ -365,3 +365,16 @@ fn an_index_that_somebody_else_is_building() {
     assert!(ran.stderr.contains("error[42P07]"), "{}", ran.transcript());
     assert_eq!(case.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'i'::regclass"), "t");
 }
+
+#[test]
+fn a_setting_that_a_later_one_ends_is_not_made_again() {
+    let case = Case::new();
+    // Roles are the server's: the name is this database's own.
+    let role = format!("gone_{}", case.database.name);
+    write(&case, &format!("SET ROLE {role};\nSELECT 1;\nRESET ROLE;\nDROP ROLE {role};\nSELECT 1 / count(*) FROM u;"));
+    let _ = case.ask(&format!("CREATE ROLE {role}; CREATE TABLE u (n int)"));
+    assert_eq!(case.run("upgrade head").code, 4);
+    let _ = case.ask("INSERT INTO u VALUES (1)");
+    let ran = case.succeeds("upgrade head");
+    assert!(ran.stderr.contains("goes on with statement 5 of 5"), "{}", ran.stderr);
+}
