@@ -844,8 +844,8 @@ INSERT INTO public.aludel_progress
 VALUES
     ('aludel_version', '002', 'upgrade', 1, 'running', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4',
     'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
-    '91bba1a4970d9d65f578fd10650abd9c943047f33b5bdf5369dc3743acd7ec34', NULLIF(pg_catalog.current_setting('aludel.index'), '')::pg_catalog.oid,
-    NULLIF(pg_catalog.current_setting('aludel.index'), '')::pg_catalog.oid::pg_catalog.regclass::pg_catalog.text, NULL,
+    '91bba1a4970d9d65f578fd10650abd9c943047f33b5bdf5369dc3743acd7ec34', CASE WHEN pg_catalog.current_setting('aludel.index') OPERATOR(pg_catalog.<>) '' THEN pg_catalog.current_setting('aludel.index')::pg_catalog.oid END,
+    (CASE WHEN pg_catalog.current_setting('aludel.index') OPERATOR(pg_catalog.<>) '' THEN pg_catalog.current_setting('aludel.index')::pg_catalog.oid END)::pg_catalog.regclass::pg_catalog.text, NULL,
     'sql',
     pg_catalog.clock_timestamp())
 ON CONFLICT (version_table, revision, direction) DO UPDATE SET

@@ -380,8 +380,10 @@ impl Tables {
             Known::Here(None) => ("NULL".to_owned(), "NULL".to_owned()),
             Known::Here(Some(index)) => (index.oid.to_string(), literal(&index.name)),
             Known::There(_) => {
-                let oid = format!("NULLIF(pg_catalog.current_setting('{INDEX}'), '')::pg_catalog.oid");
-                (oid.clone(), format!("{oid}::pg_catalog.regclass::pg_catalog.text"))
+                // NULLIF would compare by whatever `=` the search_path finds.
+                let seen = format!("pg_catalog.current_setting('{INDEX}')");
+                let oid = format!("CASE WHEN {seen} OPERATOR(pg_catalog.<>) '' THEN {seen}::pg_catalog.oid END");
+                (oid.clone(), format!("({oid})::pg_catalog.regclass::pg_catalog.text"))
             }
         };
         let text = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), literal);
