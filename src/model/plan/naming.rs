@@ -36,19 +36,21 @@ fn named(graph: &Graph, node: Node) -> Target {
     Target::named(graph.id(node).clone())
 }
 
-/// The target of a downgrade that undoes these revisions and no other: what lies right below them, of one of their tips
-/// where more stands on that.
+/// The target of a downgrade that undoes these revisions and no other: what lies right below them; where more stands on
+/// that, of the branch of one of their tips, or of one of the lowest of them, since a tip may only depend on those.
 fn undoing(graph: &Graph, applied: &Applied, undone: &RevisionSet) -> Option<Target> {
-    let below = undone.iter().flat_map(|node| graph.parents(node)).filter(|parent| !undone.contains(*parent));
+    let goes = |node: &Node| undone.contains(*node);
+    let below = undone.iter().flat_map(|node| graph.parents(node)).filter(|parent| !goes(parent));
     let mut goals: Vec<Target> = RevisionSet::of(graph.len(), below).iter().map(|node| named(graph, node)).collect();
     if undone.iter().any(|node| graph.is_base(node)) {
         goals.push(Target::BASE);
     }
-    let tips = graph.maximal(undone);
-    let of_tips = tips.iter().flat_map(|tip| {
-        goals.iter().map(|goal| Target { branch: Some(graph.id(*tip).clone()), point: goal.point.clone() })
+    let lowest = undone.iter().filter(|node| graph.parents(*node).all(|parent| !goes(&parent)));
+    let branches = graph.maximal(undone).into_iter().chain(lowest);
+    let of_branches = branches.flat_map(|branch| {
+        goals.iter().map(move |goal| Target { branch: Some(graph.id(branch).clone()), point: goal.point.clone() })
     });
-    goals.iter().cloned().chain(of_tips).find(|target| {
+    goals.iter().cloned().chain(of_branches).find(|target| {
         downgrade(graph, applied, target).is_ok_and(|plan| RevisionSet::of(graph.len(), plan.nodes()) == *undone)
     })
 }
@@ -93,6 +95,7 @@ mod tests {
         check("b2", Direction::Downgrade, "-2", "a");
         check("b2", Direction::Downgrade, "-3", "base");
         check("b2 c", Direction::Downgrade, "left@-2", "b2@a");
+        check("c y", Direction::Downgrade, "left@-1", "b@a");
         check("b2 z", Direction::Downgrade, "left@-3", "b2@base");
     }
 
