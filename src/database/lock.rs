@@ -170,6 +170,10 @@ impl Session {
 
     /// Waits, unless a signal comes.
     pub(super) fn pause(&mut self, time: Duration) -> Result<()> {
+        // One that came while it was asked who is waited for has left that question without an answer.
+        if self.asked_to_stop().is_some() {
+            return Err(stopped(self.interrupt.as_ref()).note("nothing was changed"));
+        }
         let until = Instant::now() + time;
         loop {
             match self.connection.next_event(Some(until)) {
