@@ -567,6 +567,12 @@ pub fn unfinished(progress: &Progress) -> String {
     format!("{} stopped partway, {progress}, on {}", partway(progress), progress.since)
 }
 
+/// What a user hears of a revision in several parts while a run is under way.
+#[must_use]
+pub fn under_way(progress: &Progress) -> String {
+    format!("{} has come so far: {progress}, on {}", partway(progress), progress.since)
+}
+
 /// What a user hears of a row of the journal that no longer holds.
 #[must_use]
 pub fn outdated(progress: &Progress) -> String {

@@ -37,6 +37,7 @@ struct Report<'a> {
     pending: Vec<RevisionView<'a>>,
     heads: Vec<RevisionView<'a>>,
     partial: Vec<PartialView<'a>>,
+    running: Option<String>,
 }
 
 /// So many pending revisions fit a screen; `plan` and `--json` show them all.
@@ -46,7 +47,10 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let wanted = |config: &Config| Wanted { bodies: false, ..changed::wanted(config) };
     let (workspace, Database { mut session, server }) = Workspace::open_connected(context, wanted)?;
     let graph = &workspace.graph;
+    // Asked first: a run that ends meanwhile has ended what it had begun.
+    let holder = session.holder();
     let standing = session.standing()?;
+    let holder = if holder.is_none() && !standing.progress.is_empty() { session.holder() } else { holder };
     let alembics = !standing.version_table && !arguments.json && session.has_alembic_rows();
     let (known, unknown): (Vec<String>, Vec<String>) =
         standing.rows.iter().cloned().partition(|row| graph.find(row).is_some());
@@ -77,6 +81,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
             pending: view.list(pending.iter().copied()),
             heads: view.list(graph.heads()),
             partial: partial.iter().copied().map(PartialView::from).collect(),
+            running: holder.map(|holder| holder.to_string()),
         });
         return Ok(());
     }
@@ -118,7 +123,14 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         ui.line(format_args!("          and {} more", pending.len() - SHOWN));
     }
     for progress in &partial {
-        ui.line(format_args!("partial   {}", explain::unfinished(progress)));
+        match &holder {
+            None => ui.line(format_args!("partial   {}", explain::unfinished(progress))),
+            Some(_) => ui.line(format_args!("partial   {}", explain::under_way(progress))),
+        }
+    }
+    if let Some(holder) = &holder {
+        ui.line(format_args!("running   {holder}"));
+        return Ok(());
     }
     if !changed.is_empty() {
         ui.hint(changed::hint(&changed, &workspace));

@@ -201,8 +201,8 @@ impl Session {
         error.note("nothing was changed")
     }
 
-    /// Who holds the lock, if that can be seen.
-    pub(super) fn holder(&mut self) -> Option<Holder> {
+    /// Who holds the lock, if that can be seen: a run that is under way.
+    pub fn holder(&mut self) -> Option<Holder> {
         let sql = format!(
             "SELECT l.pid, a.usename, a.application_name, pg_catalog.host(a.client_addr), \
              EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.backend_start)::pg_catalog.int8 \

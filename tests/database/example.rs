@@ -398,7 +398,8 @@ exit code: 0
       "is_current": false
     }
   ],
-  "partial": []
+  "partial": [],
+  "running": null
 }
 
 "#]]

@@ -367,6 +367,28 @@ fn an_index_that_somebody_else_is_building() {
 }
 
 #[test]
+fn a_run_that_is_under_way() {
+    let case = bare("CREATE TABLE a ();\nDO $$ BEGIN COMMIT; PERFORM pg_sleep(3); END $$;");
+    let run = case.start("upgrade head");
+    case.wait_for_sleep();
+    let told = transcript(&case, "status");
+    let _ = run.end().succeeded();
+    assert_data_eq!(told, str![[r#"
+exit code: 0
+----- stdout
+database  postgresql://postgres@/[DATABASE]?host=[SOCKET]
+current   nothing is applied
+applied   0 of 1
+heads     001 (head)
+pending   1
+          001 (head), step 001
+partial   the upgrade of 001 has come so far: in statement 2, on [WHEN]
+running   server process [..] (`aludel [..]`, role postgres), connected for [TIME]
+
+"#]]);
+}
+
+#[test]
 fn a_setting_that_a_later_one_ends_is_not_made_again() {
     let case = Case::new();
     // Roles are the server's: the name is this database's own.
