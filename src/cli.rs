@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser};
 
 use crate::commands::{self, Command};
-use crate::config::Environment;
+use crate::config::{Environment, mask};
 use crate::error::{Error, Kind};
-use crate::secret::Secret;
+use crate::secret::{Covers, Secret};
 use crate::ui::{Ui, Volume};
 
 /// Migrate a PostgreSQL schema along a graph of revisions, from plain SQL files
@@ -85,18 +85,21 @@ fn parse_secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 /// Runs the program on the process's own arguments and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let command_line = match CommandLine::try_parse_from(with_psql_apart(std::env::args_os())) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let covers = covers(&arguments);
+    let command_line = match CommandLine::try_parse_from(with_psql_apart(arguments)) {
         Ok(command_line) => command_line,
         Err(error) => {
-            // clap prints help to standard output and mistakes to standard error, in its own words.
-            let printed = error.print();
+            let ui = Ui::new(Volume::default(), String::new()).covering(covers);
+            // clap's own words: help for standard output, mistakes for standard error.
             if error.use_stderr() {
+                ui.refusal(error.render().ansi());
                 return ExitCode::from(Kind::Usage.exit_code());
             }
-            return match printed {
+            return match error.print() {
                 Err(cause) if cause.kind() != std::io::ErrorKind::BrokenPipe => {
                     let error = Error::failed("cannot write to standard output").cause(cause);
-                    Ui::new(Volume::default(), String::new()).error(&error);
+                    ui.error(&error);
                     ExitCode::from(error.kind().exit_code())
                 }
                 _ => ExitCode::SUCCESS,
@@ -104,7 +107,8 @@ pub fn main() -> ExitCode {
         }
     };
     let CommandLine { global, command } = command_line;
-    let ui = Ui::new(Volume { quiet: global.quiet, verbose: global.verbose }, global.repeated());
+    let volume = Volume { quiet: global.quiet, verbose: global.verbose };
+    let ui = Ui::new(volume, global.repeated()).covering(covers);
     match run(command, &ui, &global) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -114,6 +118,19 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// The arguments that may hold a password, each with what may be shown of it. `upgrade head $DATABASE_URL`, without `--url`, is
+/// quoted by whoever refuses it, and that goes into the log of a deployment.
+fn covers(arguments: &[OsString]) -> Covers {
+    let covered = arguments.iter().skip(1).filter_map(|argument| {
+        let argument = argument.to_string_lossy();
+        // `001:orders@head` is none.
+        let settings = argument.contains("://") || argument.contains('=');
+        let hidden = if settings { mask::hidden(&argument, 0, false) } else { Vec::new() };
+        (!hidden.is_empty()).then(|| (argument.to_string(), mask::cover(&argument, &hidden, 0..0).0))
+    });
+    covered.collect()
 }
 
 /// What stands behind `local psql` is psql's, also where it looks like an option of ours (`-c`, `-q`).

@@ -180,6 +180,21 @@ impl Config {
         Ok(variables)
     }
 
+    /// The values for revisions whose names say that they are secrets: `app_password`. One that cannot be rendered is passed over
+    /// here, and refused where it is used.
+    #[must_use]
+    pub fn secret_variables(&self, environment: &Environment) -> Vec<Secret> {
+        let section = self.ini.section(VARIABLES_SECTION);
+        let entries = section.into_iter().flat_map(|section| section.entries.iter().map(move |entry| (section, entry)));
+        let written = self.with_lookup(environment, |lookup| {
+            let secret = entries.filter(|(_, entry)| mask::is_secret_name(&entry.key));
+            let rendered = secret.filter_map(|(section, entry)| lookup.one_line(&Written { section, entry }).ok());
+            Ok(rendered.map(|line| Secret::new(line.value)).collect::<Vec<_>>())
+        });
+        let typed = self.x.iter().filter(|(name, _)| mask::is_secret_name(name)).map(|(_, value)| value.clone());
+        written.unwrap_or_default().into_iter().chain(typed).collect()
+    }
+
     /// The names given by `-x` that no setting in force reads, and no variable; a revision that is a template may.
     #[must_use]
     pub fn unread_x(&self) -> Vec<&str> {

@@ -1,17 +1,18 @@
 //! The sentences for what the model found wrong: its errors are data, and here alone they become words, places and hints.
 
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::model::bookkeeping::Action;
 use crate::model::graph::{Edge, Graph, GraphError, Node};
 use crate::model::header::Key;
 use crate::model::journal::{Begun, Progress, State, Stuck};
 use crate::model::plan::{Direction, PlanError};
+use crate::model::program::Again;
 use crate::model::range::RangeSyntaxError;
 use crate::model::revision::Name;
 use crate::model::sql::marker::MarkerProblem;
 use crate::model::sql::problem::{BodyError, MetaPurpose, Problem};
 use crate::model::sql::split::Opener;
-use crate::model::target::{Point, TargetSyntaxError, Walk};
+use crate::model::target::{Point, Target, TargetSyntaxError, Walk};
 use crate::project::LoadedFile;
 use crate::ui::counted;
 
@@ -446,17 +447,31 @@ pub fn stuck(stuck: &Stuck, progress: &Progress, total: usize, path: &str) -> Er
         0 => "add `--resume-after 0` to begin with its first statement".to_owned(),
         _ => format!("add `--resume-after {done}` to take the file's first {} as done", counted(done, "statement")),
     };
-    let restore = match progress.remembered() {
+    let restore = match progress.done() {
+        0 => String::new(),
         1 => "put statement 1 back as it was".to_owned(),
         last => format!("put statements 1 to {last} back as they were"),
     };
     match stuck {
         Stuck::Changed => {
-            Error::failed(format!("{what} cannot go on: the statements that ran are no longer in its file"))
-                .note(stopped)
+            let error =
+                Error::failed(format!("{what} cannot go on: the statements that ran are no longer in its file"))
+                    .note(stopped);
+            let error = match progress.state {
+                State::Running => error.note(format!("whether statement {at} was carried out is not known")),
+                _ => error,
+            };
+            error
                 .hint(format!("{restore}: what comes behind may be edited"))
                 .hint(format!("or, where the file is right, {}", resume(progress.done())))
         }
+        Stuck::RunningChanged => Error::failed(format!(
+            "{what} cannot go on by itself: statement {at} was running, and is another one in the file now"
+        ))
+        .note(stopped)
+        .hint(format!("put statement {at} back as it was"))
+        .hint("or look at what it has done; add `--retry-statement` to run what the file says now")
+        .hint(format!("or, where nothing of that is needed, {}", resume(at))),
         Stuck::Unknown => Error::failed(format!(
             "{what} cannot go on by itself: nothing tells whether statement {at} was carried out"
         ))
@@ -477,23 +492,98 @@ pub fn stuck(stuck: &Stuck, progress: &Progress, total: usize, path: &str) -> Er
     }
 }
 
-/// Why a plan is refused that touches `other` while a revision beside it stopped partway.
+/// Why a downgrade is refused that undoes `other` while the upgrade of a revision that stands on it stopped partway.
 #[must_use]
-pub fn stands_on_unfinished(progress: &Progress, other: &str) -> Error {
+pub fn stands_on_unfinished(progress: &Progress, other: &str, finish: Option<&Target>) -> Error {
     let (what, id) = (partway(progress), &progress.revision);
-    let (touched, target) = match progress.action {
-        Action::Downgrade => (format!("{other} stands on it"), format!("aludel downgrade {id}-1")),
-        _ => (format!("{id} stands on {other}"), format!("aludel upgrade {id}")),
+    Error::failed(format!("{what} stopped partway, {progress}, and {id} stands on {other}"))
+        .hint(format!("finish it first: {}", finishing(progress, finish)))
+        .hint(BY_HAND)
+}
+
+/// Why an upgrade, or `current --check-heads`, is refused while an applied revision is half undone.
+#[must_use]
+pub fn half_undone(kind: Kind, progress: &Progress, finish: Option<&Target>) -> Error {
+    let id = &progress.revision;
+    Error::new(kind, format!("{}, and {id} is still recorded as applied", unfinished(progress)))
+        .hint(format!("finish it first: {}, then: aludel upgrade {id}", finishing(progress, finish)))
+        .hint(BY_HAND)
+}
+
+/// Why a target that counts from where the database stands is refused while a revision of its plan stopped partway.
+#[must_use]
+pub fn counts_over_unfinished(progress: &Progress, finish: Option<&Target>) -> Error {
+    Error::failed(format!("{} stopped partway, {progress}", partway(progress)))
+        .note("what was typed counts from where the database stands, and may go too far")
+        .hint(format!("finish it first: {}", finishing(progress, finish)))
+}
+
+const BY_HAND: &str =
+    "or, where you have finished or undone it by hand, say where the database is: aludel stamp REVISION";
+
+/// The command that ends what stopped partway.
+fn finishing(progress: &Progress, target: Option<&Target>) -> String {
+    let verb = progress.action.verb();
+    match target {
+        Some(target) => format!("aludel {verb} {target}"),
+        None => format!("`aludel {verb}` to a revision below {}", progress.revision),
+    }
+}
+
+/// How a run that stopped goes on: `run the same command again`, or the commands that mean the same.
+#[must_use]
+pub fn again(again: &Again) -> String {
+    match again {
+        Again::Same => "run the same command again".to_owned(),
+        Again::Commands(commands) => format!("run {}", commands_of(commands)),
+        Again::Unnamed => {
+            "run it again and name the revision to go to: what was typed would count from where the database stands then"
+                .to_owned()
+        }
+    }
+}
+
+/// The command that goes on with the revision that a run stopped in: `the same command`, or the one that means the same.
+#[must_use]
+pub fn same_command(again: &Again) -> String {
+    match again {
+        Again::Same => "the same command".to_owned(),
+        Again::Commands(commands) => commands_of(&commands[..commands.len().min(1)]),
+        Again::Unnamed => "the same command with the revision to go to named".to_owned(),
+    }
+}
+
+fn commands_of(commands: &[(Direction, Target)]) -> String {
+    let command = |(direction, target): &(Direction, Target)| {
+        let verb = if *direction == Direction::Upgrade { Action::Upgrade } else { Action::Downgrade }.verb();
+        format!("`aludel {verb} {target}`")
     };
-    Error::failed(format!("{what} stopped partway, {progress}, and {touched}"))
-        .hint(format!("finish it first: {target}"))
-        .hint("or, where you have finished or undone it by hand, say where the database is: aludel stamp REVISION")
+    commands.iter().map(command).collect::<Vec<_>>().join(", then ")
 }
 
 /// What a user hears of a revision that stopped partway and is not part of the plan.
 #[must_use]
 pub fn unfinished(progress: &Progress) -> String {
     format!("{} stopped partway, {progress}, on {}", partway(progress), progress.since)
+}
+
+/// What a user hears of a revision in several parts while a run is under way.
+#[must_use]
+pub fn under_way(progress: &Progress) -> String {
+    format!("{} has come so far: {progress}, on {}", partway(progress), progress.since)
+}
+
+/// What a user hears of a row of the journal that no longer holds.
+#[must_use]
+pub fn outdated(progress: &Progress) -> String {
+    let now = if progress.action == Action::Upgrade { "is applied" } else { "is not applied" };
+    format!("{}: no longer true, for {} {now} by now", unfinished(progress), progress.revision)
+}
+
+/// What a user hears of a revision whose unfinished run a stamp ends.
+#[must_use]
+pub fn ended_by_stamp(progress: &Progress) -> String {
+    format!("{}: the stamp ends that", unfinished(progress))
 }
 
 /// What a user hears of a revision that goes on.
@@ -505,7 +595,53 @@ pub fn goes_on(progress: &Progress, begun: &Begun, total: usize, edited: bool) -
         (next, State::Running) if begun.unsettled => format!("it looks what became of statement {next} of {total}"),
         (next, _) => format!("it goes on with statement {next} of {total}"),
     };
-    format!("{} stopped {progress}{edited}: {next}", partway(progress))
+    let kept = begun
+        .kept
+        .as_ref()
+        .map_or_else(String::new, |index| format!("; index {}, if it is not valid, stays so", index.name));
+    format!("{} stopped {progress}{edited}: {next}{kept}", partway(progress))
+}
+
+/// Why a revision cannot go on: the new session is not what the statements that ran had left. `before` and `now` are what
+/// [`SESSION`](crate::model::journal::SESSION) said.
+#[must_use]
+pub fn another_session(title: &str, done: usize, before: &str, now: &str) -> Error {
+    let read =
+        |text: &str| serde_json::from_str::<serde_json::Map<String, serde_json::Value>>(text).unwrap_or_default();
+    let (before, now) = (read(before), read(now));
+    let error = Error::failed(format!("{title} cannot go on: its statements left a session that a new one is not"));
+    let told = before.iter().filter(|(key, value)| now.get(*key) != Some(value)).map(|(key, value)| {
+        let what = match key.as_str() {
+            "search_path" => "`search_path`",
+            "schemas" => "the schemas where names are looked up",
+            "role" => "the role",
+            "temporary" => "temporary tables",
+            "prepared" => "prepared statements",
+            other => other,
+        };
+        format!(
+            "{what}: {}, and now {}",
+            spoken_json(value),
+            spoken_json(now.get(key).unwrap_or(&serde_json::Value::Null))
+        )
+    });
+    told.fold(error, Error::note)
+        .note("`SET` and `set_config` with plain values are run again; what was computed, and temporary tables, are gone")
+        .note("nothing more was run")
+        .hint(format!(
+            "write what the rest needs into the file, behind statement {done}, then add `--resume-after {done}` to the same command"
+        ))
+}
+
+fn spoken_json(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) if text.is_empty() => "none".to_owned(),
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Array(items) if !items.is_empty() => {
+            items.iter().map(spoken_json).collect::<Vec<_>>().join(", ")
+        }
+        _ => "none".to_owned(),
+    }
 }
 
 /// Why `--resume-after` and `--retry-statement` are refused.

@@ -8,10 +8,10 @@ use std::io::Read;
 use crate::database::execute::Bodies;
 use crate::error::Result;
 use crate::model::bookkeeping::{Action, Expected, Scope, spoken};
-use crate::model::journal::{self, Mark, State, Text};
-use crate::model::program::{Operation, Program, ProgramStep};
+use crate::model::journal::{self, Known, Mark, State, Text};
+use crate::model::program::{Alone, Operation, Program, ProgramStep, WITHOUT_LOCK_TIMEOUT};
 use crate::model::sql::body::{Batch, BatchKind, Sections};
-use crate::model::sql::outside::{self, Company, Trace};
+use crate::model::sql::outside::{self, Company};
 use crate::model::sql::psql;
 use crate::ui::Ui;
 
@@ -62,19 +62,28 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
         program.tables.lock_of_a_script()
     ));
     ui.raw(&preamble(program, first));
-    let mut paper = Paper { program, bodies, ui, open: None, statement: 0, text: Text::default() };
+    let mut paper = Paper {
+        program,
+        bodies,
+        ui,
+        open: None,
+        statement: 0,
+        text: Text::default(),
+        before: Text::default(),
+        own_lock_timeout: false,
+    };
     for operation in &program.operations {
         let step = |index: usize| &program.steps[index];
         match operation {
             Operation::Announce(index) => {
-                (paper.statement, paper.text) = (0, Text::default());
+                (paper.statement, paper.text, paper.own_lock_timeout) = (0, Text::default(), false);
                 ui.raw(&announcement(step(*index)));
             }
             Operation::Body { step, section } => paper.body(*step, *section)?,
             Operation::Bare { step, section } => paper.bare(*step, *section)?,
             Operation::Mark { step, .. } => {
                 ui.raw(&format!("-- The journal: so far {} has come.\n", program.steps[*step].record.revision));
-                ui.raw(&format!("{}\n", program.mark(*step, &paper.mark(State::Done))));
+                ui.raw(&format!("{}\n", program.mark(*step, &paper.done())));
             }
             // A database that stopped partway is no matter for paper: each step is printed from its beginning.
             Operation::Passed { .. } => {}
@@ -165,6 +174,10 @@ struct Paper<'a> {
     statement: usize,
     /// Their text.
     text: Text,
+    /// The text without the last statement.
+    before: Text,
+    /// The script has chosen its own `lock_timeout`.
+    own_lock_timeout: bool,
 }
 
 impl Paper<'_> {
@@ -222,7 +235,9 @@ impl Paper<'_> {
         }
         let end = if statement.ends_with(';') { "\n" } else { "\n;\n" };
         let text = format!("{}{end}", psql::without_variables(statement));
-        if outside::company(statement) == Company::Can {
+        self.own_lock_timeout |= outside::sets_lock_timeout(statement);
+        let company = outside::company(statement);
+        if company == Company::Can {
             self.begin_with_mark();
             self.ui.raw(&text);
             self.commit_with_mark(step);
@@ -232,11 +247,29 @@ impl Paper<'_> {
             "-- Statement {} may have to be outside a transaction: the journal says that it runs, then that it is done.\n",
             self.statement
         ));
-        self.ui.raw(&format!("{}\n{text}\n", self.program.mark_alone(step, &self.mark(State::Running))));
-        if let Trace::Built { index, table } = outside::trace(statement) {
-            self.ui.raw(&format!("{}\n", journal::check_index(&index, &table)));
+        let running = Mark {
+            state: State::Running,
+            statements: self.before.checksum(),
+            own: Some(Text::of(statement)),
+            index: journal::question(&outside::trace(statement)).map_or(Known::Here(None), Known::There),
+            ..self.done()
+        };
+        // What the server may take in a transaction, a connection tries in one first, where the limit holds.
+        let keeps_lock_timeout = self.own_lock_timeout || company == Company::Perhaps;
+        for part in Program::alone(statement, keeps_lock_timeout) {
+            let sql = match &part {
+                Alone::Mark(State::Done) => self.program.mark_alone(step, &self.done()),
+                Alone::Mark(_) => self.program.mark_alone(step, &running),
+                Alone::LiftLockTimeout => {
+                    self.ui.raw("-- Without a limit on waiting for locks: to give up outside a transaction leaves things half done.\n");
+                    WITHOUT_LOCK_TIMEOUT.to_owned()
+                }
+                Alone::Statement => text.clone(),
+                Alone::Check(sql) => sql.clone(),
+                Alone::LockTimeoutAgain => self.program.lock_timeout_again(step, None),
+            };
+            self.ui.raw(&format!("{sql}\n"));
         }
-        self.ui.raw(&format!("{}\n", self.program.mark_alone(step, &self.mark(State::Done))));
     }
 
     fn begin_with_mark(&self) {
@@ -244,7 +277,7 @@ impl Paper<'_> {
     }
 
     fn commit_with_mark(&self, step: usize) {
-        self.ui.raw(&format!("{}COMMIT;\n\n", self.program.mark(step, &self.mark(State::Done))));
+        self.ui.raw(&format!("{}COMMIT;\n\n", self.program.mark(step, &self.done())));
     }
 
     fn data(&mut self, step: usize, batch: &Batch, last: bool, data_end: &mut &str) {
@@ -263,12 +296,22 @@ impl Paper<'_> {
     fn note(&mut self, step: usize, statement: &str) {
         self.statement += 1;
         if self.program.steps[step].is_in_parts() {
+            self.before = self.text.clone();
             self.text.add(statement);
         }
     }
 
-    fn mark(&self, state: State) -> Mark {
-        Mark { statement: self.statement, state, statements: self.text.checksum(), left_over: None }
+    /// The mark that all statements up to here are done.
+    fn done(&self) -> Mark {
+        Mark {
+            statement: self.statement,
+            state: State::Done,
+            statements: self.text.checksum(),
+            own: None,
+            index: Known::Here(None),
+            // Too much to read for what it is worth: it is for a run that goes on, and the script's own settings are made again.
+            session: false,
+        }
     }
 
     /// The next batch of the section.

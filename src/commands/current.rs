@@ -4,7 +4,8 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Context;
-use super::view::{RevisionView, View};
+use super::resume::Journal;
+use super::view::{PartialView, RevisionView, View};
 use super::workspace::Workspace;
 use crate::error::{Error, Kind, Result};
 use crate::model::plan;
@@ -27,6 +28,7 @@ struct Report<'a> {
     at_heads: bool,
     rows: &'a [String],
     current: Vec<RevisionView<'a>>,
+    partial: Vec<PartialView<'a>>,
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
@@ -35,10 +37,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let applied = workspace.applied(&standing.rows)?;
     let current = plan::current(&workspace.graph, &applied);
     let missing = plan::missing_heads(&workspace.graph, &applied);
-    let at_heads = missing.is_empty();
+    let journal = Journal { rows: &standing.progress, applied: &applied };
+    let half_undone = journal.half_undone(&workspace.graph, Kind::Check);
+    let at_heads = missing.is_empty() && half_undone.is_empty();
     if arguments.json {
         let current = View::new(&workspace, Some(&current)).list(current.iter().copied());
-        context.ui.json(&Report { database: standing.place.clone(), at_heads, rows: &standing.rows, current });
+        let partial = journal.open(&workspace.graph).map(PartialView::from).collect();
+        context.ui.json(&Report { database: standing.place.clone(), at_heads, rows: &standing.rows, current, partial });
     } else {
         if current.is_empty() {
             context.ui.status("nothing is applied");
@@ -52,13 +57,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
             context.ui.line(if context.ui.is_verbose() { view.block(node) } else { view.short(node) });
         }
     }
-    if arguments.check_heads && !at_heads {
-        let missing: Vec<&str> = missing.iter().map(|node| workspace.graph.id(*node).as_str()).collect();
-        return Err(Error::new(
-            Kind::Check,
-            format!("the database is not at every head: {} not applied", missing.join(", ")),
-        )
-        .hint("aludel upgrade heads"));
+    if !arguments.check_heads {
+        return Ok(());
     }
-    Ok(())
+    let missing: Vec<&str> = missing.iter().map(|node| workspace.graph.id(*node).as_str()).collect();
+    let behind = (!missing.is_empty()).then(|| {
+        let title = format!("the database is not at every head: {} not applied", missing.join(", "));
+        Error::new(Kind::Check, title).hint("aludel upgrade heads")
+    });
+    Error::all(half_undone.into_iter().chain(behind)).map_or(Ok(()), Err)
 }

@@ -14,12 +14,20 @@ use crate::project::{self, InitTemplate, Made};
 #[derive(Debug, Args)]
 pub struct Arguments {
     /// The project's directory, made where it is missing
-    #[arg(default_value = ".")]
+    #[arg(default_value = ".", value_parser = parse_directory)]
     directory: PathBuf,
 
     /// Which template; `aludel list-templates` lists them
     #[arg(short, long, default_value = "generic")]
     template: String,
+}
+
+/// A URL makes a path, and its password the name of a directory.
+fn parse_directory(text: &str) -> std::result::Result<PathBuf, &'static str> {
+    match text.contains("://") {
+        true => Err("it is a URL; `url` in the new migrate.ini holds that"),
+        false => Ok(PathBuf::from(text)),
+    }
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {

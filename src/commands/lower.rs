@@ -19,7 +19,7 @@ use crate::explain;
 use crate::model::bookkeeping::{Action, Author, Clears, Expected, Record};
 use crate::model::graph::Node;
 use crate::model::plan::{self, Direction, Plan};
-use crate::model::program::{LowerError, Program, ProgramStep, SectionUse};
+use crate::model::program::{Again, LowerError, Program, ProgramStep, SectionUse};
 use crate::model::sql::body::Body;
 use crate::model::sql::check::{BodySummary, Savepoints, check};
 use crate::model::sql::leftover::{Leftover, leftover};
@@ -141,10 +141,17 @@ pub(super) fn plan<'a>(
     let checked = in_two_threads(&files.steps, FILES_FOR_TWO_THREADS, |steps| {
         steps.iter().map(|(node, _)| files.check(*node)).collect()
     });
-    let stages = plans.iter().flat_map(|plan| plan.stages().map(|stage| (plan.direction(), stage)));
-    for ((direction, stage), summary) in stages.zip(checked) {
-        match summary.and_then(|summary| lower(workspace, &summary, direction, &stage, &mut warnings)) {
-            Ok(step) => steps.push(step),
+    let again: Vec<Again> = (0..plans.len()).map(|first| resumption.again(&workspace.graph, &plans[first..])).collect();
+    let stages =
+        plans.iter().zip(again).flat_map(|(plan, again)| plan.stages().map(move |stage| (plan, again.clone(), stage)));
+    for ((plan, again, stage), summary) in stages.zip(checked) {
+        match summary.and_then(|summary| lower(workspace, &summary, plan.direction(), &stage, &mut warnings)) {
+            Ok(mut step) => {
+                if resumption.may_know(&step.record.revision) {
+                    step.record.clears = Clears::Own;
+                }
+                steps.push(ProgramStep { again, ..step });
+            }
             Err(error) => errors.push(error),
         }
     }
@@ -152,7 +159,8 @@ pub(super) fn plan<'a>(
         return Err(error.note("nothing was run"));
     }
     let nodes: Vec<Node> = files.steps.iter().map(|(node, _)| *node).collect();
-    let remarks = resumption.apply(workspace, &files, &nodes, &mut steps)?;
+    let upgrades = plans.iter().any(|plan| plan.direction() == Direction::Upgrade);
+    let remarks = resumption.apply(workspace, &files, &nodes, upgrades, &mut steps)?;
     let scope = workspace.config.settings.transaction.value;
     let program = Program::lower(steps, scope, tables(&workspace.config), author).map_err(|error| {
         let LowerError::OutsideTransaction(step) = error;
@@ -235,6 +243,7 @@ fn lower(
         statement_timeout: limit(settings.statement_timeout),
         savepoints: summary.savepoints != Savepoints::None,
         begun: None,
+        again: Again::Same,
     })
 }
 
@@ -266,6 +275,7 @@ pub(super) fn stamp<'a>(
         statement_timeout: None,
         savepoints: false,
         begun: None,
+        again: Again::Same,
     };
     let program = Program::lower(
         vec![step],

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::Context;
 use super::changed;
 use super::lower::{self, Prepared};
-use super::resume::Resumption;
+use super::resume::{Journal, Resumption, Typed};
 use super::workspace::{Database, Workspace, connect, limits, load_config, tables};
 use crate::config::Config;
 use crate::database::execute::{Bodies as _, Observer, Settled};
@@ -23,7 +23,7 @@ use crate::local::Running;
 use crate::model::applied::Applied;
 use crate::model::bookkeeping::{Action, Author, Clears, Expected};
 use crate::model::graph::Node;
-use crate::model::journal::Wish;
+use crate::model::journal::{Progress, Wish};
 use crate::model::plan::{self, Direction, Landing, Plan, PlanError, Purge, Stamp};
 use crate::model::program::ProgramStep;
 use crate::model::range::Route;
@@ -65,7 +65,8 @@ pub(super) fn move_along(context: &Context, request: Request) -> Result<()> {
     let changed = changed::or_warn(found, changed::refuses(&workspace.config), context)?;
     changed::tell(changed, &plan, &workspace, context)?;
     warn_beside_branch(context, &workspace, &plan, target);
-    run.carry_out(&standing, &[plan], request.wish)
+    let journal = Journal { rows: &standing.progress, applied: &applied };
+    run.carry_out(&standing, &[plan], Resumption { journal: Some(journal), wish: request.wish, typed: target.into() })
 }
 
 pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -> Result<()> {
@@ -87,7 +88,12 @@ pub(super) fn redo(context: &Context, count: u32, lock_wait: Option<Duration>) -
         plan => plan.map_err(|error| workspace.explain(&error))?,
     };
     let up = plan::back(&workspace.graph, &down);
-    run.carry_out(&standing, &[down, up], Wish::Safe)
+    let journal = Journal { rows: &standing.progress, applied: &applied };
+    run.carry_out(
+        &standing,
+        &[down, up],
+        Resumption { journal: Some(journal), wish: Wish::Safe, typed: Typed::Counted },
+    )
 }
 
 pub(super) fn repair(context: &Context, targets: &[Target], lock_wait: Option<Duration>) -> Result<()> {
@@ -137,8 +143,14 @@ pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
         let rows = start.map_or_else(Vec::new, |start| workspace.ids(start.rows()));
         let stamp = plan::stamp(&workspace.graph, &rows, &targets, purge).map_err(explain)?;
         let expected = if request.purge { Expected::Anything } else { Expected::Rows(rows) };
-        let prepared =
-            lower::stamp(&workspace, &stamp, expected, request.purge, Clears::Nothing, author_of_a_script())?;
+        let prepared = lower::stamp(
+            &workspace,
+            &stamp,
+            expected,
+            request.purge,
+            decided(&workspace, &stamp),
+            author_of_a_script(),
+        )?;
         let heading = format!("stamp {}", spoken(&workspace.ids(&stamp.rows)));
         return offline::write(&prepared.program, &prepared.bodies, &heading, context.ui);
     }
@@ -148,27 +160,44 @@ pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
     let database = connect(&workspace.config, context)?;
     let (mut run, standing) = Run::begin(context, &workspace, database, request.lock_wait)?;
     let stamp = plan::stamp(&workspace.graph, &standing.rows, &targets, purge).map_err(explain)?;
-    if stamp.delete.is_empty() && stamp.insert.is_empty() && standing.version_table && standing.progress.is_empty() {
+    let (decided, beside): (Vec<&Progress>, Vec<&Progress>) =
+        standing.progress.iter().partition(|progress| ends(&workspace, &stamp, request.purge, progress));
+    beside.iter().for_each(|progress| context.ui.status(explain::unfinished(progress)));
+    if stamp.delete.is_empty() && stamp.insert.is_empty() && standing.version_table && decided.is_empty() {
         context.ui.status(format_args!("nothing to do: the database is stamped {} already", spoken(&standing.rows)));
         return Ok(());
     }
-    run.stamp(&standing, &stamp, request.purge)
+    run.stamp(&standing, &stamp, request.purge, &decided)
+}
+
+/// Whether a stamp ends what stopped partway.
+fn ends(workspace: &Workspace, stamp: &Stamp, purge: bool, progress: &Progress) -> bool {
+    purge || workspace.graph.find(&progress.revision).is_some_and(|node| stamp.decides.contains(node))
+}
+
+/// What of the journal goes with a stamp on paper, where nobody knows what is in it.
+fn decided(workspace: &Workspace, stamp: &Stamp) -> Clears {
+    if stamp.decides.len() == workspace.graph.len() {
+        return Clears::All;
+    }
+    Clears::These(workspace.ids(&stamp.decides.iter().collect::<Vec<Node>>()))
 }
 
 pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Result<()> {
     let workspace = Workspace::open_to_run(context)?;
     let (applied, progress) = match start_of(&workspace, &request.from, request.route.from.as_ref())? {
-        Some(start) => (start, Vec::new()),
+        Some(start) => (start, None),
         None => {
             let standing = workspace.standing(context)?;
-            (workspace.applied(&standing.rows)?, standing.progress)
+            (workspace.applied(&standing.rows)?, Some(standing.progress))
         }
     };
     refuse_backwards(&workspace, &request, &applied)?;
     let target = &request.route.to;
     let plan = make_plan(&workspace, &applied, target, request.direction)?;
     warn_beside_branch(context, &workspace, &plan, target);
-    let resumption = Resumption { progress: &progress, wish: request.wish };
+    let journal = progress.as_ref().map(|progress| Journal { rows: progress, applied: &applied });
+    let resumption = Resumption { journal, wish: request.wish, typed: target.into() };
     let prepared = lower::plan(&workspace, context, std::slice::from_ref(&plan), author_of_a_script(), resumption)?;
     let ui = context.ui;
     prepared.warnings.iter().for_each(|warning| ui.warning(warning));
@@ -426,10 +455,9 @@ impl<'a> Run<'a> {
     }
 
     /// Runs plans, one after the other, and says how it went.
-    fn carry_out(&mut self, standing: &Standing, plans: &[Plan], wish: Wish) -> Result<()> {
+    fn carry_out(&mut self, standing: &Standing, plans: &[Plan], resumption: Resumption) -> Result<()> {
         let ui = self.context.ui;
         let rows = plans.last().map_or_else(Vec::new, |plan| self.workspace.ids(plan.rows_after()));
-        let resumption = Resumption { progress: &standing.progress, wish };
         if plans.iter().all(|plan| plan.steps().is_empty()) && resumption.is_empty() {
             ui.status(format_args!("nothing to do: {}", at(&rows)));
             return Ok(());
@@ -452,18 +480,21 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn stamp(&mut self, standing: &Standing, stamp: &Stamp, purge: bool) -> Result<()> {
+    /// Stamps the database, which ends what `decided` says stopped partway.
+    fn stamp(&mut self, standing: &Standing, stamp: &Stamp, purge: bool, decided: &[&Progress]) -> Result<()> {
         let expected = Expected::Rows(standing.rows.clone());
-        let clears = if standing.progress.is_empty() { Clears::Nothing } else { Clears::All };
+        let clears = match decided {
+            [] => Clears::Nothing,
+            _ if purge => Clears::All,
+            _ => Clears::These(decided.iter().map(|progress| progress.revision.clone()).collect()),
+        };
         let prepared = lower::stamp(self.workspace, stamp, expected, purge, clears, self.author())?;
         lower::check_widths(&prepared.program, standing)?;
+        decided.iter().for_each(|progress| self.context.ui.status(explain::ended_by_stamp(progress)));
         self.locked.create_tables(standing, false)?;
         self.locked.execute(&prepared.program, &prepared.bodies, &mut Silent)?;
         let (before, after) = (spoken(&standing.rows), spoken(&self.workspace.ids(&stamp.rows)));
         self.context.ui.done("stamped", format_args!("{after} (it was {before}); nothing was run"));
-        for progress in &standing.progress {
-            self.context.ui.status(format_args!("{}: that is forgotten", explain::unfinished(progress)));
-        }
         Ok(())
     }
 

@@ -5,14 +5,15 @@ use serde::Serialize;
 
 use super::Context;
 use super::changed::{self, ChangedView};
-use super::view::{RevisionView, View};
+use super::resume::Journal;
+use super::view::{PartialView, RevisionView, View};
 use super::workspace::{Database, Workspace};
 use crate::config::Config;
-use crate::error::Result;
+use crate::error::{Error, Kind, Result};
 use crate::explain;
 use crate::model::applied::Applied;
 use crate::model::graph::Node;
-use crate::model::journal::{Progress, State};
+use crate::model::journal::Progress;
 use crate::model::plan;
 use crate::project::Wanted;
 
@@ -36,25 +37,7 @@ struct Report<'a> {
     pending: Vec<RevisionView<'a>>,
     heads: Vec<RevisionView<'a>>,
     partial: Vec<PartialView<'a>>,
-}
-
-/// A revision that stopped partway.
-#[derive(Serialize)]
-struct PartialView<'a> {
-    revision: &'a str,
-    direction: &'static str,
-    /// The last one done, or, where not `done`, the one it stopped in.
-    statement: usize,
-    done: bool,
-    since: &'a str,
-}
-
-impl<'a> From<&'a Progress> for PartialView<'a> {
-    fn from(progress: &'a Progress) -> Self {
-        let Progress { revision, action, statement, state, since, .. } = progress;
-        let (direction, done) = (action.verb(), *state == State::Done);
-        Self { revision, direction, statement: *statement, done, since }
-    }
+    running: Option<String>,
 }
 
 /// So many pending revisions fit a screen; `plan` and `--json` show them all.
@@ -64,7 +47,10 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let wanted = |config: &Config| Wanted { bodies: false, ..changed::wanted(config) };
     let (workspace, Database { mut session, server }) = Workspace::open_connected(context, wanted)?;
     let graph = &workspace.graph;
+    // Asked first: a run that ends meanwhile has ended what it had begun.
+    let holder = session.holder();
     let standing = session.standing()?;
+    let holder = if holder.is_none() && !standing.progress.is_empty() { session.holder() } else { holder };
     let alembics = !standing.version_table && !arguments.json && session.has_alembic_rows();
     let (known, unknown): (Vec<String>, Vec<String>) =
         standing.rows.iter().cloned().partition(|row| graph.find(row).is_some());
@@ -74,7 +60,12 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     drop(session);
     drop(server);
     let current = plan::current(graph, &applied);
-    let at_heads = unknown.is_empty() && plan::missing_heads(graph, &applied).is_empty();
+    let journal = Journal { rows: &standing.progress, applied: &applied };
+    // Behind a row that no file defines, more may be applied than is known.
+    let partial: Vec<&Progress> =
+        if unknown.is_empty() { journal.open(graph).collect() } else { standing.progress.iter().collect() };
+    let half_undone = journal.half_undone(graph, Kind::Check);
+    let at_heads = unknown.is_empty() && half_undone.is_empty() && plan::missing_heads(graph, &applied).is_empty();
     let pending = pending(&workspace, &applied);
     let view = View::new(&workspace, Some(&current));
     if arguments.json {
@@ -89,7 +80,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
             changed: changed.iter().map(|changed| changed.view(&workspace)).collect(),
             pending: view.list(pending.iter().copied()),
             heads: view.list(graph.heads()),
-            partial: standing.progress.iter().map(PartialView::from).collect(),
+            partial: partial.iter().copied().map(PartialView::from).collect(),
+            running: holder.map(|holder| holder.to_string()),
         });
         return Ok(());
     }
@@ -130,8 +122,15 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     if pending.len() > SHOWN {
         ui.line(format_args!("          and {} more", pending.len() - SHOWN));
     }
-    for progress in &standing.progress {
-        ui.line(format_args!("partial   {}", explain::unfinished(progress)));
+    for progress in &partial {
+        match &holder {
+            None => ui.line(format_args!("partial   {}", explain::unfinished(progress))),
+            Some(_) => ui.line(format_args!("partial   {}", explain::under_way(progress))),
+        }
+    }
+    if let Some(holder) = &holder {
+        ui.line(format_args!("running   {holder}"));
+        return Ok(());
     }
     if !changed.is_empty() {
         ui.hint(changed::hint(&changed, &workspace));
@@ -141,6 +140,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         ui.hint("or, where you know which revision the database is really at: aludel stamp --purge REVISION");
     } else if alembics {
         ui.hint("Alembic has migrated this database: to carry on from there, write `version_table = alembic_version`");
+    } else if !half_undone.is_empty() {
+        half_undone.iter().flat_map(Error::hints).for_each(|hint| ui.hint(hint));
     } else if !pending.is_empty() {
         ui.hint(if heads.len() > 1 { "aludel upgrade heads" } else { "aludel upgrade head" });
     }

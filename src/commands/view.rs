@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::workspace::Workspace;
 use crate::model::graph::Node;
+use crate::model::journal::{Progress, State};
 
 /// Shows revisions of one workspace, marking those the database is at where it was asked.
 pub(super) struct View<'a> {
@@ -176,5 +177,24 @@ impl<'a> View<'a> {
             branches_into: self.ids(children.iter().copied()),
         };
         points.iter().map(branch).collect()
+    }
+}
+
+/// A revision that stopped partway.
+#[derive(Serialize)]
+pub(super) struct PartialView<'a> {
+    revision: &'a str,
+    direction: &'static str,
+    /// The last one done, or, where not `done`, the one it stopped in.
+    statement: usize,
+    done: bool,
+    since: &'a str,
+}
+
+impl<'a> From<&'a Progress> for PartialView<'a> {
+    fn from(progress: &'a Progress) -> Self {
+        let Progress { revision, action, statement, state, since, .. } = progress;
+        let (direction, done) = (action.verb(), *state == State::Done);
+        Self { revision, direction, statement: *statement, done, since }
     }
 }

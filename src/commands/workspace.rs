@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Context;
 use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl, Sourced};
-use crate::database::conninfo::{Conninfo, Surroundings};
+use crate::database::conninfo::{Conninfo, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
 use crate::database::limits::Limits;
 use crate::database::preflight::{Expectation, Identity};
@@ -20,7 +20,7 @@ use crate::model::range::{Range, Route};
 use crate::model::revision::Name;
 use crate::model::target::Target;
 use crate::project::{LoadedFile, Locations, Project, Wanted};
-use crate::secret::Secret;
+use crate::secret::{Covers, Secret};
 
 pub(super) fn parse_target(text: &str) -> std::result::Result<Target, String> {
     Target::parse(text).map_err(|error| explain::target_syntax(&error))
@@ -251,7 +251,16 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let nothing = |_: &str| None;
     let surroundings =
         Surroundings { variable: if server.is_some() { &nothing } else { &variable }, user: environment.user() };
-    let conninfo = Conninfo::parse(text.reveal(), &surroundings).map_err(|error| conninfo_error(&error))?;
+    let written = ConninfoSettings::parse(text.reveal()).map_err(|error| conninfo_error(&error))?;
+    if let Some(password) = written.secret("password")
+        && let Some(option) = said_by(context, &url.origin, password)
+    {
+        context.ui.warning(format_args!(
+            "everyone on this machine can read the password in `{option}` while this runs (`ps`)"
+        ));
+        context.ui.hint("put it into `PGPASSWORD`, `~/.pgpass` or a variable that `url` in the settings names");
+    }
+    let conninfo = Conninfo::resolve(written, &surroundings).map_err(|error| conninfo_error(&error))?;
     for warning in &conninfo.warnings {
         context.ui.warning(warning);
     }
@@ -261,9 +270,33 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         limits: limits(config),
         identity: identity(config),
         interrupt: Some(Interrupt::watch()?),
+        covers: covers(config, context),
     };
     let session = Session::connect(&conninfo, options)?;
     Ok(Database { session, server })
+}
+
+/// The secrets that revisions which are templates may hold, as they are and as they are quoted. Short ones are words of their own.
+fn covers(config: &Config, context: &Context) -> Covers {
+    let secrets = config.secret_variables(context.environment);
+    let long = secrets.iter().map(Secret::reveal).filter(|value| value.len() >= 4);
+    let all = long.flat_map(|value| {
+        let literal = value.replace('\'', "''");
+        [value.to_owned(), literal.replace('\\', "\\\\"), literal, value.replace('"', "\"\"")]
+    });
+    all.map(|text| (text, config::mask::HIDDEN.to_owned())).collect()
+}
+
+/// The option of the command line that the password of a connection string was typed in, if it was.
+fn said_by(context: &Context, origin: &config::Origin, password: &Secret) -> Option<&'static str> {
+    let holds = |value: &Secret| {
+        let parsed = ConninfoSettings::parse(value.reveal());
+        value == password || parsed.is_ok_and(|settings| settings.secret("password") == Some(password))
+    };
+    match origin {
+        config::Origin::CommandLine(option) => Some(option),
+        _ => context.global.x.iter().any(|(_, value)| holds(value)).then_some("-x"),
+    }
 }
 
 /// The limits that the configuration sets on a session.

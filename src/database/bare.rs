@@ -6,13 +6,41 @@
 use std::rc::Rc;
 
 use super::execute::{Part, PartText, Ran, Run, Settled, Stop};
-use super::failure::Where;
+use super::failure::{Reason, Where};
 use crate::error::Error;
-use crate::model::journal::{self, Mark, State};
-use crate::model::program::Operation;
+use crate::explain;
+use crate::model::bookkeeping::Tables;
+use crate::model::journal::{self, Begun, Index, Known, Mark, State};
+use crate::model::program::WITHOUT_LOCK_TIMEOUT;
 use crate::model::sql::body::{Batch, BatchKind};
 use crate::model::sql::outside::{self, Company, Trace};
-use crate::model::sql::quote::{literal, qualified};
+use crate::model::sql::quote::qualified;
+use crate::model::sql::session_setting::{self, SessionSetting};
+
+/// A statement that runs alone, or has run: the journal says `running` of it.
+#[derive(Clone, Debug)]
+pub(super) struct Alone {
+    /// Which.
+    pub(super) statement: usize,
+    /// What tells whether it was carried out.
+    pub(super) trace: Trace,
+    /// The index of that name which was there before.
+    before: Option<Index>,
+    /// The server has said that it is done.
+    pub(super) ended: bool,
+}
+
+/// What the catalogs say of an index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Validity {
+    Valid,
+    Invalid,
+    /// It is not valid yet: another session builds it.
+    BeingBuilt,
+}
+
+/// Statements of a section that set the session, to be run again in a new one, and what each sets.
+type Settings = Vec<(SessionSetting, Rc<Batch>, usize)>;
 
 /// What became of a statement that was tried in a transaction.
 enum Tried {
@@ -27,9 +55,38 @@ impl Run<'_> {
         self.statement = 0;
         self.text = journal::Text::default();
         self.own_lock_timeout = false;
+        self.resuming.clone_from(&self.program.steps[step].begun);
         match self.program.steps[step].done() {
             0 => {}
             done => self.committed_part_of = Some((step, done)),
+        }
+    }
+
+    /// Before the first statement that is not done: what a failed one left behind goes, and the session must be what those that
+    /// are done left.
+    pub(super) fn ready(&mut self, step: usize) -> Ran {
+        let Some(begun) = self.resuming.take() else { return Ok(()) };
+        if let Some(index) = &begun.left_over {
+            self.hold_the_lock()?;
+            let rows = self.locked.session.run(&journal::still_invalid(index), "cannot look for the index")?;
+            if let Some(row) = rows.first() {
+                self.drop_index(step, row.get(0).unwrap_or_default(), row.get(1).unwrap_or_default())?;
+            }
+        }
+        self.same_session(step, &begun)
+    }
+
+    /// Makes sure that a new session is what the one before was, as far as that decides on which objects statements work. What the
+    /// script computed, and its temporary tables, are gone.
+    fn same_session(&mut self, step: usize, begun: &Begun) -> Ran {
+        let Some(before) = begun.session.as_ref().filter(|_| begun.done > 0) else { return Ok(()) };
+        let rows = self.locked.session.run(&format!("SELECT {}", journal::SESSION), "cannot ask about the session")?;
+        match rows.first().and_then(|row| row.get(0)) {
+            Some(now) if now == before => Ok(()),
+            now => {
+                let title = &self.program.steps[step].title;
+                Err(explain::another_session(title, begun.done, before, now.unwrap_or_default()).into())
+            }
         }
     }
 
@@ -43,9 +100,7 @@ impl Run<'_> {
 
     /// Puts a mark into the message.
     pub(super) fn mark(&mut self, step: usize, mark: &Mark) {
-        let operation = Operation::Mark { step, statement: mark.statement };
-        let statements = self.program.statements(&operation);
-        self.push(Part { text: PartText::Own(self.program.mark(step, mark)), statements, place: Where::Mark });
+        self.own_sql(&self.program.mark(step, mark), Tables::statements_of_mark(mark), Where::Mark);
     }
 
     /// Passes over a section that is done, but for what it set in the session.
@@ -61,11 +116,14 @@ impl Run<'_> {
             found => found?,
         };
         let done = self.program.steps[step].done();
+        let mut settings = Settings::new();
         while let Some(batch) = self.next_batch(step, section)? {
             match batch.kind {
                 BatchKind::CopyFromStdin { .. } => {
                     self.note(&batch);
                     if self.statement > done {
+                        self.set_again(&mut settings)?;
+                        self.ready(step)?;
                         self.hold_the_lock()?;
                         self.copy_with_its_mark(batch, step)?;
                     }
@@ -75,35 +133,48 @@ impl Run<'_> {
                 BatchKind::Statements => {
                     let batch = Rc::new(batch);
                     for index in 0..batch.statements.len() {
-                        self.statement(step, &batch, index)?;
+                        self.statement(step, &batch, index, &mut settings)?;
                     }
                 }
             }
         }
+        self.set_again(&mut settings)
+    }
+
+    /// Runs the statements again that set the session, in their order, but for those that a later one has overridden: they may name
+    /// what is gone since.
+    fn set_again(&mut self, settings: &mut Settings) -> Ran {
+        let settings = std::mem::take(settings);
+        let all: Vec<SessionSetting> = settings.iter().map(|(setting, ..)| setting.clone()).collect();
+        for needed in session_setting::net(&all) {
+            let (_, batch, index) = &settings[needed];
+            self.push_statement(batch, *index, Where::Bare);
+            self.send()?;
+            self.settle_all()?;
+        }
         Ok(())
     }
 
-    fn statement(&mut self, step: usize, batch: &Rc<Batch>, index: usize) -> Ran {
+    fn statement(&mut self, step: usize, batch: &Rc<Batch>, index: usize, settings: &mut Settings) -> Ran {
         let text = &batch.text[batch.statements[index].clone()];
         self.statement += 1;
         self.before = self.text.clone();
         self.text.add(text);
         self.own_lock_timeout |= outside::sets_lock_timeout(text);
-        let begun = self.program.steps[step].begun.clone().unwrap_or_default();
-        if self.statement <= begun.done {
-            if outside::prepares_session(text) {
-                self.push_statement(batch, index, Where::Bare);
-                self.send()?;
-                self.settle_all()?;
+        let (done, unsettled) = match &self.program.steps[step].begun {
+            Some(begun) => (begun.done, begun.unsettled),
+            None => (0, false),
+        };
+        if self.statement <= done {
+            if let Some(setting) = session_setting::session_setting(text) {
+                settings.push((setting, Rc::clone(batch), index));
             }
             return Ok(());
         }
+        self.set_again(settings)?;
+        self.ready(step)?;
         self.hold_the_lock()?;
-        let first = self.statement == begun.done + 1;
-        if let Some(index) = begun.left_over.filter(|_| first) {
-            self.drop_left_over(step, &journal::still_invalid(&index))?;
-        }
-        let unsettled = begun.unsettled && first;
+        let unsettled = unsettled && self.statement == done + 1;
         if !unsettled && outside::company(text) != Company::Cannot {
             match self.together(step, batch, index)? {
                 Tried::Committed => return Ok(()),
@@ -142,7 +213,7 @@ impl Run<'_> {
     }
 
     fn commit_with_mark(&mut self, step: usize) {
-        self.mark(step, &self.mark_here(State::Done));
+        self.mark(step, &self.done_here());
         self.own_sql("COMMIT;", 1, Where::Commit);
         self.message.commits = true;
     }
@@ -151,114 +222,171 @@ impl Run<'_> {
     fn alone(&mut self, step: usize, batch: &Rc<Batch>, index: usize, unsettled: bool) -> Ran {
         let text = &batch.text[batch.statements[index].clone()];
         let trace = outside::trace(text);
-        if unsettled && self.was_carried_out(step, &trace)? {
+        let before = if unsettled {
+            self.program.steps[step].begun.as_ref().and_then(|begun| begun.before.clone())
+        } else {
+            self.index_of(&trace)?.map(|(index, _)| index)
+        };
+        let mut alone = Alone { statement: self.statement, trace, before, ended: false };
+        if unsettled && self.was_carried_out(step, &alone)? {
             self.observer.settled(step, &Settled::CarriedOut(self.statement));
             return self.mark_done(step);
         }
-        self.mark_alone(step, &self.mark_here(State::Running))?;
+        let running = Mark {
+            state: State::Running,
+            statements: self.before.checksum(),
+            own: Some(journal::Text::of(text)),
+            index: Known::Here(alone.before.clone()),
+            ..self.done_here()
+        };
+        self.mark_alone(step, &running)?;
+        self.alone = Some(alone.clone());
         if !self.own_lock_timeout {
             // One that gives up would leave an index that is not valid; and it blocks nobody while it waits.
-            self.own_sql("SET lock_timeout = 0;", 1, Where::Mark);
+            self.own_sql(WITHOUT_LOCK_TIMEOUT, 1, Where::Mark);
             self.send()?;
         }
         self.push_statement(batch, index, Where::Bare);
-        let ran = self.send().and_then(|()| self.settle_all());
-        if let Err(Stop::Failed(failure)) = &ran
+        let mut ran = self.send().and_then(|()| self.settle_all());
+        if ran.is_ok() {
+            alone.ended = true;
+            self.alone = Some(alone.clone());
+            if let Some(signal) = self.asked_to_stop() {
+                return Err(self.stop_behind(step, &alone, signal));
+            }
+            if let Trace::Built { index, table } = &alone.trace {
+                self.own_sql(&journal::check_index(index, table), 1, Where::Bare);
+                ran = self.send().and_then(|()| self.settle_all());
+            }
+        }
+        if let Err(Stop::Failed(failure)) = &mut ran
             && failure.is_an_answer()
+            && self.mark_failure(step, text, &alone, failure.says("42P07"))
         {
-            self.mark_failure(step, text, &trace);
+            (failure.alone, self.alone) = (None, None);
         }
         ran?;
-        if let Trace::Built { index, table } = &trace {
-            self.own_sql(&journal::check_index(index, table), 1, Where::Bare);
-            self.send()?;
-            self.settle_all()?;
-        }
         self.mark_done(step)
     }
 
+    /// The stop behind a statement that ran alone and that a signal came too late for: its mark is set all the same.
+    fn stop_behind(&mut self, step: usize, alone: &Alone, signal: u8) -> Stop {
+        let built = match alone.trace {
+            Trace::Built { .. } => matches!(self.index_of(&alone.trace), Ok(Some((_, Validity::Valid)))),
+            _ => true,
+        };
+        let sql = self.program.mark_alone(step, &self.done_here());
+        if built && self.locked.session.run(&sql, "cannot set the mark").is_ok() {
+            self.committed_part_of = Some((step, self.statement));
+            self.alone = None;
+        }
+        self.failed(step, Reason::Interrupted { signal, place: None })
+    }
+
+    /// The index that a statement is to build or to drop, if there is one, and whether it is valid. Names are resolved as the
+    /// script's own are.
+    fn index_of(&mut self, trace: &Trace) -> std::result::Result<Option<(Index, Validity)>, Stop> {
+        let Some(sql) = journal::question(trace) else { return Ok(None) };
+        let rows = self.locked.session.run(&sql, "cannot look for the index")?;
+        Ok(rows.first().and_then(|row| {
+            let name = qualified(Some(row.get(1).unwrap_or_default()), row.get(2).unwrap_or_default());
+            let validity = match (row.get(3), row.get(4)) {
+                (Some("t"), _) => Validity::Valid,
+                (_, Some("t")) => Validity::BeingBuilt,
+                _ => Validity::Invalid,
+            };
+            Some((Index::read(row.get(0), Some(&name))?, validity))
+        }))
+    }
+
     /// Marks what a statement left that ran alone and that the server refused, or was asked to cancel; nothing where that cannot
-    /// be known. Where the mark cannot be set, the next run looks or asks.
-    fn mark_failure(&mut self, step: usize, text: &str, trace: &Trace) {
-        let session = &mut self.locked.session;
-        let left_over = match trace {
-            Trace::Built { index, table } => {
-                match session.run(&journal::index_built(index, table), "cannot look for the index") {
-                    Ok(rows) => rows
-                        .first()
-                        .map(|row| qualified(Some(row.get(1).unwrap_or_default()), row.get(2).unwrap_or_default())),
-                    Err(_) => return,
-                }
-            }
+    /// be known. Where the mark cannot be set, the next run looks or asks. Returns whether it is set. `taken`: something else had
+    /// the name.
+    fn mark_failure(&mut self, step: usize, text: &str, alone: &Alone, taken: bool) -> bool {
+        let left_over = match &alone.trace {
+            Trace::Built { .. } if taken => None,
+            Trace::Built { .. } => match self.index_of(&alone.trace) {
+                // One that was there before is somebody else's.
+                Ok(found) => found.filter(|(index, validity)| {
+                    *validity == Validity::Invalid && alone.before.as_ref().is_none_or(|before| before.oid != index.oid)
+                }),
+                Err(_) => return false,
+            },
             // It may run again, whatever it has done.
             Trace::Harmless | Trace::Dropped(_) => None,
             Trace::None if outside::fails_whole(text) => None,
-            Trace::None => return,
+            Trace::None => return false,
         };
-        let statements = self.before.checksum();
-        let sql = match (self.statement, &left_over) {
+        let done = Mark { statement: self.statement - 1, statements: self.before.checksum(), ..self.done_here() };
+        let sql = match (self.statement, left_over) {
             (1, None) => self.program.tables.forget(&self.program.steps[step].record),
-            (statement, None) => {
-                let statement = statement - 1;
-                self.program.mark_alone(step, &Mark { statement, state: State::Done, statements, left_over })
-            }
-            (statement, Some(_)) => {
-                self.program.mark_alone(step, &Mark { statement, state: State::Failed, statements, left_over })
+            (_, None) => self.program.mark_alone(step, &done),
+            (statement, Some((index, _))) => {
+                let own = Some(journal::Text::of(text));
+                self.program.mark_alone(
+                    step,
+                    &Mark { statement, state: State::Failed, own, index: Known::Here(Some(index)), ..done },
+                )
             }
         };
-        let _ = session.run(&sql, "cannot set the mark");
+        self.locked.session.run(&sql, "cannot set the mark").is_ok()
     }
 
     /// Whether the statement that a run before stopped in was carried out; what it left behind half done is taken away.
-    fn was_carried_out(&mut self, step: usize, trace: &Trace) -> std::result::Result<bool, Stop> {
-        let session = &mut self.locked.session;
-        match trace {
-            Trace::Harmless | Trace::None => Ok(false),
-            Trace::Dropped(index) => {
-                let rows = session.run(&journal::is_there(index), "cannot look for the index")?;
+    ///
+    /// An index that was there before it ran is not its own, whatever its name.
+    fn was_carried_out(&mut self, step: usize, alone: &Alone) -> std::result::Result<bool, Stop> {
+        match (&alone.trace, &alone.before) {
+            (Trace::Harmless | Trace::None, _) | (Trace::Dropped(_), None) => Ok(false),
+            (Trace::Dropped(_), Some(index)) => {
+                let rows = self.locked.session.run(&journal::is_there(index), "cannot look for the index")?;
                 Ok(rows.first().and_then(|row| row.get(0)) == Some("f"))
             }
-            Trace::Built { index, table } => {
-                let rows = session.run(&journal::index_built(index, table), "cannot look for the index")?;
-                match rows.first() {
-                    Some(row) if row.get(0) == Some("t") => Ok(true),
-                    Some(row) => {
-                        let found = (row.get(1).unwrap_or_default(), row.get(2).unwrap_or_default());
-                        self.drop_index(step, found.0, found.1)?;
-                        Ok(false)
+            (Trace::Built { .. }, before) => match self.index_of(&alone.trace)? {
+                Some((index, validity)) if before.as_ref().is_none_or(|before| before.oid != index.oid) => {
+                    if validity == Validity::Invalid {
+                        self.drop_named(step, &index.name)?;
                     }
-                    None => Ok(false),
+                    Ok(validity == Validity::Valid)
                 }
-            }
-        }
-    }
-
-    /// Drops an index that is not valid, if `question` finds it: its schema and its name.
-    fn drop_left_over(&mut self, step: usize, question: &str) -> Ran {
-        let rows = self.locked.session.run(question, "cannot look for the index")?;
-        match rows.first() {
-            Some(row) => self.drop_index(step, row.get(0).unwrap_or_default(), row.get(1).unwrap_or_default()),
-            None => Ok(()),
+                _ => Ok(false),
+            },
         }
     }
 
     fn drop_index(&mut self, step: usize, schema: &str, index: &str) -> Ran {
-        self.observer.settled(step, &Settled::LeftOver(qualified(Some(schema), index)));
-        self.own_sql("SET lock_timeout = 0;", 1, Where::Mark);
+        self.drop_named(step, &qualified(Some(schema), index))
+    }
+
+    /// Drops an index, `name` being quoted.
+    fn drop_named(&mut self, step: usize, name: &str) -> Ran {
+        self.observer.settled(step, &Settled::LeftOver(name.to_owned()));
+        self.own_sql(WITHOUT_LOCK_TIMEOUT, 1, Where::Mark);
         self.send()?;
-        self.own_sql(&journal::drop_left_over(schema, index), 1, Where::Bare);
+        self.own_sql(&journal::drop_left_over(name), 1, Where::Bare);
         self.send()?;
         self.settle_all()?;
+        // What comes to be after that is new.
+        self.invalid_before = self.locked.session.invalid_indexes().unwrap_or_default();
         self.put_limit_back(step)
     }
 
-    fn mark_here(&self, state: State) -> Mark {
-        Mark { statement: self.statement, state, statements: self.text.checksum(), left_over: None }
+    /// The mark that all statements up to here are done.
+    fn done_here(&self) -> Mark {
+        Mark {
+            statement: self.statement,
+            state: State::Done,
+            statements: self.text.checksum(),
+            own: None,
+            index: Known::Here(None),
+            session: true,
+        }
     }
 
     /// Marks the statement that ran alone as done, and puts the limit on waiting back.
     fn mark_done(&mut self, step: usize) -> Ran {
-        self.mark_alone(step, &self.mark_here(State::Done))?;
+        self.mark_alone(step, &self.done_here())?;
+        self.alone = None;
         self.committed_part_of = Some((step, self.statement));
         self.put_limit_back(step)
     }
@@ -266,19 +394,15 @@ impl Run<'_> {
     /// Puts the limit on waiting back, unless the script has chosen its own.
     fn put_limit_back(&mut self, step: usize) -> Ran {
         if !self.own_lock_timeout {
-            let own = self.program.steps[step].lock_timeout.map(std::time::Duration::from_millis);
-            let limit = own.unwrap_or(self.locked.session.limits.lock_timeout);
-            self.own_sql(&format!("SET lock_timeout = {};", literal(&limit.as_millis().to_string())), 1, Where::Mark);
+            let limit = u64::try_from(self.locked.session.limits.lock_timeout.as_millis()).unwrap_or(u64::MAX);
+            self.own_sql(&self.program.lock_timeout_again(step, Some(limit)), 1, Where::Mark);
             self.send()?;
         }
         self.settle_all()
     }
 
     fn mark_alone(&mut self, step: usize, mark: &Mark) -> Ran {
-        let operation = Operation::Mark { step, statement: mark.statement };
-        let statements = self.program.statements(&operation) + 2;
-        let text = PartText::Own(self.program.mark_alone(step, mark));
-        self.push(Part { text, statements, place: Where::Mark });
+        self.own_sql(&self.program.mark_alone(step, mark), Tables::statements_of_mark_alone(mark), Where::Mark);
         self.message.commits = true;
         self.send()?;
         self.settle_all()

@@ -9,6 +9,7 @@ use super::wire::cancel::{CancelError, CancelKey};
 use super::wire::event::{Column, Event, Lost, Row, Rows, TransactionStatus};
 use super::wire::link::{Link, Step};
 use super::wire::tag::Tag;
+use crate::secret::Covers;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::{DataRowBody, Message, RowDescriptionBody};
 use postgres_protocol::message::frontend;
@@ -31,6 +32,8 @@ pub struct Connection {
     host: Host,
     status: TransactionStatus,
     lost: Option<Lost>,
+    /// What no error and no notice of the server shows.
+    covers: Covers,
 }
 
 /// Why a text was not sent. Nothing of it was.
@@ -60,9 +63,10 @@ impl Connection {
         parameters: BTreeMap<String, String>,
         key: Option<CancelKey>,
         host: Host,
+        covers: Covers,
     ) -> Self {
         let (in_flight, status) = (VecDeque::new(), TransactionStatus::Idle);
-        Self { link, in_flight, parameters, key, host, status, lost: None }
+        Self { link, in_flight, parameters, key, host, status, lost: None, covers }
     }
 
     /// Sends one message with the statements of `sql`. A small one may stay in the queue until the next
@@ -245,11 +249,13 @@ impl Connection {
             Message::DataRow(body) => Event::Row(row(&body)?),
             Message::RowDescription(body) => Event::Columns(columns(&body)?),
             Message::EmptyQueryResponse => Event::EmptyQuery,
-            Message::NoticeResponse(body) => Event::Notice(Box::new(ServerError::read(body.fields())?)),
+            Message::NoticeResponse(body) => {
+                Event::Notice(Box::new(ServerError::read(body.fields())?.covered(&self.covers)))
+            }
             Message::CopyInResponse(_) => Event::CopyIn,
             Message::CopyOutResponse(_) => Event::CopyOut,
             Message::ErrorResponse(body) => {
-                let error = Box::new(ServerError::read(body.fields())?);
+                let error = Box::new(ServerError::read(body.fields())?.covered(&self.covers));
                 if error.ends_session() {
                     let ended = io::Error::new(io::ErrorKind::ConnectionAborted, "the server ended the session");
                     self.lose(Some(error), ended);

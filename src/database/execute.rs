@@ -12,6 +12,7 @@ use std::io::Read;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
+use super::bare::Alone;
 use super::blockers;
 use super::connection::Connection;
 use super::failure::{Failure, Invalid, Place, Reason, Where};
@@ -21,7 +22,7 @@ use super::server_error::{Position, ServerError};
 use super::silence::Silence;
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
-use crate::model::journal::{Mark, Progress, State, Text};
+use crate::model::journal::{Begun, Known, Mark, Progress, State, Text};
 use crate::model::program::{OWN_ROLE, Operation, Program};
 use crate::model::sql::body::{Batch, BatchKind, Body, Sections};
 use crate::model::sql::problem::BodyError;
@@ -131,8 +132,14 @@ impl Locked {
                     }
                     pause = (pause * 3 / 2).min(LONGEST_PAUSE);
                     start = if program.is_one_transaction() { 0 } else { failure.step };
-                    if let Some(done) = failure.part {
-                        program = std::borrow::Cow::Owned(program.going_on(failure.step, done));
+                    if failure.part.is_some() {
+                        // In the session as it was left: the journal knows it.
+                        match self.begun(&program, failure.step) {
+                            Some(begun) => {
+                                program = std::borrow::Cow::Owned(program.going_on(failure.step, begun));
+                            }
+                            None => return Err(self.tell(&program, &failure, &blockers, &invalid_before)),
+                        }
                     }
                 }
                 why => {
@@ -142,6 +149,14 @@ impl Locked {
                 }
             }
         }
+    }
+
+    /// From where a step goes on by itself, as the journal says; nothing where it says nothing, or that a statement runs.
+    fn begun(&mut self, program: &Program, step: usize) -> Option<Begun> {
+        let record = &program.steps[step].record;
+        let rows = self.session.run(&program.tables.read_progress(), "cannot read the journal").ok()?;
+        let progress = rows.iter().filter_map(|row| Progress::read((0..).map(|column| row.get(column))));
+        progress.into_iter().find(|row| row.is_of(record))?.going_on()
     }
 
     /// Writes a failure into the history, and makes the error of it.
@@ -210,12 +225,13 @@ impl Locked {
                 };
                 let step = if program.is_one_transaction() { failure.step } else { count };
                 let record = &program.steps[step].record;
-                let part = progress
-                    .iter()
-                    .find(|row| row.revision == record.revision && row.action == record.action)
-                    .map(Progress::done)
-                    .filter(|done| *done > 0);
-                let failure = Failure { step, finished: count, part, reason };
+                let row = progress.iter().find(|row| row.is_of(record));
+                let part = row.map(Progress::done).filter(|done| *done > 0);
+                let runs = |alone: &Alone| {
+                    row.is_some_and(|row| row.state == State::Running && row.statement == alone.statement)
+                };
+                let alone = failure.alone.filter(runs);
+                let failure = Failure { step, finished: count, part, alone, reason };
                 Err(self.tell(program, &failure, &[], &[]))
             }
             Err(why) => {
@@ -333,6 +349,10 @@ pub(super) struct Run<'a> {
     pub(super) text: Text,
     /// The text without its last statement.
     pub(super) before: Text,
+    /// The statement that the journal says runs.
+    pub(super) alone: Option<Alone>,
+    /// Where the step goes on, until it does.
+    pub(super) resuming: Option<Begun>,
     /// The script has chosen its own `lock_timeout`.
     pub(super) own_lock_timeout: bool,
     /// Indexes that were invalid before the section that runs without a transaction.
@@ -379,6 +399,8 @@ impl<'a> Run<'a> {
             statement: 0,
             text: Text::default(),
             before: Text::default(),
+            alone: None,
+            resuming: None,
             own_lock_timeout: false,
             invalid_before: Vec::new(),
             since: Instant::now(),
@@ -419,8 +441,17 @@ impl<'a> Run<'a> {
                     if self.flying.iter().any(Message::is_part_of_a_body) {
                         self.settle_all()?;
                     }
-                    let (state, statements) = (State::Done, self.text.checksum());
-                    self.mark(*step, &Mark { statement: *statement, state, statements, left_over: None });
+                    self.mark(
+                        *step,
+                        &Mark {
+                            statement: *statement,
+                            state: State::Done,
+                            statements: self.text.checksum(),
+                            own: None,
+                            index: Known::Here(None),
+                            session: false,
+                        },
+                    );
                 }
                 Operation::Body { step, section } => self.body(*step, *section)?,
                 Operation::Bare { step, section } => self.bare(*step, *section)?,
@@ -470,6 +501,7 @@ impl<'a> Run<'a> {
                     }
                 }
                 Operation::Begin => {
+                    self.ready(self.message.step)?;
                     self.own(operation, Where::Begin);
                     if self.locked.session.is_shared() {
                         self.own_sql(pooler::FIND_SETTINGS, 1, Where::Begin);
@@ -483,6 +515,9 @@ impl<'a> Run<'a> {
                         self.own_sql(&check, 1, Where::Guard);
                     }
                     if scope.is_bare() {
+                        // A transaction of the script's may have ended just before.
+                        let record = &program.steps[self.message.step].record;
+                        self.own_sql(&program.tables.remember_session(record), 1, Where::Guard);
                         self.send()?;
                         self.settle_all()?;
                     }
@@ -568,7 +603,7 @@ impl<'a> Run<'a> {
             return Ok(());
         }
         let title = format!("the file changed while it was being run: {}", self.program.steps[step].title);
-        Err(Error::failed(title).hint("run the same command again"))
+        Err(Error::failed(title).hint(crate::explain::again(&self.program.steps[step].again)))
     }
 
     /// Runs a `COPY … FROM STDIN` with its data from the file.
@@ -612,7 +647,7 @@ impl<'a> Run<'a> {
     pub(super) fn send(&mut self) -> Ran {
         let step = self.message.step;
         // One that came during a question of the tool's own was not seen by `interrupt`.
-        if let Some(signal) = self.interrupted.or_else(|| self.locked.session.asked_to_stop()) {
+        if let Some(signal) = self.asked_to_stop() {
             self.settle_all()?;
             return Err(self.failed(step, Reason::Interrupted { signal, place: None }));
         }
@@ -837,7 +872,13 @@ impl<'a> Run<'a> {
             reason,
             finished: self.finished,
             part: self.committed_part_of.filter(|(of, _)| *of == step).map(|(_, statements)| statements),
+            alone: self.alone.clone(),
         }))
+    }
+
+    /// The signal that came, if one did.
+    pub(super) fn asked_to_stop(&self) -> Option<u8> {
+        self.interrupted.or_else(|| self.locked.session.asked_to_stop())
     }
 
     fn lost(&mut self, lost: Lost) -> Stop {
@@ -864,7 +905,7 @@ impl<'a> Run<'a> {
             return failure.explain(self.program, &self.locked.session, &Invalid::default());
         }
         let step = self.message.step;
-        let other = Failure { step, reason: Reason::Overtaken, finished: self.finished, part: None };
+        let other = Failure { step, reason: Reason::Overtaken, finished: self.finished, part: None, alone: None };
         self.wind_up(other);
         let error = match self.committed_part_of {
             Some((step, _)) => error

@@ -4,15 +4,17 @@
 
 use std::time::Duration;
 
+use super::bare::Alone;
 use super::execute::{Part, PartText};
 use super::interrupt;
 use super::server_error::{Position, ServerError};
 use super::session::{Session, describe};
 use super::wire::event::Lost;
 use crate::error::{Error, Kind};
+use crate::explain;
 use crate::model::bookkeeping::{self, Action, ESCAPED, MOVED, TAKEN};
 use crate::model::journal::INVALID_INDEX;
-use crate::model::program::Program;
+use crate::model::program::{Again, Program, ProgramStep};
 use crate::model::sql::body::{Batch, BatchKind};
 use crate::model::sql::outside::{self, Trace};
 use crate::source::Excerpt;
@@ -68,6 +70,8 @@ pub(super) struct Failure {
     pub(super) finished: usize,
     /// Earlier parts of the step itself are committed, so many statements in all.
     pub(super) part: Option<usize>,
+    /// The statement behind those that the journal says runs.
+    pub(super) alone: Option<Alone>,
 }
 
 /// Indexes that are not valid behind a statement that failed outside a transaction.
@@ -246,7 +250,8 @@ impl Failure {
     pub(super) fn worth_another_try(&self) -> Option<&str> {
         let Reason::Server { error, place, .. } = &self.reason else { return None };
         let passing = matches!(error.code.as_str(), "55P03" | "40P01" | "40001");
-        let rolled_back = place.find(position(error)).0 != Where::Bare;
+        // What ran alone is not rolled back, whether it or its mark failed.
+        let rolled_back = place.find(position(error)).0 != Where::Bare && self.alone.is_none();
         (passing && rolled_back).then_some(error.message.as_str())
     }
 
@@ -256,17 +261,19 @@ impl Failure {
         matches!(error.code.as_str(), "25001" | "2D000") && place.find(position(error)).0 == Where::Together
     }
 
+    /// Whether it is this error of the server's.
+    pub(super) fn says(&self, code: &str) -> bool {
+        matches!(&self.reason, Reason::Server { error, .. } if error.code == code)
+    }
+
     /// Whether the server has answered the statement with an error: then it knows what it did.
     pub(super) fn is_an_answer(&self) -> bool {
         matches!(self.reason, Reason::Server { .. } | Reason::Interrupted { place: Some(_), .. })
     }
 
-    /// Whether nothing but the user can tell what became of the statement that failed alone.
-    fn leaves_a_question(&self, part: Where) -> bool {
-        part == Where::Bare
-            && self.statement().is_some_and(|text| {
-                outside::trace(text) == Trace::None && !(self.is_an_answer() && outside::fails_whole(text))
-            })
+    /// Whether nothing but the user can tell what became of the statement that ran alone.
+    fn leaves_a_question(&self) -> bool {
+        self.alone.as_ref().is_some_and(|alone| alone.trace == Trace::None)
     }
 
     /// The statement of a file that was running.
@@ -285,6 +292,7 @@ impl Failure {
     fn may_have_committed(&self, part: Where) -> bool {
         match &self.reason {
             Reason::Server { error, .. } if error.code == ESCAPED => true,
+            Reason::Server { error, .. } if error.code == INVALID_INDEX => false,
             Reason::Server { place, .. }
             | Reason::Ended { place, .. }
             | Reason::Interrupted { place: Some(place), .. }
@@ -353,7 +361,7 @@ impl Failure {
                 };
                 explained
                     .kind_of(Kind::Unknown)
-                    .hint("`aludel current` shows where the database stands; then run the same command again")
+                    .hint(format!("`aludel current` shows where the database stands; then {}", self.again(program)))
             }
         }
     }
@@ -384,12 +392,12 @@ impl Failure {
             return Error::failed(error.message.clone())
                 .code(error.code.clone())
                 .note("the connection that kept it, a second one through the pooler, was ended")
-                .hint("run the same command again");
+                .hint(self.again(program));
         }
         if error.code == MOVED {
             return Error::failed(error.message.clone())
                 .note("somebody else moved the database since the plan was made")
-                .hint("run the same command again: it plans from where the database stands now");
+                .hint(format!("{}: it plans from where the database stands now", self.again(program)));
         }
         // The server stumbles over the brace itself; the rendered text of a template has none.
         let unrendered = error.code == "42601"
@@ -426,9 +434,7 @@ impl Failure {
             };
         }
         if error.code == INVALID_INDEX {
-            return explained
-                .note("`IF NOT EXISTS` passed over what an earlier attempt left")
-                .hint("run the same command again: it drops the index and builds it anew");
+            return explained.note("`IF NOT EXISTS` passed over what was there before");
         }
         let action = program.steps[self.step].record.action;
         match error.code.as_str() {
@@ -440,7 +446,9 @@ impl Failure {
                 action.verb()
             )),
             // Something with that name is there already: schema, table, column, object, function.
-            "42P06" | "42P07" | "42701" | "42710" | "42723" if action == Action::Upgrade && self.part.is_none() => {
+            "42P06" | "42P07" | "42701" | "42710" | "42723"
+                if action == Action::Upgrade && self.part.is_none() && program.steps[self.step].begun.is_none() =>
+            {
                 explained.hint(
                     "if it was made by hand or by another tool, say where the database is: `aludel stamp REVISION`",
                 )
@@ -467,19 +475,34 @@ impl Failure {
                 };
                 error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway: {ran}; {recorded}"))
             }
+            None if self.alone.as_ref().is_some_and(|alone| alone.ended) => {
+                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway; {recorded}"))
+            }
             None if part == Where::Bare && !invalid.left.is_empty() => {
                 error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway; {recorded}"))
             }
             None if self.may_have_committed(part) => error.kind_of(Kind::Partial).note(format!(
                 "revision {revision} stopped partway: what its statement committed by itself before it failed stays; {recorded}"
             )),
+            None if step.begun.as_ref().is_some_and(|begun| begun.ran > 0) => error
+                .kind_of(Kind::Partial)
+                .note(format!("what an earlier run has done of revision {revision} stays; {recorded}")),
             None if step.record.action == Action::Downgrade => {
                 error.note(format!("nothing of the downgrade was kept: revision {revision} is still applied"))
             }
             None => error.note(format!("nothing of revision {revision} was kept")),
         };
+        match &self.alone {
+            Some(Alone { statement, ended: true, .. }) => {
+                error = error.note(format!("statement {statement} ran, too, and could not be marked as done"));
+            }
+            Some(Alone { statement, trace, .. }) if !self.is_an_answer() && *trace != Trace::Harmless => {
+                error = error.note(format!("whether statement {statement} was carried out is not known"));
+            }
+            _ => {}
+        }
         if self.step > self.finished {
-            let with: Vec<&str> = revisions(program, self.finished..self.step);
+            let with: Vec<&str> = revisions(&program.steps[self.finished..self.step]);
             let why = if step.record.action == Action::Repair { "" } else { "`transaction = run`: " };
             error = error.note(format!("{why}{} went back with it", short(&with)));
         }
@@ -495,34 +518,47 @@ impl Failure {
             }
         }
         let next = self.part.unwrap_or(0) + 1;
-        if self.leaves_a_question(part) {
+        if self.leaves_a_question() {
             return error.hint(format!(
-                "see what statement {next} has done, then add `--retry-statement` to the same command to run it again, or \
-                 `--resume-after {next}` to take it as done"
+                "see what statement {next} has done, then add `--retry-statement` to {} to run it again, or \
+                 `--resume-after {next}` to take it as done",
+                explain::same_command(&step.again)
             ));
         }
-        if self.part.is_some() || !invalid.left.is_empty() {
+        if self.part.is_some() || self.alone.is_some() || !invalid.left.is_empty() {
             let first = if built && !invalid.left.is_empty() { "drops the index and " } else { "" };
             let goes_on = match next {
+                _ if self.alone.is_some() => format!("looks what became of statement {next}"),
                 _ if next > total => "records it".to_owned(),
                 1 => "begins with its first statement".to_owned(),
                 _ => format!("goes on with statement {next}; those before it must stay as they are in the file"),
             };
-            error = error.hint(format!("run the same command again: it {first}{goes_on}"));
+            error = error.hint(format!("{}: it {first}{goes_on}", self.again(program)));
+        } else if self.finished > 0 && step.again != Again::Same {
+            // Whoever types the same again, as after any other failure, would go too far.
+            error = error.hint(format!("to go on: {}", self.again(program)));
         }
         error
     }
+
+    /// What is to be typed for the run to go on.
+    fn again(&self, program: &Program) -> String {
+        explain::again(&program.steps[self.step].again)
+    }
 }
 
-/// `error` with the first `finished` steps, which stay.
+/// `error` with the first `finished` steps, which stay: what `redo` has undone, and what it has applied again.
 pub(super) fn kept_before(error: Error, program: &Program, finished: usize) -> Error {
-    let done = match program.steps[finished.min(program.steps.len() - 1)].record.action {
-        Action::Upgrade => "applied",
-        Action::Downgrade => "undone",
-        Action::Stamp => "stamped",
-        Action::Repair => "accepted",
-    };
-    error.note(format!("{done} before it, and kept: {}", short(&revisions(program, 0..finished))))
+    let kinds = program.steps[..finished].chunk_by(|one, next| one.record.action == next.record.action);
+    kinds.fold(error, |error, steps| {
+        let done = match steps[0].record.action {
+            Action::Upgrade => "applied",
+            Action::Downgrade => "undone",
+            Action::Stamp => "stamped",
+            Action::Repair => "accepted",
+        };
+        error.note(format!("{done} before it, and kept: {}", short(&revisions(steps))))
+    })
 }
 
 /// The 7 of `COPY pets, line 7, column age: "x"`, in whatever language the server says it; the outermost of the context's
@@ -537,8 +573,8 @@ fn copied_line(context: &str) -> Option<usize> {
     })
 }
 
-fn revisions(program: &Program, steps: std::ops::Range<usize>) -> Vec<&str> {
-    program.steps[steps].iter().map(|step| step.record.revision.as_str()).collect()
+fn revisions(steps: &[ProgramStep]) -> Vec<&str> {
+    steps.iter().map(|step| step.record.revision.as_str()).collect()
 }
 
 /// The revisions by name, or, where they are many, how many and the last.

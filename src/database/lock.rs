@@ -203,6 +203,10 @@ impl Session {
 
     /// Waits, unless a signal comes.
     pub(super) fn pause(&mut self, time: Duration) -> Result<()> {
+        // One that came while it was asked who is waited for has left that question without an answer.
+        if self.asked_to_stop().is_some() {
+            return Err(stopped(self.interrupt.as_ref()).note("nothing was changed"));
+        }
         let until = Instant::now() + time;
         loop {
             self.beat();
@@ -234,8 +238,8 @@ impl Session {
         error.note("nothing was changed")
     }
 
-    /// Who holds the lock, if that can be seen.
-    pub(super) fn holder(&mut self) -> Option<Holder> {
+    /// Who holds the lock, if that can be seen: a run that is under way.
+    pub fn holder(&mut self) -> Option<Holder> {
         let sql = format!(
             "SELECT l.pid, a.usename, a.application_name, pg_catalog.host(a.client_addr), \
              EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.backend_start)::pg_catalog.int8 \

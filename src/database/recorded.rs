@@ -86,9 +86,10 @@ impl Session {
         // nearly every revision has one.
         let sql = format!(
             "{patience}SELECT id, revision, CASE WHEN direction OPERATOR(pg_catalog.<>) {} \
-             THEN pg_catalog.\"left\"(checksum, {DIGITS}) END FROM {} WHERE {}",
+             THEN pg_catalog.\"left\"(checksum, {DIGITS}) END FROM {} WHERE {} AND {}",
             literal(Action::Downgrade.verb()),
             self.tables.history(),
+            self.tables.ours(),
             about_texts(),
         );
         // It is short, and holds no NUL: it can be sent.
@@ -160,7 +161,8 @@ impl Session {
         let sql = format!(
             "SELECT DISTINCT ON (revision) revision, direction, checksum, \
              EXTRACT(epoch FROM finished_at)::pg_catalog.int8, role, client_user FROM {history} \
-             WHERE {} AND revision OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[]) ORDER BY revision, id DESC",
+             WHERE {} AND {} AND revision OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.text[]) ORDER BY revision, id DESC",
+            self.tables.ours(),
             about_texts(),
             revisions.join(", "),
         );

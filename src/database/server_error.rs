@@ -1,5 +1,6 @@
 //! What the server says when it complains: an error or a notice, field by field (manual, 54.8).
 
+use crate::secret::Covers;
 use fallible_iterator::FallibleIterator as _;
 use postgres_protocol::message::backend::ErrorFields;
 use std::fmt;
@@ -109,6 +110,21 @@ impl ServerError {
             _ => None,
         };
         Ok(error)
+    }
+
+    /// The same without what `covers` hides: a message may quote a value of the statement.
+    #[must_use]
+    pub(crate) fn covered(mut self, covers: &Covers) -> Self {
+        self.message = covers.cover(self.message);
+        for text in [&mut self.detail, &mut self.hint, &mut self.context] {
+            *text = text.take().map(|text| covers.cover(text));
+        }
+        if let Some(Position::Internal { character, query }) = &mut self.position {
+            let before: String = query.chars().take(character.saturating_sub(1)).collect();
+            *character = covers.cover(before).chars().count() + 1;
+            *query = covers.cover(std::mem::take(query));
+        }
+        self
     }
 
     /// Whether the session ended with it.

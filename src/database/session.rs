@@ -18,6 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::bookkeeping::{COLUMN, Tables};
 use crate::model::journal::Progress;
 use crate::model::sql::quote::{identifier, literal};
+use crate::secret::Covers;
 
 /// Where a database stands, as read at one moment.
 #[derive(Clone, Debug)]
@@ -96,6 +97,8 @@ pub struct SessionOptions {
     pub identity: Identity,
     /// Signals to watch for.
     pub interrupt: Option<Interrupt>,
+    /// What nothing that the server says may show.
+    pub covers: Covers,
 }
 
 impl Session {
@@ -104,8 +107,8 @@ impl Session {
     /// # Errors
     /// The server cannot be reached or refuses, with the cause and the next thing to try.
     pub fn connect(conninfo: &Conninfo, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { tables, application_name, limits, identity, interrupt } = options;
-        let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake) };
+        let SessionOptions { tables, application_name, limits, identity, interrupt, covers } = options;
+        let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake), covers };
         let connection = match Connection::connect(conninfo, &options) {
             Ok(connection) => connection,
             Err(error) if error.is_woken() => return Err(stopped(interrupt.as_ref())),
@@ -174,7 +177,7 @@ impl Session {
 
     /// A connection beside this one, to the same address; no signal ends its waits.
     pub(super) fn beside(&self) -> Option<Connection> {
-        let options = ConnectOptions { application_name: self.options.application_name.clone(), wake: None };
+        let options = ConnectOptions { wake: None, ..self.options.clone() };
         Connection::connect(&self.own_address(), &options).ok()
     }
 

@@ -1,6 +1,8 @@
 //! Where a database stands: the rows of its version table, and what they imply.
 
+use crate::model::bookkeeping::Action;
 use crate::model::graph::{Graph, Node, Overlap, RevisionSet};
+use crate::model::journal::Progress;
 
 /// The rows of a version table, all known to the graph, and everything that they say is applied.
 ///
@@ -76,6 +78,24 @@ impl Applied {
     #[must_use]
     pub fn contains(&self, node: Node) -> bool {
         self.set.contains(node)
+    }
+
+    /// Whether a row of the journal no longer holds: an upgrade of what is applied, a downgrade of what is not. Somebody
+    /// has decided otherwise since, by a stamp, by another tool or by a printed script.
+    #[must_use]
+    pub fn contradicts(&self, graph: &Graph, progress: &Progress) -> bool {
+        graph.find(&progress.revision).is_some_and(|node| match progress.action {
+            Action::Upgrade => self.contains(node),
+            Action::Downgrade => !self.contains(node),
+            Action::Stamp | Action::Repair => false,
+        })
+    }
+
+    /// The applied revision that a row of the journal says is half undone.
+    #[must_use]
+    pub fn half_undone(&self, graph: &Graph, progress: &Progress) -> Option<Node> {
+        let undone = graph.find(&progress.revision).filter(|_| progress.action == Action::Downgrade);
+        undone.filter(|node| self.contains(*node))
     }
 
     /// Two rows of which one implies the other, if there are such.

@@ -95,12 +95,14 @@ pub struct Record {
 }
 
 /// What of the journal goes with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Clears {
-    /// Nothing: the step is one transaction, and has no row there.
+    /// Nothing: the step is one transaction, and its revision has no row there.
     Nothing,
-    /// The step's own row.
+    /// The rows of the step's revision, in both directions: what it says now holds.
     Own,
+    /// The rows of these revisions: a stamp decides them.
+    These(Vec<String>),
     /// All rows.
     All,
 }
@@ -150,6 +152,25 @@ impl Tables {
         qualified(Some(&self.schema), &self.history)
     }
 
+    /// What the primary key of one of the tables is called: as Alembic has it, the table's name with `_pkc`, cut so that
+    /// PostgreSQL need not cut it (63 bytes). Its index is in the tables' schema: where the name is another table's, or that of
+    /// the key of a table before it, the ending is another.
+    pub(super) fn key_of(&self, table: &str) -> String {
+        let names = [&self.version, &self.history, &self.progress];
+        let mut keys: Vec<String> = Vec::new();
+        for name in names {
+            let stem = &name[..name.floor_char_boundary(name.len().min(59))];
+            // Three tables and two keys can take no more than five of these names.
+            let mut candidates = ["c", "2", "3", "4", "5", "6"].map(|end| format!("{stem}_pk{end}")).into_iter();
+            let key = candidates.find(|key| !names.contains(&key) && !keys.contains(key)).unwrap_or_default();
+            if name == table {
+                return key;
+            }
+            keys.push(key);
+        }
+        String::new()
+    }
+
     /// The key of the advisory lock: the first 8 bytes of SHA-256 over the tool's and the version table's names.
     /// Advisory locks are each database's own, so its name need not be in it.
     #[must_use]
@@ -181,7 +202,7 @@ impl Tables {
         format!(
             "CREATE TABLE IF NOT EXISTS {} (\n    {COLUMN} pg_catalog.text NOT NULL,\n    CONSTRAINT {} PRIMARY KEY ({COLUMN})\n);\n",
             self.version(),
-            identifier(&key_name(&self.version)),
+            identifier(&self.key_of(&self.version)),
         )
     }
 
@@ -190,25 +211,26 @@ impl Tables {
     pub fn create_history(&self) -> String {
         format!(
             "CREATE TABLE IF NOT EXISTS {} (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
+    id             pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+    version_table  pg_catalog.text NOT NULL,
+    run            pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    checksum       pg_catalog.text,
+    outcome        pg_catalog.text NOT NULL,
+    sqlstate       pg_catalog.text,
+    message        pg_catalog.text,
+    started_at     pg_catalog.timestamptz NOT NULL,
+    finished_at    pg_catalog.timestamptz NOT NULL,
+    role           pg_catalog.text NOT NULL,
+    client_user    pg_catalog.text,
+    client_host    pg_catalog.text,
+    tool           pg_catalog.text NOT NULL,
     CONSTRAINT {} PRIMARY KEY (id)
 );
 ",
             self.history(),
-            identifier(&key_name(&self.history)),
+            identifier(&self.key_of(&self.history)),
         )
     }
 
@@ -350,9 +372,10 @@ BEGIN
         }
         sql.push_str("END\n");
         let history = self.history_row(record, author, record.action.outcome(), &began.sql(), None);
-        let clear = match record.clears {
+        let clear = match &record.clears {
             Clears::Nothing => String::new(),
             Clears::Own => self.forget(record),
+            Clears::These(revisions) => self.forget_these(&array(revisions)),
             Clears::All => self.forget_all(),
         };
         format!("DO {};\n{history}{clear}", dollar(&sql))
@@ -385,6 +408,7 @@ BEGIN
         failure: Option<&Failure>,
     ) -> String {
         let texts = [
+            ("version_table", Some(self.version.as_str())),
             ("run", Some(author.run.as_str())),
             ("direction", Some(record.action.verb())),
             ("revision", Some(&record.revision)),
@@ -504,11 +528,6 @@ fn format(text: &str) -> String {
     text.replace('%', "%%")
 }
 
-/// Alembic's name for a table's primary key: the table's with `_pkc`, cut so that PostgreSQL need not cut it (63 bytes).
-pub(super) fn key_name(table: &str) -> String {
-    format!("{}_pkc", &table[..table.floor_char_boundary(table.len().min(59))])
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -536,7 +555,23 @@ mod tests {
 
     #[test]
     fn a_long_table_name_gives_a_key_name_that_fits() {
-        assert_eq!(key_name(&"ü".repeat(31)).len(), 58 + 4);
+        let long = "ü".repeat(31);
+        assert_eq!(Tables { version: long.clone(), ..tables() }.key_of(&long).len(), 58 + 4);
+    }
+
+    #[test]
+    fn the_names_of_keys_are_nobody_elses() {
+        let keys = |names: [&str; 3]| {
+            let [version, history, progress] = names.map(str::to_owned);
+            let tables = Tables { version, history, progress, ..tables() };
+            names.map(|name| tables.key_of(name))
+        };
+        assert_eq!(keys(["v", "h", "p"]), ["v_pkc", "h_pkc", "p_pkc"]);
+        assert_eq!(keys(["v", "v_pkc", "v_pk2"]), ["v_pk3", "v_pkc_pkc", "v_pk2_pkc"]);
+        let stem = "x".repeat(59);
+        let long = ["a", "b", "c"].map(|end| format!("{stem}{end}"));
+        let ends = ["c", "2", "3"].map(|end| format!("{stem}_pk{end}"));
+        assert_eq!(keys([&long[0], &long[1], &long[2]]), ends);
     }
 
     #[test]

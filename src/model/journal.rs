@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::bookkeeping::{Action, Author, Record, Tables, key_name};
+use super::bookkeeping::{Action, Author, Record, Tables};
 use super::program::SectionUse;
 use super::sql::checksum::{Checksum, Running};
 use super::sql::classify::ObjectName;
@@ -41,6 +41,32 @@ impl State {
     const ALL: [Self; 3] = [Self::Running, Self::Failed, Self::Done];
 }
 
+/// An index as the catalogs know it. Its number tells it from another one of the same name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Index {
+    /// Its number in `pg_class`.
+    pub oid: u32,
+    /// Schema and name, quoted.
+    pub name: String,
+}
+
+impl Index {
+    /// An index from two columns: its number, and its name with the schema, quoted.
+    #[must_use]
+    pub fn read(oid: Option<&str>, name: Option<&str>) -> Option<Self> {
+        Some(Self { oid: oid?.parse().ok()?, name: name?.to_owned() })
+    }
+}
+
+/// What a mark knows of an index.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Known {
+    /// This; nothing where there is none.
+    Here(Option<Index>),
+    /// What the server says when the mark is set: the question of [`question`].
+    There(String),
+}
+
 /// How far a revision has come. Statements are counted from 1 over all sections of the direction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mark {
@@ -48,10 +74,15 @@ pub struct Mark {
     pub statement: usize,
     /// What became of it.
     pub state: State,
-    /// Of the text of the statements up to this one.
+    /// Of the text of the statements that are done.
     pub statements: Checksum,
-    /// What it left behind: an index, quoted.
-    pub left_over: Option<String>,
+    /// Of the text of the statement itself, where it is not done.
+    pub own: Option<Checksum>,
+    /// Of one that runs: the index of that name which was there before. Of one that failed: the index that it left.
+    pub index: Known,
+    /// Whether it remembers the session, which a run that goes on must find again. In a transaction of the script's it cannot be
+    /// told what ends with that.
+    pub session: bool,
 }
 
 /// A row of the journal, as read.
@@ -67,10 +98,14 @@ pub struct Progress {
     pub state: State,
     /// The file's checksum then.
     pub checksum: String,
-    /// Of the text of the statements up to this one.
+    /// Of the text of the statements that are done.
     pub statements: String,
-    /// What it left behind: an index, quoted.
-    pub left_over: Option<String>,
+    /// Of the text of the statement itself, where it is not done.
+    pub own: Option<String>,
+    /// As [`Mark::index`].
+    pub index: Option<Index>,
+    /// The session behind the statements that are done, as [`SESSION`] tells it; nothing where that was not seen.
+    pub session: Option<String>,
     /// When the mark was set, as the server writes it.
     pub since: String,
 }
@@ -86,13 +121,28 @@ impl Progress {
         let word = text()?;
         let state = State::ALL.into_iter().find(|state| state.word() == word)?;
         let (checksum, statements, since) = (text()?, text()?, text()?);
-        Some(Self { revision, action, statement, state, checksum, statements, since, left_over: text() })
+        let (own, oid, name, session) = (text(), text(), text(), text());
+        let index = Index::read(oid.as_deref(), name.as_deref());
+        Some(Self { revision, action, statement, state, checksum, statements, since, own, index, session })
     }
 
-    /// How many statements the text is of that it remembers.
+    /// Whether it is of the step that `record` ends.
     #[must_use]
-    pub fn remembered(&self) -> usize {
-        if self.state == State::Failed { self.done() } else { self.statement }
+    pub fn is_of(&self, record: &Record) -> bool {
+        self.revision == record.revision && self.action == record.action
+    }
+
+    /// From where a run goes on that has lost nothing but its session; nothing where a statement ran alone.
+    #[must_use]
+    pub fn going_on(&self) -> Option<Begun> {
+        let (done, session) = (self.done(), self.session.clone());
+        match self.state {
+            State::Running => None,
+            State::Failed => {
+                Some(Begun { done, ran: done, session, left_over: self.index.clone(), ..Begun::default() })
+            }
+            State::Done => Some(Begun { done, ran: done, session, ..Begun::default() }),
+        }
     }
 
     /// How many statements are known to be done.
@@ -132,6 +182,14 @@ impl Text {
         self.0.update(text.as_bytes());
     }
 
+    /// The checksum of one statement.
+    #[must_use]
+    pub fn of(text: &str) -> Checksum {
+        let mut one = Self::default();
+        one.add(text);
+        one.checksum()
+    }
+
     /// The checksum of all that was added.
     #[must_use]
     pub fn checksum(&self) -> Checksum {
@@ -156,10 +214,18 @@ pub enum Wish {
 pub struct Begun {
     /// So many statements are done.
     pub done: usize,
+    /// So many were done before the user said otherwise.
+    pub ran: usize,
     /// The next one may have been carried out: it is looked for before it runs.
     pub unsettled: bool,
-    /// An index that a failed statement left behind: where it is not valid, it is dropped first.
-    pub left_over: Option<String>,
+    /// The index that was there before that one ran.
+    pub before: Option<Index>,
+    /// An index that a failed statement left behind: where it is still there and not valid, it is dropped first.
+    pub left_over: Option<Index>,
+    /// One that stays, since the user takes the statement that left it for done.
+    pub kept: Option<Index>,
+    /// The session that the statements which are done left.
+    pub session: Option<String>,
 }
 
 /// What a file says today of the statements that ran.
@@ -167,8 +233,10 @@ pub struct Begun {
 pub struct Found<'a> {
     /// The sections of the direction.
     pub sections: &'a [SectionUse],
-    /// Whether the text of the statements up to the mark is the one that ran.
+    /// Whether the text of the statements that are done is the one that ran.
     pub unchanged: bool,
+    /// Whether the text of the marked statement is the one that ran.
+    pub same: bool,
     /// What tells whether the marked statement was carried out.
     pub trace: Trace,
 }
@@ -178,6 +246,8 @@ pub struct Found<'a> {
 pub enum Stuck {
     /// The statements that ran are not the file's any more.
     Changed,
+    /// The statement that was running is not the file's any more, and nobody saw its end.
+    RunningChanged,
     /// Nothing tells what became of the statement that ran.
     Unknown,
     /// There are only so many statements.
@@ -193,14 +263,28 @@ pub enum Stuck {
 /// # Errors
 /// Nobody but the user can say.
 pub fn begun(progress: &Progress, found: &Found, wish: Wish) -> Result<Begun, Stuck> {
-    let (done, unsettled) = match (wish, progress.state) {
-        (Wish::After(done), _) => (done, false),
+    let done = match (wish, progress.state) {
+        (Wish::After(done), _) => done,
         (Wish::Retry, State::Done) => return Err(Stuck::NothingRunning),
-        (Wish::Safe, _) if !found.unchanged => return Err(Stuck::Changed),
+        _ if !found.unchanged => return Err(Stuck::Changed),
+        (Wish::Safe, State::Running) if !found.same => return Err(Stuck::RunningChanged),
         (Wish::Safe, State::Running) if found.trace == Trace::None => return Err(Stuck::Unknown),
-        (_, state) => (progress.done(), state == State::Running),
+        _ => progress.done(),
     };
-    let begun = Begun { done, unsettled, left_over: progress.left_over.clone() };
+    let taken = matches!(wish, Wish::After(_));
+    let mut begun = Begun { done, ran: progress.done(), ..Begun::default() };
+    if !taken {
+        begun.session = progress.session.clone();
+    }
+    match progress.state {
+        State::Running if !taken && found.same => {
+            begun.unsettled = true;
+            begun.before = progress.index.clone();
+        }
+        State::Failed if done >= progress.statement => begun.kept = progress.index.clone(),
+        State::Failed => begun.left_over = progress.index.clone(),
+        _ => {}
+    }
     let total = found.sections.iter().map(|section| section.statements).sum();
     if begun.done > total {
         return Err(Stuck::Beyond(total));
@@ -242,20 +326,24 @@ impl Tables {
     pub fn create_progress(&self) -> String {
         format!(
             "CREATE TABLE IF NOT EXISTS {} (
-    revision    pg_catalog.text NOT NULL,
-    direction   pg_catalog.text NOT NULL,
-    statement   pg_catalog.int8 NOT NULL,
-    state       pg_catalog.text NOT NULL,
-    left_over   pg_catalog.text,
+    version_table  pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    statement      pg_catalog.int8 NOT NULL,
+    state          pg_catalog.text NOT NULL,
     file_checksum        pg_catalog.text NOT NULL,
     statements_checksum  pg_catalog.text NOT NULL,
-    run         pg_catalog.text NOT NULL,
-    changed_at  pg_catalog.timestamptz NOT NULL,
-    CONSTRAINT {} PRIMARY KEY (revision, direction)
+    statement_checksum   pg_catalog.text,
+    index_oid      pg_catalog.oid,
+    index_name     pg_catalog.text,
+    session        pg_catalog.text,
+    run            pg_catalog.text NOT NULL,
+    changed_at     pg_catalog.timestamptz NOT NULL,
+    CONSTRAINT {} PRIMARY KEY (version_table, revision, direction)
 );
 ",
             self.progress(),
-            identifier(&key_name(&self.progress)),
+            identifier(&self.key_of(&self.progress)),
         )
     }
 
@@ -264,8 +352,10 @@ impl Tables {
     pub fn read_progress(&self) -> String {
         format!(
             "SELECT revision, direction, statement, state, file_checksum, statements_checksum, \
-             pg_catalog.date_trunc('second', changed_at)::pg_catalog.text, left_over FROM {}",
-            self.progress()
+             pg_catalog.date_trunc('second', changed_at)::pg_catalog.text, statement_checksum, index_oid, index_name, session \
+             FROM {} WHERE {}",
+            self.progress(),
+            self.ours()
         )
     }
 
@@ -273,86 +363,207 @@ impl Tables {
     /// when the transaction ends.
     #[must_use]
     pub fn mark(&self, record: &Record, author: &Author, mark: &Mark) -> String {
+        // Asked before the role is put aside.
+        let mut asked = String::new();
+        if mark.session {
+            asked.push_str(&format!("    PERFORM pg_catalog.set_config('{SEEN}', {SESSION}, true);\n"));
+        }
+        if let Known::There(question) = &mark.index {
+            asked.push_str(&format!(
+                "    PERFORM pg_catalog.set_config('{INDEX}', COALESCE((\n        SELECT found.oid::pg_catalog.text FROM (\n        {question}) found), ''), true);\n"
+            ));
+        }
+        let asked =
+            if asked.is_empty() { asked } else { format!("DO {};\n", dollar(&format!("\nBEGIN\n{asked}END\n"))) };
+        let session = if mark.session { format!("pg_catalog.current_setting('{SEEN}')") } else { "NULL".to_owned() };
+        let (oid, name) = match &mark.index {
+            Known::Here(None) => ("NULL".to_owned(), "NULL".to_owned()),
+            Known::Here(Some(index)) => (index.oid.to_string(), literal(&index.name)),
+            Known::There(_) => {
+                // NULLIF would compare by whatever `=` the search_path finds.
+                let seen = format!("pg_catalog.current_setting('{INDEX}')");
+                let oid = format!("CASE WHEN {seen} OPERATOR(pg_catalog.<>) '' THEN {seen}::pg_catalog.oid END");
+                (oid.clone(), format!("({oid})::pg_catalog.regclass::pg_catalog.text"))
+            }
+        };
+        let text = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), literal);
         format!(
-            "SET LOCAL session_authorization TO DEFAULT;
+            "{asked}SET LOCAL session_authorization TO DEFAULT;
 SET LOCAL role TO DEFAULT;
 INSERT INTO {}
-    (revision, direction, statement, state, left_over, file_checksum, statements_checksum, run, changed_at)
+    (version_table, revision, direction, statement, state, file_checksum, statements_checksum,
+    statement_checksum, index_oid, index_name, session, run, changed_at)
 VALUES
     ({}, {}, {}, {}, {}, {},
-    {}, {},
+    {},
+    {}, {oid},
+    {name}, {session},
+    {},
     pg_catalog.clock_timestamp())
-ON CONFLICT (revision, direction) DO UPDATE SET
-    statement = EXCLUDED.statement, state = EXCLUDED.state, left_over = EXCLUDED.left_over,
+ON CONFLICT (version_table, revision, direction) DO UPDATE SET
+    statement = EXCLUDED.statement, state = EXCLUDED.state,
     file_checksum = EXCLUDED.file_checksum, statements_checksum = EXCLUDED.statements_checksum,
+    statement_checksum = EXCLUDED.statement_checksum,
+    index_oid = EXCLUDED.index_oid, index_name = EXCLUDED.index_name, session = EXCLUDED.session,
     run = EXCLUDED.run, changed_at = EXCLUDED.changed_at;
 ",
             self.progress(),
+            literal(&self.version),
             literal(&record.revision),
             literal(record.action.verb()),
             mark.statement,
             literal(mark.state.word()),
-            mark.left_over.as_deref().map_or_else(|| "NULL".to_owned(), literal),
             literal(record.checksum.as_deref().unwrap_or_default()),
             literal(&mark.statements.to_string()),
+            text(mark.own.as_ref().map(ToString::to_string).as_deref()),
             literal(&author.run),
         )
     }
 
     /// How many statements [`Tables::mark`] holds.
-    pub const STATEMENTS_OF_MARK: usize = 3;
-
-    /// A mark in a transaction of its own, whatever the script has set for transactions to come.
     #[must_use]
-    pub fn mark_alone(&self, record: &Record, author: &Author, mark: &Mark) -> String {
-        format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{}COMMIT;\n", self.mark(record, author, mark))
+    pub fn statements_of_mark(mark: &Mark) -> usize {
+        3 + usize::from(mark.session || matches!(mark.index, Known::There(_)))
     }
 
-    /// Takes the row of a revision's direction out of the journal.
+    /// Adds the session to a mark that could not remember it, behind the transaction that set it.
+    #[must_use]
+    pub fn remember_session(&self, record: &Record) -> String {
+        format!("UPDATE {} SET session = {SESSION} WHERE session IS NULL AND {};\n", self.progress(), self.of(record))
+    }
+
+    /// A mark in a transaction of its own, whatever the script has set for transactions to come. It waits for as long as it takes:
+    /// a statement that ran alone cannot be taken back because its mark came too late.
+    #[must_use]
+    pub fn mark_alone(&self, record: &Record, author: &Author, mark: &Mark) -> String {
+        let mark = self.mark(record, author, mark);
+        format!("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE;\n{PATIENCE}{mark}COMMIT;\n")
+    }
+
+    /// How many statements [`Tables::mark_alone`] holds.
+    #[must_use]
+    pub fn statements_of_mark_alone(mark: &Mark) -> usize {
+        Self::statements_of_mark(mark) + PATIENCE.lines().count() + 2
+    }
+
+    /// Takes a revision's rows out of the journal, in both directions: one of the other direction is no longer true.
     #[must_use]
     pub fn forget(&self, record: &Record) -> String {
-        format!("DELETE FROM {} WHERE {};\n", self.progress(), of(record))
+        let revision = literal(&record.revision);
+        format!(
+            "DELETE FROM {} WHERE {} AND revision OPERATOR(pg_catalog.=) {revision};\n",
+            self.progress(),
+            self.ours()
+        )
+    }
+
+    /// Takes the rows of several revisions out of the journal: an array in SQL.
+    #[must_use]
+    pub(super) fn forget_these(&self, revisions: &str) -> String {
+        format!(
+            "DELETE FROM {} WHERE {} AND revision OPERATOR(pg_catalog.=) ANY ({revisions});\n",
+            self.progress(),
+            self.ours()
+        )
     }
 
     /// Empties the journal: what a database is stamped with holds, whatever stopped before.
     #[must_use]
     pub fn forget_all(&self) -> String {
-        format!("DELETE FROM {};\n", self.progress())
+        format!("DELETE FROM {} WHERE {};\n", self.progress(), self.ours())
     }
 
     /// The condition, in PL/pgSQL, that the journal has a row of the revision's direction.
     #[must_use]
     pub(super) fn is_begun(&self, record: &Record) -> String {
-        format!("EXISTS (SELECT FROM {} WHERE {})", self.progress(), of(record))
+        format!("EXISTS (SELECT FROM {} WHERE {})", self.progress(), self.of(record))
+    }
+
+    /// The condition on the journal that picks the row of a revision's direction.
+    fn of(&self, record: &Record) -> String {
+        format!(
+            "{} AND revision OPERATOR(pg_catalog.=) {} AND direction OPERATOR(pg_catalog.=) {}",
+            self.ours(),
+            literal(&record.revision),
+            literal(record.action.verb())
+        )
+    }
+
+    /// The condition on journal and history that picks the rows of these revisions: another project in the same schema has
+    /// a version table of its own, and may have revisions of the same names.
+    #[must_use]
+    pub fn ours(&self) -> String {
+        format!("version_table OPERATOR(pg_catalog.=) {}", literal(&self.version))
     }
 }
 
-/// The condition on the journal that picks the row of a revision's direction.
-fn of(record: &Record) -> String {
+/// The setting that holds what [`SESSION`] said, until the transaction ends.
+const SEEN: &str = "aludel.session";
+
+/// The setting that holds what [`Known::There`] found, until the transaction ends.
+const INDEX: &str = "aludel.index";
+
+/// What precedes a mark in a transaction of its own.
+const PATIENCE: &str = "SET LOCAL lock_timeout = 0;
+SET LOCAL statement_timeout = 0;
+";
+
+/// What of a session decides on which objects a script's statements work, and cannot be told from the script's text: an SQL
+/// expression, whose value is JSON.
+pub const SESSION: &str = "pg_catalog.jsonb_build_object(
+    'search_path', pg_catalog.current_setting('search_path'),
+    'schemas', pg_catalog.current_schemas(false),
+    'role', pg_catalog.current_setting('role'),
+    'temporary', ARRAY(SELECT c.relname FROM pg_catalog.pg_class c
+        WHERE c.relnamespace OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+        AND c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'v', 'S']::pg_catalog.\"char\"[]) ORDER BY 1),
+    'prepared', ARRAY(SELECT p.name FROM pg_catalog.pg_prepared_statements p WHERE p.from_sql ORDER BY 1))::pg_catalog.text";
+
+/// Asks for the index that a statement is to build or to drop, by [`index_built`] or [`index_named`]; nothing where there is none
+/// to ask for.
+#[must_use]
+pub fn question(trace: &Trace) -> Option<String> {
+    match trace {
+        Trace::Built { index, table } => Some(index_built(index, table)),
+        Trace::Dropped(index) => Some(index_named(index)),
+        Trace::Harmless | Trace::None => None,
+    }
+}
+
+/// Whether another session builds the index `c` at this moment, as far as this role may see that.
+const BUILT_BY_ANOTHER: &str = "EXISTS (SELECT FROM pg_catalog.pg_stat_progress_create_index b
+        WHERE b.index_relid OPERATOR(pg_catalog.=) c.oid AND b.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid())";
+
+/// Asks for the index that a statement is to build, or has built: its number, its schema and its name, whether it is
+/// valid, and whether another session builds it; no row where there is none. Names are resolved as the script's own are.
+fn index_built(index: &str, table: &ObjectName) -> String {
+    format!("SELECT c.oid, n.nspname, c.relname, i.indisvalid, {BUILT_BY_ANOTHER} {}", from_indexes(index, table))
+}
+
+/// Asks for an index by a name that is resolved as the script's own are: its number, its schema and its name.
+fn index_named(index: &ObjectName) -> String {
     format!(
-        "revision OPERATOR(pg_catalog.=) {} AND direction OPERATOR(pg_catalog.=) {}",
-        literal(&record.revision),
-        literal(record.action.verb())
+        "SELECT c.oid, n.nspname, c.relname FROM pg_catalog.pg_class c \
+         JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
+         WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid",
+        literal(&index.to_string())
     )
 }
 
-/// Asks for the index that a statement was to build: whether it is valid, its schema and its name; no row where there is
-/// none. Names are resolved as the script's own are.
-#[must_use]
-pub fn index_built(index: &str, table: &ObjectName) -> String {
-    format!("SELECT i.indisvalid, n.nspname, c.relname {}", from_indexes(index, table))
-}
-
-/// Raises [`INVALID_INDEX`] where the index is there and not valid: `IF NOT EXISTS` passes over what a failed
-/// attempt left behind.
+/// Raises [`INVALID_INDEX`] unless the index is there and valid: `IF NOT EXISTS` passes over what a failed attempt left
+/// behind, and over whatever else has that name.
 #[must_use]
 pub fn check_index(index: &str, table: &ObjectName) -> String {
-    let message = format!("index {index} is not valid").replace('%', "%%");
+    let from = from_indexes(index, table);
+    let raise = |what: String| {
+        let message = literal(&what.replace('%', "%%"));
+        format!("        RAISE EXCEPTION {message} USING ERRCODE = '{INVALID_INDEX}';\n")
+    };
     let block = format!(
-        "\nBEGIN\n    IF EXISTS (\n        SELECT {}\n        AND NOT i.indisvalid) THEN\n        \
-         RAISE EXCEPTION {} USING ERRCODE = '{INVALID_INDEX}';\n    END IF;\nEND\n",
-        from_indexes(index, table),
-        literal(&message),
+        "\nBEGIN\n    IF NOT EXISTS (\n        SELECT {from}) THEN\n{}    ELSIF EXISTS (\n        SELECT {from}\n        \
+         AND NOT i.indisvalid) THEN\n{}    END IF;\nEND\n",
+        raise(format!("there is no index \"{index}\" on {table}: something else has that name")),
+        raise(format!("index \"{index}\" is not valid")),
     );
     format!("DO {};\n", dollar(&block))
 }
@@ -369,28 +580,33 @@ fn from_indexes(index: &str, table: &ObjectName) -> String {
     )
 }
 
-/// Asks for an index that was left behind: its schema and its name, where it is still there and not valid.
+/// Asks for an index that was left behind: its schema and its name, where it is still there and not valid. That of a partitioned
+/// table is never left by a statement that failed.
 #[must_use]
-pub fn still_invalid(index: &str) -> String {
+pub fn still_invalid(index: &Index) -> String {
     format!(
         "SELECT n.nspname, c.relname FROM pg_catalog.pg_index i \
          JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.indexrelid \
          JOIN pg_catalog.pg_namespace n ON n.oid OPERATOR(pg_catalog.=) c.relnamespace \
-         WHERE i.indexrelid OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid AND NOT i.indisvalid",
-        literal(index)
+         WHERE i.indexrelid OPERATOR(pg_catalog.=) {}::pg_catalog.oid AND NOT i.indisvalid \
+         AND c.relkind OPERATOR(pg_catalog.=) 'i' AND NOT {BUILT_BY_ANOTHER}",
+        index.oid
     )
 }
 
 /// Asks whether an index is there, valid or not.
 #[must_use]
-pub fn is_there(index: &ObjectName) -> String {
-    format!("SELECT pg_catalog.to_regclass({}) IS NOT NULL", literal(&index.to_string()))
+pub fn is_there(index: &Index) -> String {
+    format!(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid OPERATOR(pg_catalog.=) {}::pg_catalog.oid)",
+        index.oid
+    )
 }
 
-/// Drops what a failed attempt to build an index left behind.
+/// Drops what a failed attempt to build an index left behind; the name is quoted.
 #[must_use]
-pub fn drop_left_over(schema: &str, index: &str) -> String {
-    format!("DROP INDEX CONCURRENTLY IF EXISTS {};\n", qualified(Some(schema), index))
+pub fn drop_left_over(name: &str) -> String {
+    format!("DROP INDEX CONCURRENTLY IF EXISTS {name};\n")
 }
 
 #[cfg(test)]
@@ -414,15 +630,21 @@ mod tests {
             state,
             checksum: String::new(),
             statements: String::new(),
-            left_over: None,
+            own: None,
+            index: None,
+            session: Some("{}".into()),
             since: String::new(),
         }
     }
 
-    fn goes_on(progress: &Progress, unchanged: bool, trace: Trace, wish: Wish) -> Result<(usize, bool), Stuck> {
+    /// `unchanged` is said of the statements that are done, `same` of the marked one.
+    fn from(progress: &Progress, (unchanged, same): (bool, bool), trace: Trace, wish: Wish) -> Result<Begun, Stuck> {
         let sections = sections(&[(true, 1), (true, 2), (false, 3), (true, 1)]);
-        begun(progress, &Found { sections: &sections, unchanged, trace }, wish)
-            .map(|begun| (begun.done, begun.unsettled))
+        begun(progress, &Found { sections: &sections, unchanged, same, trace }, wish)
+    }
+
+    fn goes_on(progress: &Progress, unchanged: bool, trace: Trace, wish: Wish) -> Result<(usize, bool), Stuck> {
+        from(progress, (unchanged, true), trace, wish).map(|begun| (begun.done, begun.unsettled))
     }
 
     #[test]
@@ -436,17 +658,39 @@ mod tests {
         let running = stopped(5, State::Running);
         assert_eq!(goes_on(&running, true, Trace::Harmless, Wish::Safe), Ok((4, true)));
         assert_eq!(goes_on(&running, true, Trace::None, Wish::Safe), Err(Stuck::Unknown));
-        assert_eq!(goes_on(&running, false, Trace::None, Wish::Retry), Ok((4, true)));
+        assert_eq!(goes_on(&running, true, Trace::None, Wish::Retry), Ok((4, true)));
+        assert_eq!(goes_on(&running, false, Trace::None, Wish::Retry), Err(Stuck::Changed));
         assert_eq!(goes_on(&running, false, Trace::None, Wish::After(5)), Ok((5, false)));
         assert_eq!(goes_on(&stopped(4, State::Done), true, Trace::None, Wish::Retry), Err(Stuck::NothingRunning));
     }
 
     #[test]
+    fn a_running_statement_may_be_edited_to_be_run_again() {
+        let running = stopped(5, State::Running);
+        assert_eq!(from(&running, (true, false), Trace::Harmless, Wish::Safe), Err(Stuck::RunningChanged));
+        let again = from(&running, (true, false), Trace::Harmless, Wish::Retry).unwrap();
+        // What the catalogs say of another statement is no answer.
+        assert_eq!((again.done, again.unsettled), (4, false));
+    }
+
+    #[test]
     fn what_failed_runs_again_as_it_is_now() {
-        let failed = Progress { left_over: Some("i".into()), ..stopped(5, State::Failed) };
-        assert_eq!((failed.done(), failed.remembered()), (4, 4));
-        assert_eq!(goes_on(&failed, true, Trace::None, Wish::Safe), Ok((4, false)));
+        let index = Some(Index { oid: 1, name: "i".into() });
+        let failed = Progress { index: index.clone(), ..stopped(5, State::Failed) };
+        assert_eq!(failed.done(), 4);
         assert_eq!(goes_on(&failed, false, Trace::None, Wish::Safe), Err(Stuck::Changed));
+        let again = from(&failed, (true, false), Trace::None, Wish::Safe).unwrap();
+        assert_eq!((again.done, again.left_over, again.kept), (4, index.clone(), None));
+        // Who takes it for done keeps what it left.
+        let taken = from(&failed, (true, true), Trace::None, Wish::After(5)).unwrap();
+        assert_eq!((taken.done, taken.left_over, taken.kept), (5, None, index));
+    }
+
+    #[test]
+    fn the_session_is_the_users_affair_where_the_place_is() {
+        let done = stopped(4, State::Done);
+        assert!(from(&done, (true, true), Trace::None, Wish::Safe).unwrap().session.is_some());
+        assert!(from(&done, (true, true), Trace::None, Wish::After(4)).unwrap().session.is_none());
     }
 
     #[test]

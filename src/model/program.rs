@@ -5,8 +5,11 @@
 //! the executor reads it when it comes to it.
 
 use super::bookkeeping::{Author, Began, Expected, Record, Scope, Tables};
-use super::journal::{Begun, Mark};
+use super::journal::{self, Begun, Mark, State};
+use super::plan::Direction;
+use super::sql::outside::{self, Trace};
 use super::sql::quote::literal;
+use super::target::Target;
 
 /// How much one transaction holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,6 +32,18 @@ pub struct SectionUse {
     pub statements: usize,
 }
 
+/// What is to be typed after a run stopped in a step, for it to come where it was to come.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Again {
+    /// The same: it means the same from wherever the database stands by now.
+    #[default]
+    Same,
+    /// These commands, one after the other: what was typed counts from where the database stands.
+    Commands(Vec<(Direction, Target)>),
+    /// A target of the user's own: what was typed counts, and no command means the rest of it.
+    Unnamed,
+}
+
 /// A step of a plan with all that a program needs to know of it.
 #[derive(Clone, Debug)]
 pub struct ProgramStep {
@@ -49,6 +64,8 @@ pub struct ProgramStep {
     pub savepoints: bool,
     /// Where it goes on, if it stopped partway before.
     pub begun: Option<Begun>,
+    /// What is to be typed after a run that stops in it.
+    pub again: Again,
 }
 
 impl ProgramStep {
@@ -114,6 +131,21 @@ pub enum Operation {
     Record(usize),
     /// The transaction ends.
     Commit,
+}
+
+/// One thing of those that run a statement alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Alone {
+    /// The journal says what becomes of it, in a transaction of its own: [`Program::mark_alone`].
+    Mark(State),
+    /// The limit on waiting for locks is lifted: [`WITHOUT_LOCK_TIMEOUT`].
+    LiftLockTimeout,
+    /// The statement itself.
+    Statement,
+    /// SQL that raises an error where what it was to build is not whole.
+    Check(String),
+    /// The limit is put back: [`Program::lock_timeout_again`].
+    LockTimeoutAgain,
 }
 
 /// What to do, in order, as a value that can be printed, compared and run.
@@ -191,11 +223,11 @@ impl Program {
         self.operations.iter().position(begins).unwrap_or(self.operations.len())
     }
 
-    /// The same program for another try: so many statements of `step`, which runs in parts, are done by now.
+    /// The same program for another try of `step`, which runs in parts and goes on there.
     #[must_use]
-    pub fn going_on(&self, step: usize, done: usize) -> Self {
+    pub fn going_on(&self, step: usize, begun: Begun) -> Self {
         let mut program = self.clone();
-        program.steps[step].begun = Some(Begun { done, ..Begun::default() });
+        program.steps[step].begun = Some(begun);
         let (from, to) = (program.beginning_of(step), program.beginning_of(step + 1));
         let mut operations = Vec::new();
         lower_step(step, &program.steps[step], &mut operations);
@@ -226,6 +258,39 @@ impl Program {
         self.tables.mark_alone(&self.steps[step].record, &self.author, mark)
     }
 
+    /// What runs a statement alone, in order; `keeps_lock_timeout` where the limit on waiting for locks is not to be lifted for it.
+    ///
+    /// A `CREATE INDEX CONCURRENTLY` that gives up would leave an index that is not valid; and it blocks nobody while it waits.
+    #[must_use]
+    pub fn alone(statement: &str, keeps_lock_timeout: bool) -> Vec<Alone> {
+        let limit = |alone: Alone| (!keeps_lock_timeout).then_some(alone);
+        let check = match outside::trace(statement) {
+            Trace::Built { index, table } => Some(Alone::Check(journal::check_index(&index, &table))),
+            _ => None,
+        };
+        [
+            Some(Alone::Mark(State::Running)),
+            limit(Alone::LiftLockTimeout),
+            Some(Alone::Statement),
+            check,
+            Some(Alone::Mark(State::Done)),
+            limit(Alone::LockTimeoutAgain),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    /// Puts the limit on waiting for locks back that a step runs with: its own, or else the `session`'s in milliseconds; without
+    /// that, what the session began with.
+    #[must_use]
+    pub fn lock_timeout_again(&self, step: usize, session: Option<u64>) -> String {
+        match self.steps[step].lock_timeout.or(session) {
+            Some(milliseconds) => setting("SET", "lock_timeout", milliseconds),
+            None => "RESET lock_timeout;\n".to_owned(),
+        }
+    }
+
     /// The SQL of an operation; a body has none of its own, and a mark is made by [`Program::mark`].
     #[must_use]
     pub fn sql(&self, operation: &Operation) -> String {
@@ -251,8 +316,11 @@ impl Program {
     #[must_use]
     pub fn statements(&self, operation: &Operation) -> usize {
         match operation {
-            Operation::Announce(_) | Operation::Body { .. } | Operation::Passed { .. } | Operation::Bare { .. } => 0,
-            Operation::Mark { .. } => Tables::STATEMENTS_OF_MARK,
+            Operation::Announce(_)
+            | Operation::Body { .. }
+            | Operation::Passed { .. }
+            | Operation::Bare { .. }
+            | Operation::Mark { .. } => 0,
             Operation::Begin | Operation::Commit => 1,
             Operation::Record(step) => {
                 OWN_ROLE.lines().count() + Tables::statements_of_record(&self.steps[*step].record)
@@ -288,7 +356,7 @@ impl Program {
         let set = if bare { "SET" } else { "SET LOCAL" };
         for (name, value) in [("lock_timeout", step.lock_timeout), ("statement_timeout", step.statement_timeout)] {
             if let Some(milliseconds) = value {
-                sql.push_str(&format!("{set} {name} = {};\n", literal(&time(milliseconds))));
+                sql.push_str(&setting(set, name, milliseconds));
             }
         }
         if !bare {
@@ -297,6 +365,14 @@ impl Program {
         sql.push_str(&self.tables.guard(&step.record, &step.expected, scope, step.begun.is_none()));
         sql
     }
+}
+
+/// Lifts the limit on waiting for locks.
+pub const WITHOUT_LOCK_TIMEOUT: &str = "SET lock_timeout = 0;\n";
+
+/// `set` is `SET` or `SET LOCAL`.
+fn setting(set: &str, name: &str, milliseconds: u64) -> String {
+    format!("{set} {name} = {};\n", literal(&time(milliseconds)))
 }
 
 /// Milliseconds as a setting takes them, and a person reads them.
@@ -403,6 +479,7 @@ mod tests {
             statement_timeout: None,
             savepoints: false,
             begun: None,
+            again: Again::Same,
         }
     }
 
@@ -456,7 +533,7 @@ mod tests {
         let going_on = |done| {
             let program =
                 program(vec![step(&[true]), step(&[true, false, true]), step(&[true])], TransactionScope::Revision);
-            words(&program.unwrap().going_on(1, done))
+            words(&program.unwrap().going_on(1, Begun { done, ..Begun::default() }))
         };
         let before = "#0 begin guard(Transaction) body0 record commit #1 reset";
         let after = "record commit #2 reset begin guard(Transaction) body0 record commit";

@@ -155,6 +155,12 @@ impl Target {
         let (Point::At(symbol) | Point::Away(Some(symbol), _)) = &self.point else { return false };
         *symbol == Symbol::Current
     }
+
+    /// Whether it counts from where the database stands: typed again, it means another revision.
+    #[must_use]
+    pub fn is_counted(&self) -> bool {
+        matches!(self.point, Point::Away(None, _))
+    }
 }
 
 impl Point {

@@ -133,7 +133,13 @@ fn a_dump_as_a_revision() {
     assert!(dump.contains("\\restrict"), "the dump has what this is about");
 
     let case = Case::new();
-    case.revision("001", "", &dump, "");
+    let script = if crate::support::server().cluster.binaries().major < 17 {
+        // What a pg_dump that is newer than the server writes, and a user takes out.
+        dump.replace("SET transaction_timeout = 0;\n", "")
+    } else {
+        dump.clone()
+    };
+    case.revision("001", "", &script, "");
     // Needs the search_path that the dump emptied.
     case.revision("002", "001", "CREATE TABLE unqualified AS SELECT full_name FROM users;", "DROP TABLE unqualified;");
     assert_data_eq!(

@@ -202,6 +202,8 @@ note: column "revision" does not exist
 fn no_right_to_make_the_tables() {
     let case = Case::new();
     case.chain(1);
+    // Before PostgreSQL 15 everybody has it.
+    case.ask("REVOKE CREATE ON SCHEMA public FROM PUBLIC");
     let role = Role::new(&case);
     assert_data_eq!(
         role.run(&case, "upgrade head").transcript(),
@@ -313,79 +315,6 @@ hint: if that is not deliberate: SET default_transaction_read_only = off; ALTER 
 "#]]
     );
     assert_eq!(case.rows(), "0001");
-}
-
-/// A schema that comes first in the search_path has functions, operators and tables by the names that the tool uses. Each
-/// of them raises; the tool's own SQL never meets them.
-#[test]
-fn a_search_path_that_is_an_attack() {
-    let case = Case::new();
-    case.ask(
-        "CREATE SCHEMA evil;
-         CREATE FUNCTION evil.boom() RETURNS text LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'evil was called'; END $$;
-         DO $do$
-         DECLARE f record;
-         BEGIN
-             -- Every function that the tool might call, with its own arguments: an exact match would win.
-             FOR f IN SELECT p.proname, pg_get_function_identity_arguments(p.oid) AS arguments, p.prorettype::regtype AS result, p.proretset
-                 FROM pg_proc p WHERE p.pronamespace = 'pg_catalog'::regnamespace AND p.prokind = 'f'
-                 AND 2276 <> ALL (p.proargtypes::oid[]) AND p.proname IN
-                 ('set_config', 'current_setting', 'txid_current', 'clock_timestamp', 'transaction_timestamp', 'concat',
-                  'pg_try_advisory_lock', 'pg_advisory_unlock', 'pg_advisory_xact_lock', 'to_regclass', 'host', 'current_database',
-                  'texteq', 'textne', 'text_lt', 'format', 'now')
-             LOOP
-                 EXECUTE format('CREATE FUNCTION evil.%I(%s) RETURNS %s LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION ''evil function %s''; END $f$',
-                     f.proname, f.arguments, f.result, f.proname);
-             END LOOP;
-             EXECUTE 'CREATE FUNCTION evil.eq(text, text) RETURNS boolean LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION ''evil operator''; END $f$';
-         END $do$;
-         CREATE FUNCTION evil.concat(text, text) RETURNS text LANGUAGE plpgsql AS $f$ BEGIN RAISE EXCEPTION 'evil function concat'; END $f$;
-         CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq);
-         CREATE OPERATOR evil.<> (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq);
-         CREATE OPERATOR evil.< (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.eq);
-         CREATE TABLE evil.aludel_version (version_num text); INSERT INTO evil.aludel_version VALUES ('evil');
-         CREATE TABLE evil.aludel_history (nothing text);
-         CREATE VIEW evil.pg_class AS SELECT evil.boom(); CREATE VIEW evil.pg_locks AS SELECT evil.boom();
-         CREATE VIEW evil.pg_stat_activity AS SELECT evil.boom(); CREATE VIEW evil.pg_index AS SELECT evil.boom();
-         CREATE DOMAIN evil.text AS pg_catalog.text CHECK (evil.boom() IS NULL);
-         CREATE DOMAIN evil.timestamptz AS pg_catalog.timestamptz CHECK (evil.boom() IS NULL);",
-    );
-    case.ask(&format!("ALTER DATABASE {} SET search_path = evil, pg_catalog, public", case.database.name));
-    case.revision("001", "", "CREATE TABLE public.a (id int);", "DROP TABLE public.a;");
-    case.file(
-        "002",
-        "001",
-        "-- migrate:upgrade transaction:false\nCREATE INDEX CONCURRENTLY a_id_idx ON public.a (id);\n-- migrate:downgrade\nDROP INDEX public.a_id_idx;\n",
-    );
-    case.revision("003", "002", "SELECT 1 / 0;", "");
-    case.succeeds("ensure-version");
-    case.succeeds("upgrade 002");
-    case.succeeds("redo");
-    assert_data_eq!(
-        case.transcript("upgrade head"),
-        str![[r#"
-exit code: 1
------ stderr
-error[22012]: division by zero
- --> versions/003.sql:6:1
-  |
-6 | SELECT 1 / 0;
-  | ^^^^^^^^^^^^^
-  |
-  = note: nothing of revision 003 was kept
-
-"#]]
-    );
-    assert_eq!(case.run("current --check-heads").code, 3);
-    case.succeeds("status");
-    case.succeeds("downgrade base");
-    case.succeeds("stamp 001");
-    case.succeeds("stamp --purge base");
-    assert_eq!(case.ask("SELECT version_num::pg_catalog.text FROM evil.aludel_version"), "evil\n");
-    assert_eq!(
-        case.ask("SELECT pg_catalog.count(*) FROM public.aludel_history WHERE outcome OPERATOR(pg_catalog.=) 'done'"),
-        "6\n"
-    );
 }
 
 #[test]

@@ -6,14 +6,17 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod again;
 mod changed;
 mod copy;
 mod example;
 mod failures;
 mod hostile;
+mod names;
 mod pipeline;
 mod resume;
 mod rows;
+mod search_path;
 mod together;
 mod unlogged_in;
 mod without_transaction;

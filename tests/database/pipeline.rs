@@ -232,6 +232,7 @@ error[42601]: syntax error at or near "nonsense"
   |
   = note: nothing of the downgrade was kept: revision 0002 is still applied
   = note: undone before it, and kept: 0003
+  = hint: to go on: run `aludel downgrade 0001`, then `aludel upgrade 0003`
 
 "#]]
     );

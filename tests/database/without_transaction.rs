@@ -1,8 +1,11 @@
 //! Sections with `transaction:false`: statement by statement, and what is said where one fails.
 
+use std::time::{Duration, Instant};
+
 use snapbox::{assert_data_eq, str};
 
 use crate::Case;
+use crate::support::Database;
 
 #[test]
 fn statements_that_need_it() {
@@ -257,4 +260,89 @@ error[42P01]: table "nowhere" does not exist
 
 "#]]
     );
+}
+
+/// What a block does before its COMMIT is done once, though a rollback would not take it back.
+#[test]
+fn a_block_that_commits_runs_once() {
+    let case = Case::new();
+    case.file(
+        "001",
+        "",
+        "-- migrate:upgrade transaction:false
+CREATE SEQUENCE calls;
+CREATE TABLE a (n bigint);
+DO $$ BEGIN INSERT INTO a SELECT nextval('calls'); COMMIT; INSERT INTO a SELECT nextval('calls'); ROLLBACK; END $$;
+DO $$ BEGIN INSERT INTO a SELECT nextval('calls'); END $$;
+",
+    );
+    case.succeeds("upgrade head");
+    assert_eq!(case.ask("SELECT n FROM a ORDER BY n"), "1\n3\n");
+}
+
+/// Somebody has written into `a`, and commits well after somebody else has begun to wait for that.
+fn while_written<T>(database: &Database, run: impl FnOnce() -> T) -> T {
+    let mut writer = database.client();
+    writer.batch_execute("BEGIN; INSERT INTO a VALUES (1)").unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let until = Instant::now() + Duration::from_secs(20);
+            let waiting =
+                "SELECT FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()";
+            let mut watcher = database.client();
+            while watcher.query(waiting, &[]).unwrap().is_empty() {
+                assert!(Instant::now() < until, "nobody waits");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            std::thread::sleep(Duration::from_millis(600));
+            writer.batch_execute("COMMIT").unwrap();
+        });
+        run()
+    })
+}
+
+/// On a connection and in a script: a statement that runs alone waits as long as it takes, and those behind it do not.
+#[test]
+fn the_limit_on_waiting_for_locks_is_lifted_for_what_runs_alone() {
+    let sections = "-- migrate:upgrade transaction:false
+CREATE INDEX CONCURRENTLY slow ON a (id);
+INSERT INTO seen SELECT current_setting('lock_timeout');
+";
+    for (setting, header) in [("lock_timeout = 200ms\n", ""), ("", "-- lock_timeout: 200ms\n")] {
+        for on_paper in [false, true] {
+            let case = Case::with(setting);
+            case.revision("001", "", "CREATE TABLE a (id int); CREATE TABLE seen (timeout text);", "");
+            case.project.write("versions/002.sql", format!("-- revision: 002\n-- parents: 001\n{header}\n{sections}"));
+            case.succeeds("upgrade 001");
+            if on_paper {
+                if !setting.is_empty() {
+                    // A script has the session's.
+                    case.ask(&format!("ALTER DATABASE {} SET lock_timeout = '200ms'", case.database.name));
+                }
+                let printed = case.command("upgrade 001:002 --sql").output().unwrap();
+                let script = String::from_utf8(printed.stdout).unwrap();
+                while_written(&case.database, || case.database.psql(&script));
+            } else {
+                while_written(&case.database, || case.succeeds("upgrade head"));
+            }
+            let valid = case.ask("SELECT indisvalid FROM pg_index WHERE indexrelid = 'slow'::regclass");
+            assert_eq!((valid, case.ask("SELECT timeout FROM seen")), ("t\n".to_owned(), "200ms\n".to_owned()));
+            assert_eq!(case.rows(), "002");
+        }
+    }
+}
+
+/// In a script as on a connection: what the file itself sets holds, and what the server may take in a transaction has its limit.
+#[test]
+fn whose_limit_a_script_leaves_as_it_is() {
+    let case = Case::new();
+    let lifted = |statements: &str| {
+        case.file("001", "", &format!("-- migrate:upgrade transaction:false\n{statements}\n"));
+        case.succeeds("upgrade head --sql").stdout.matches("SET lock_timeout = 0;").count()
+    };
+    assert_eq!(lifted("VACUUM; VACUUM;"), 2);
+    assert_eq!(lifted("VACUUM; SET lock_timeout = '1s'; VACUUM;"), 1);
+    assert_eq!(lifted("SELECT set_config('Lock_Timeout', '1s', false); VACUUM;"), 0);
+    assert_eq!(lifted("SET LOCAL lock_timeout = '1s'; VACUUM;"), 1);
+    assert_eq!(lifted("CALL p(); REINDEX TABLE a; DO $$ BEGIN COMMIT; END $$;"), 1);
 }

@@ -19,6 +19,7 @@ mod plan;
 mod proxy;
 mod races;
 mod refusals;
+mod resume;
 mod signals;
 mod standby;
 mod stopped;

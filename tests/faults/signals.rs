@@ -1,11 +1,13 @@
 //! SIGINT and SIGTERM at different moments: what is running is cancelled and rolled back, and what was said is so.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::time::Duration;
 
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use snapbox::{assert_data_eq, str};
 
-use crate::proxy::{Direction, Fault, Passed, Point, Proxy, Then};
+use crate::proxy::{Direction, Fault, Heard, Passed, Point, Proxy, Then};
 use crate::{Case, LONG, effect, support};
 
 /// Nothing more happens in the database after the process has ended, and a rerun without the obstacle completes.
@@ -173,6 +175,45 @@ fn while_waiting_for_the_lock() {
     case.effect("001", "", "");
     case.succeeds("upgrade head");
     ends_at(&case, "001,002");
+}
+
+/// The signal comes before the answer to the question whom it waits for, which is not worth an error of its own.
+#[test]
+fn while_it_is_asked_who_holds_the_lock() {
+    let case = Case::new();
+    case.effect("001", "", LONG);
+    let connection = crate::support::server().cluster.connection();
+    let proxy = Proxy::start(&connection.socket_directory.join(format!(".s.PGSQL.{}", connection.port)));
+    let waits = |wait: &str| {
+        let url = format!("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", proxy.port, case.database.name);
+        case.start(&format!("--url {url} upgrade head --lock-wait {wait}"))
+    };
+    let holder = case.start("upgrade head");
+    case.wait_for_sleep();
+    proxy.arm(None);
+    assert_eq!(waits("1s").end().code, 1);
+    let asks = |heard: &Heard| String::from_utf8_lossy(&heard.text).contains("pg_catalog.pg_locks l LEFT JOIN");
+    let message = proxy.heard()[0].iter().position(asks).expect("it asks who holds the lock");
+    let process = Arc::new(AtomicI32::new(0));
+    let its = Arc::clone(&process);
+    let act = move || {
+        let pid = || Pid::from_raw(its.load(Ordering::SeqCst));
+        while pid().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        kill_process(pid().expect("a process"), Signal::TERM).expect("the process is there");
+        std::thread::sleep(Duration::from_millis(300));
+        Then::GoOn
+    };
+    let at = Point { direction: Direction::ToServer, message, passed: Passed::Nothing };
+    proxy.arm(Some(Fault { at, act: Box::new(act) }));
+    let run = waits("20s");
+    process.store(run.child.id().cast_signed(), Ordering::SeqCst);
+    let ran = run.end();
+    assert_eq!(ran.code, 143, "{}", ran.transcript());
+    assert!(ran.stderr.ends_with("error: stopped by SIGTERM\nnote: nothing was changed\n"), "{}", ran.stderr);
+    holder.signal(Signal::INT);
+    assert_eq!(holder.end().code, 130);
 }
 
 #[test]

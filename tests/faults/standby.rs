@@ -38,17 +38,24 @@ impl Standby {
         let log = std::fs::File::create(directory.path().join("log")).expect("a file");
         let mut command = program(server, "postgres");
         command.arg("-D").arg(&data).args(["-c", "listen_addresses=", "-c", "hot_standby=on"]);
-        // It takes no fewer connections than the primary.
-        command.args(["-c", "max_connections=200"]);
+        // It takes no fewer connections than the primary. What pg_basebackup writes as the way there names options of its own
+        // version, which an older server does not know.
+        command.args(["-c", "max_connections=200", "-c", &format!("primary_conninfo={primary}")]);
         command.arg("-c").arg(format!("unix_socket_directories={}", directory.path().display()));
         command.stdin(Stdio::null()).stdout(log.try_clone().expect("a file")).stderr(log);
         let server = command.spawn().expect("the standby starts");
         let standby = Self { directory, server };
-        let answers = || postgres::Client::connect(&standby.url("postgres"), postgres::NoTls).is_ok();
+        let follows = || {
+            let Ok(mut client) = postgres::Client::connect(&standby.url("postgres"), postgres::NoTls) else {
+                return false;
+            };
+            let receiving = client.query("SELECT FROM pg_stat_wal_receiver WHERE sender_host IS NOT NULL", &[]);
+            !receiving.expect("the standby answers").is_empty()
+        };
         let until = Instant::now() + Duration::from_secs(30);
-        while !answers() {
+        while !follows() {
             let log = || std::fs::read_to_string(standby.directory.path().join("log")).unwrap_or_default();
-            assert!(Instant::now() < until, "the standby does not start: {}", log());
+            assert!(Instant::now() < until, "the standby does not follow: {}", log());
             std::thread::sleep(Duration::from_millis(20));
         }
         standby

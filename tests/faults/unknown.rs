@@ -12,8 +12,8 @@ use crate::proxy::{Direction, Fault, Passed, Point, Proxy, Then};
 use crate::world::socket;
 use crate::{Case, eventually};
 
-#[test]
-fn nobody_answers_after_a_commit() {
+/// Runs `command`, and nobody answers any more behind the COMMIT of the first revision of two. Returns what it said.
+fn nobody_answers_after_a_commit(command: &str) -> (Case, String) {
     let case = Case::new();
     case.chain(2);
     let (url, link) = (case.database.url(), case.project.path().join("socket"));
@@ -38,14 +38,22 @@ fn nobody_answers_after_a_commit() {
     };
     let at = Point { direction: Direction::ToServer, message, passed: Passed::All };
     proxy.arm(Some(Fault { at, act: Box::new(act) }));
-    let run = case.start("upgrade head");
+    let run = case.start(command);
     eventually("the COMMIT", || reached.load(Ordering::SeqCst));
     // It asks for a minute; who waits may end that sooner.
     std::thread::sleep(Duration::from_secs(1));
     run.signal(Signal::INT);
     let ran = run.end();
+    case.project.write("migrate.ini", format!("[migrate]\nurl = {url}\n"));
+    case.wait_until_alone();
+    (case, ran.transcript())
+}
+
+#[test]
+fn the_same_command_goes_on_from_what_is_so() {
+    let (case, told) = nobody_answers_after_a_commit("upgrade head");
     assert_data_eq!(
-        ran.transcript(),
+        told,
         str![[r#"
 exit code: 5
 ----- stderr
@@ -58,9 +66,16 @@ hint: `aludel current` shows where the database stands; then run the same comman
 
 "#]]
     );
-    // The same command again goes on from what is so.
-    case.project.write("migrate.ini", format!("[migrate]\nurl = {url}\n"));
-    case.wait_until_alone();
     case.succeeds("upgrade head");
+    assert_eq!((case.effects(), case.rows()), ("001,002".to_owned(), "002".to_owned()));
+}
+
+/// The same again would count from another place.
+#[test]
+fn a_target_that_counts_is_named() {
+    let (case, told) = nobody_answers_after_a_commit("upgrade +2");
+    let hint = "hint: `aludel current` shows where the database stands; then run `aludel upgrade 002`\n";
+    assert!(told.starts_with("exit code: 5\n") && told.ends_with(hint), "{told}");
+    case.succeeds("upgrade 002");
     assert_eq!((case.effects(), case.rows()), ("001,002".to_owned(), "002".to_owned()));
 }

@@ -104,7 +104,9 @@ fn with_a_database() {
     assert_eq!(current["current"][0]["is_current"], true);
     // A revision that stopped partway, as a run would leave it.
     let _ = database.psql(
-        "INSERT INTO aludel_progress VALUES ('004', 'upgrade', 2, 'running', NULL, 'f', 's', 'r', pg_catalog.now())",
+        "INSERT INTO aludel_progress
+            (version_table, revision, direction, statement, state, file_checksum, statements_checksum, run, changed_at)
+        VALUES ('aludel_version', '004', 'upgrade', 2, 'running', 'f', 's', 'r', pg_catalog.now())",
     );
     let status = json(&project, "status");
     check(&tables, &status, &tables["`status`"]);

@@ -15,6 +15,7 @@ mod help;
 mod init;
 mod json;
 mod merge;
+mod new_files;
 mod newcomers;
 mod output;
 mod plan;

@@ -1310,34 +1310,39 @@ CREATE TABLE IF NOT EXISTS public.aludel_version (
 );
 
 CREATE TABLE IF NOT EXISTS public.aludel_history (
-    id           pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
-    run          pg_catalog.text NOT NULL,
-    direction    pg_catalog.text NOT NULL,
-    revision     pg_catalog.text NOT NULL,
-    checksum     pg_catalog.text,
-    outcome      pg_catalog.text NOT NULL,
-    sqlstate     pg_catalog.text,
-    message      pg_catalog.text,
-    started_at   pg_catalog.timestamptz NOT NULL,
-    finished_at  pg_catalog.timestamptz NOT NULL,
-    role         pg_catalog.text NOT NULL,
-    client_user  pg_catalog.text,
-    client_host  pg_catalog.text,
-    tool         pg_catalog.text NOT NULL,
+    id             pg_catalog.int8 GENERATED ALWAYS AS IDENTITY,
+    version_table  pg_catalog.text NOT NULL,
+    run            pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    checksum       pg_catalog.text,
+    outcome        pg_catalog.text NOT NULL,
+    sqlstate       pg_catalog.text,
+    message        pg_catalog.text,
+    started_at     pg_catalog.timestamptz NOT NULL,
+    finished_at    pg_catalog.timestamptz NOT NULL,
+    role           pg_catalog.text NOT NULL,
+    client_user    pg_catalog.text,
+    client_host    pg_catalog.text,
+    tool           pg_catalog.text NOT NULL,
     CONSTRAINT aludel_history_pkc PRIMARY KEY (id)
 );
 
 CREATE TABLE IF NOT EXISTS public.aludel_progress (
-    revision    pg_catalog.text NOT NULL,
-    direction   pg_catalog.text NOT NULL,
-    statement   pg_catalog.int8 NOT NULL,
-    state       pg_catalog.text NOT NULL,
-    left_over   pg_catalog.text,
+    version_table  pg_catalog.text NOT NULL,
+    revision       pg_catalog.text NOT NULL,
+    direction      pg_catalog.text NOT NULL,
+    statement      pg_catalog.int8 NOT NULL,
+    state          pg_catalog.text NOT NULL,
     file_checksum        pg_catalog.text NOT NULL,
     statements_checksum  pg_catalog.text NOT NULL,
-    run         pg_catalog.text NOT NULL,
-    changed_at  pg_catalog.timestamptz NOT NULL,
-    CONSTRAINT aludel_progress_pkc PRIMARY KEY (revision, direction)
+    statement_checksum   pg_catalog.text,
+    index_oid      pg_catalog.oid,
+    index_name     pg_catalog.text,
+    session        pg_catalog.text,
+    run            pg_catalog.text NOT NULL,
+    changed_at     pg_catalog.timestamptz NOT NULL,
+    CONSTRAINT aludel_progress_pkc PRIMARY KEY (version_table, revision, direction)
 );
 
 "#]],

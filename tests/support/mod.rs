@@ -119,7 +119,7 @@ impl Database<'_> {
     pub fn try_psql(&self, arguments: &[&str], script: &str) -> Ran {
         let mut command = Command::new(program(&self.server.cluster, "psql"));
         clear(&mut command).args(["-X", "-q", "-A", "-t"]).args(arguments).arg("-d").arg(self.url());
-        Ran::new(&feed(command, script), |text| text)
+        Ran::of(&feed(command, script), |text| text)
     }
 
     /// Schema and data as pg_dump writes them: equal text means equal databases.
@@ -215,7 +215,7 @@ impl Project {
     #[must_use = "compare what it did"]
     pub fn run(&self, mut command: Command) -> Ran {
         let output = command.output().expect("the binary runs");
-        Ran::new(&output, |text| self.still(text))
+        Ran::of(&output, |text| self.still(text))
     }
 
     /// `text` with what differs from run to run replaced: `[TIME]`, `[CWD]`, `[HOME]`, `[SOCKET]`, `[DATABASE]`.
@@ -240,7 +240,8 @@ pub struct Ran {
 }
 
 impl Ran {
-    fn new(output: &Output, still: impl Fn(String) -> String) -> Self {
+    /// What a program's output says, each stream as `still` makes it.
+    pub fn of(output: &Output, still: impl Fn(String) -> String) -> Self {
         let text = |bytes: &[u8]| still(String::from_utf8_lossy(bytes).into_owned());
         Self { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }

@@ -5,7 +5,7 @@ use crate::commands::workspace::{Workspace, tables};
 use crate::error::{Error, Result};
 use crate::model::bookkeeping::{Action, Author, Clears, Expected, Record};
 use crate::model::graph::Node;
-use crate::model::program::{Program, ProgramStep, TransactionScope};
+use crate::model::program::{Again, Program, ProgramStep, TransactionScope};
 use crate::model::sql::marker::SectionKind;
 
 /// A program that accepts the texts of `nodes`, all in one transaction, in a database at `rows`. What could not be run is not
@@ -39,6 +39,7 @@ pub(in crate::commands) fn repair<'a>(
                 statement_timeout: None,
                 savepoints: false,
                 begun: None,
+                again: Again::Same,
             }),
             Err(error) => errors.push(error),
         }

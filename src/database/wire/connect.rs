@@ -10,6 +10,7 @@ use crate::database::connection::Connection;
 use crate::database::conninfo::{Conninfo, Endpoint, Host, SslMode, TargetSession, socket_file};
 use crate::database::query::QueryError;
 use crate::database::server_error::ServerError;
+use crate::secret::Covers;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
 use std::collections::BTreeMap;
@@ -29,6 +30,8 @@ pub struct ConnectOptions {
     pub application_name: String,
     /// A descriptor that ends every wait when it can be read: the reading end of a signal's pipe.
     pub wake: Option<Arc<OwnedFd>>,
+    /// What no error and no notice of the server may show.
+    pub covers: Covers,
 }
 
 impl ConnectOptions {
@@ -186,7 +189,10 @@ fn start(
                 let (process, secret) = (body.process_id(), body.secret_key());
                 key = Some(CancelKey { address: address.clone(), process, secret });
             }
-            Message::ReadyForQuery(_) => return Ok(Connection::started(link, parameters, key, at(host, address))),
+            Message::ReadyForQuery(_) => {
+                let host = at(host, address);
+                return Ok(Connection::started(link, parameters, key, host, options.covers.clone()));
+            }
             _ => return Err(ConnectFailure::protocol("a message that has no place at the start of a session")),
         }
     }

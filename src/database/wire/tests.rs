@@ -112,7 +112,7 @@ fn the_start_is_one_message() {
         let bye = read_message(&mut socket).unwrap();
         (String::from_utf8_lossy(&start[4..]).into_owned(), bye.0)
     });
-    let options = ConnectOptions { application_name: "aludel test".to_owned(), wake: None };
+    let options = ConnectOptions { application_name: "aludel test".to_owned(), ..ConnectOptions::default() };
     let connection = Connection::connect(&conninfo, &options).unwrap();
     assert_eq!(connection.server_version(), Some(150_018));
     assert_eq!(connection.process(), Some(7));
@@ -394,7 +394,7 @@ fn waits_end_by_the_clock_and_by_a_wake_up() {
         read_message(&mut socket).unwrap();
         let _ = socket.read(&mut [0]);
     });
-    let options = ConnectOptions { application_name: String::new(), wake: Some(Arc::clone(&wake)) };
+    let options = ConnectOptions { wake: Some(Arc::clone(&wake)), ..ConnectOptions::default() };
     let mut connection = Connection::connect(&conninfo, &options).unwrap();
     connection.send("select 1", Rows::Keep).unwrap();
     let deadline = Some(Instant::now() + Duration::from_millis(30));

@@ -17,6 +17,9 @@ pub struct Stamp {
     pub insert: Vec<Node>,
     /// All rows afterwards, in load order.
     pub rows: Vec<Node>,
+    /// The revisions that are taken to be applied or not from now on, whatever was known of them: the targets, what they
+    /// need and what stands on them, and the branch that a target names; all for `base` and for a purge.
+    pub decides: RevisionSet,
 }
 
 /// Whether a stamp forgets every row first.
@@ -50,19 +53,29 @@ pub fn stamp<Row: AsRef<str>>(
     };
     let mut goals: Vec<Node> = Vec::new();
     let mut beside = RevisionSet::empty(graph.len());
+    let mut decides = RevisionSet::empty(graph.len());
     for target in targets {
         let nodes = all(graph, absolute(graph, target)?, target.branch.as_ref())?;
+        let branch = beside_goals(graph, target);
+        // An unknown branch before `base` matters, in Alembic as here, only where there are rows to give way.
+        if let Ok(branch) = &branch {
+            decides = decides.union(branch);
+        }
         if !applied.rows().is_empty() && !nodes.iter().any(|node| applied.is_row(*node)) {
-            beside = beside.union(&beside_goals(graph, target)?);
+            beside = beside.union(&branch?);
         }
         goals.extend(nodes);
     }
+    let decides = match purge {
+        Purge::Yes => RevisionSet::full(graph.len()),
+        Purge::No => decides.union(&around(graph, &goals)),
+    };
     let new: Vec<Node> = goals.iter().copied().filter(|goal| !applied.is_row(*goal)).collect();
     let related = around(graph, &new);
     let moves = goals.is_empty() || applied.rows().iter().any(|row| related.contains(*row));
     let gives_way = |row: &Node| moves && (related.contains(*row) || beside.contains(*row) && !goals.contains(row));
     let kept = applied.rows().iter().copied().filter(|row| !gives_way(row));
-    Ok(change(graph, rows, graph.maximal(&graph.closure(kept.chain(new)))))
+    Ok(change(graph, rows, graph.maximal(&graph.closure(kept.chain(new))), decides))
 }
 
 /// What is above and below `nodes`, themselves included.
@@ -80,13 +93,14 @@ fn beside_goals(graph: &Graph, target: &Target) -> Result<RevisionSet, PlanError
     })
 }
 
-fn change<Row: AsRef<str>>(graph: &Graph, rows: &[Row], after: Vec<Node>) -> Stamp {
+fn change<Row: AsRef<str>>(graph: &Graph, rows: &[Row], after: Vec<Node>, decides: RevisionSet) -> Stamp {
     let before: BTreeSet<&str> = rows.iter().map(AsRef::as_ref).collect();
     let ids: BTreeSet<&str> = after.iter().map(|node| graph.id(*node).as_str()).collect();
     Stamp {
         delete: before.difference(&ids).map(|row| (*row).to_owned()).collect(),
         insert: after.iter().copied().filter(|node| !before.contains(graph.id(*node).as_str())).collect(),
         rows: after,
+        decides,
     }
 }
 
@@ -143,6 +157,20 @@ mod tests {
         check("b c x", "heads", Purge::No, "c b2 y x");
         check("", "b a", Purge::No, "b");
         check("", "b b", Purge::No, "b");
+    }
+
+    #[test]
+    fn it_decides_what_it_speaks_of() {
+        let decided = |rows: &str, target: &str, purge: Purge| {
+            let graph = drawn::graph(FORK);
+            let rows: Vec<&str> = rows.split_whitespace().collect();
+            let stamp = stamp(&graph, &rows, &[Target::parse(target).unwrap()], purge).unwrap();
+            ids(&graph, stamp.decides.iter())
+        };
+        assert_eq!(decided("b2", "b2", Purge::No), decided("", "b2", Purge::No));
+        assert!(!decided("c", "b2", Purge::No).contains('c'));
+        assert_eq!(decided("c", "base", Purge::No), decided("c", "b2", Purge::Yes));
+        assert_eq!(decided("b2 c", "left@base", Purge::No), decided("", "left@base", Purge::No));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! - [`split`]: cuts text into pieces, by psql's rules; [`marker`]: section markers
 //! - [`classify`]: what a statement does: [`keywords`] for refusals, a parser for effects
 //! - [`check`]: one pass that finds everything to refuse; [`problem`]: what that can be; [`checksum`]
-//! - [`outside`]: what a statement that cannot be in a transaction needs
+//! - [`outside`]: what a statement that cannot be in a transaction needs; [`session_setting`]: what one sets for those behind it
 //! - [`written`]: the file that errors name, and what they may show of it
 //! - [`body`]: a file's statements as batches to be sent; [`psql`]: as psql must be given them
 
@@ -20,6 +20,7 @@ pub mod problem;
 pub mod psql;
 pub mod quote;
 mod reader;
+pub mod session_setting;
 pub mod split;
 mod window;
 pub mod written;

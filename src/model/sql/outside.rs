@@ -7,6 +7,7 @@
 use super::classify::{self, Effect, Manner, ObjectName};
 use super::keywords::{Class, class};
 use super::lex::{Token, Tokens};
+use super::session_setting::session_setting;
 
 /// Whether a statement can be in a transaction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +26,7 @@ pub fn company(statement: &str) -> Company {
     match class(statement) {
         Class::NeverInTransaction(_) => Company::Cannot,
         Class::SometimesInTransaction(_) => Company::Perhaps,
+        _ if commits(statement) => Company::Cannot,
         _ if runs_code(statement) => Company::Perhaps,
         _ => Company::Can,
     }
@@ -33,6 +35,32 @@ pub fn company(statement: &str) -> Company {
 /// `DO` and `CALL`, which outside a transaction may commit as often as they like.
 fn runs_code(statement: &str) -> bool {
     Tokens::new(statement).next().is_some_and(|token| token.is("do") || token.is("call"))
+}
+
+/// A `DO` whose text says that it commits or rolls back: to try it in a transaction would run what stands before that, and not all
+/// that code does is rolled back. What a procedure does, its `CALL` does not show.
+fn commits(statement: &str) -> bool {
+    let mut tokens = Tokens::new(statement);
+    tokens.next().is_some_and(|token| token.is("do"))
+        && tokens.any(|token| matches!(token, Token::String(text) if code_commits(text)))
+}
+
+/// The same of a `DO`'s text in any of PostgreSQL's own languages, with its quotes. A table that is `ON COMMIT DROP` does not commit.
+fn code_commits(quoted: &str) -> bool {
+    if quoted.starts_with(['e', 'E']) {
+        // Where a word begins is behind its escapes.
+        let code = quoted.to_ascii_lowercase();
+        return code.contains("commit") || code.contains("rollback");
+    }
+    let code = match quoted.strip_prefix('$').and_then(|rest| rest.find('$')) {
+        Some(tag) => quoted[tag + 2..].to_owned(),
+        None => quoted.trim_matches('\'').replace("''", "'"),
+    };
+    let mut before = None;
+    Tokens::new(&code).any(|token| {
+        let is_on = before.replace(token).is_some_and(|before: Token| before.is("on"));
+        ["commit", "rollback", "spi_commit", "spi_rollback"].iter().any(|word| token.is(word)) && !is_on
+    })
 }
 
 /// What tells whether a statement that ran alone was carried out, when its end was not seen or it failed.
@@ -90,55 +118,10 @@ pub fn fails_whole(statement: &str) -> bool {
     }
 }
 
-/// Whether the statement does nothing but change the session for those that follow: a run that goes on behind it must
-/// make that change again.
-#[must_use]
-pub fn prepares_session(statement: &str) -> bool {
-    let mut tokens = Tokens::new(statement);
-    let Some(first) = tokens.next() else { return false };
-    if first.is("reset") {
-        return true;
-    }
-    if first.is("set") {
-        return !tokens
-            .next()
-            .is_some_and(|token| ["local", "transaction", "constraints"].iter().any(|word| token.is(word)));
-    }
-    if !first.is("select") {
-        return false;
-    }
-    // pg_dump's `SELECT pg_catalog.set_config('search_path', '', false);`, and nothing beside it.
-    let mut name = tokens.next();
-    if name.is_some_and(|token| token.is("pg_catalog")) && tokens.next() == Some(Token::Symbol(b'.')) {
-        name = tokens.next();
-    }
-    let values: Vec<Token> = tokens.filter(|token| *token != Token::Symbol(b';')).collect();
-    let [
-        Token::Symbol(b'('),
-        Token::String(_),
-        Token::Symbol(b','),
-        Token::String(_),
-        Token::Symbol(b','),
-        last,
-        Token::Symbol(b')'),
-    ] = values.as_slice()
-    else {
-        return false;
-    };
-    name.is_some_and(|token| token.is("set_config")) && last.is("false")
-}
-
 /// Whether the statement sets `lock_timeout` for the session: then it is the script's own choice.
 #[must_use]
 pub fn sets_lock_timeout(statement: &str) -> bool {
-    prepares_session(statement)
-        && Tokens::new(statement).any(|token| match token {
-            Token::Word(name) => name.eq_ignore_ascii_case("lock_timeout"),
-            Token::QuotedName(name) | Token::String(name) => {
-                name.trim_matches(['"', '\'']).eq_ignore_ascii_case("lock_timeout")
-            }
-            _ => false,
-        })
+    session_setting(statement).is_some_and(|setting| setting.names("lock_timeout"))
 }
 
 #[cfg(test)]
@@ -154,7 +137,14 @@ mod tests {
         for (statement, expected) in [
             ("INSERT INTO t VALUES (1);", Company::Can),
             ("ALTER TYPE e ADD VALUE 'x';", Company::Can),
-            ("DO $$ BEGIN COMMIT; END $$;", Company::Perhaps),
+            ("DO $$ BEGIN INSERT INTO t VALUES (1); END $$;", Company::Perhaps),
+            ("DO $$ BEGIN COMMIT; END $$;", Company::Cannot),
+            ("do language plpgsql $a$ begin perform 1; rollback; end $a$", Company::Cannot),
+            ("DO 'BEGIN RAISE NOTICE ''a''; COMMIT; END'", Company::Cannot),
+            ("DO E'BEGIN PERFORM 1;\\nCOMMIT; END'", Company::Cannot),
+            ("DO $$ plpy.commit() $$ LANGUAGE plpython3u", Company::Cannot),
+            ("DO $$ BEGIN RAISE NOTICE 'COMMIT'; /* COMMIT */ PERFORM 1; -- COMMIT\nEND $$", Company::Perhaps),
+            ("DO $$ BEGIN CREATE TEMP TABLE t (a int) ON COMMIT DROP; PERFORM commits(); END $$", Company::Perhaps),
             ("call p();", Company::Perhaps),
             ("REINDEX TABLE t;", Company::Perhaps),
             ("VACUUM t;", Company::Cannot),
@@ -189,31 +179,6 @@ mod tests {
         assert!(fails_whole("SELECT vacuums()"));
         for statement in ["DO $$ BEGIN COMMIT; END $$", "CALL p()", "CREATE INDEX CONCURRENTLY i ON t (a)", "VACUUM"] {
             assert!(!fails_whole(statement), "{statement}");
-        }
-    }
-
-    #[test]
-    fn what_must_be_done_again_for_a_new_session() {
-        for statement in [
-            "SET search_path TO a, b;",
-            "SET SESSION maintenance_work_mem = '1GB'",
-            "set role owner",
-            "RESET ALL",
-            "SELECT pg_catalog.set_config('search_path', '', false);",
-            "SELECT set_config('a.b', 'c', false)",
-        ] {
-            assert!(prepares_session(statement), "{statement}");
-        }
-        for statement in [
-            "SET LOCAL search_path TO a",
-            "SET CONSTRAINTS ALL DEFERRED",
-            "SELECT set_config('a', 'b', true)",
-            "SELECT set_config('a', f(), false)",
-            "SELECT set_config('a', 'b', false), f()",
-            "INSERT INTO t VALUES (1)",
-            "",
-        ] {
-            assert!(!prepares_session(statement), "{statement}");
         }
     }
 
