@@ -1,5 +1,7 @@
 //! The limit that ends a session of a tool that hangs: it must not end one that waits, or works, or sends something large.
 
+use std::net::{Shutdown, TcpListener};
+use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
@@ -77,4 +79,40 @@ fn a_message_that_takes_longer_to_arrive() {
     case.succeeds("upgrade head");
     assert!(proxy.was_hit());
     assert_eq!(case.rows(), "002");
+}
+
+/// Of several hosts, the one that the session is on is asked about it: another server knows nothing of it.
+#[test]
+fn a_session_that_is_asked_about_on_the_right_host() {
+    let connection = support::server().cluster.connection();
+    let socket = connection.socket_directory.join(format!(".s.PGSQL.{}", connection.port));
+    let other = support::Server::start(&aludel::local::EphemeralOptions::default());
+    let case = Case::new();
+    other.admin(&format!("CREATE DATABASE {}", case.database.name));
+    // It lets one connection through, and is gone for the next.
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let forward = std::thread::spawn(move || {
+        let (client, _) = listener.accept().expect("a client");
+        drop(listener);
+        let server = UnixStream::connect(socket).expect("the server");
+        let (mut from, mut to) = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
+        std::thread::spawn(move || {
+            let _ = std::io::copy(&mut from, &mut to);
+            let _ = to.shutdown(Shutdown::Both);
+        });
+        let (mut from, mut to) = (server, client);
+        let _ = std::io::copy(&mut from, &mut to);
+        let _ = to.shutdown(Shutdown::Both);
+    });
+    let (name, elsewhere) = (&case.database.name, other.cluster.connection());
+    let hosts = format!("127.0.0.1,{}", elsewhere.socket_directory.display()).replace('/', "%2F");
+    let url = format!("postgresql:///{name}?host={hosts}&port={port},{}&user=postgres&sslmode=disable", elsewhere.port);
+    case.project.write("migrate.ini", format!("[migrate]\nurl = {url}\nlock_timeout = 30s\n"));
+    case.effect("001", "", "SELECT pg_sleep(9);");
+    let run = case.start("upgrade head");
+    let ran = run.end().succeeded();
+    assert!(ran.stderr.contains("upgraded 001"), "{}", ran.stderr);
+    assert_eq!(case.rows(), "001");
+    forward.join().expect("the forwarder");
 }
