@@ -54,6 +54,8 @@ pub enum Settled {
     CarriedOut(usize),
     /// It left this index, which is not valid and is dropped.
     LeftOver(String),
+    /// This index, which is not valid, may be what it left; it stays.
+    Remains(String),
 }
 
 /// Where the statements of a program's steps come from.
