@@ -633,6 +633,9 @@ impl<'a> Run<'a> {
         }
         let message = std::mem::take(&mut self.message);
         self.message.step = step;
+        if self.locked.session.is_shared() || self.locked.session.connection.is_pooled() {
+            self.settle_all()?;
+        }
         while self.flying.len() >= WINDOW.0 || (!self.flying.is_empty() && self.flying_bytes + message.bytes > WINDOW.1)
         {
             self.settle_one()?;
