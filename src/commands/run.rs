@@ -608,6 +608,12 @@ impl Observer for Narrator<'_> {
     fn settled(&mut self, step: usize, what: &Settled) {
         let revision = &self.prepared.program.steps[step].record.revision;
         self.ui.status(match what {
+            Settled::Remains(index) => {
+                self.ui.warning(format_args!(
+                    "{revision}: index {index} is not valid; a REINDEX that was cut short leaves such ones"
+                ));
+                return self.ui.hint(format_args!("where none is under way: DROP INDEX CONCURRENTLY {index};"));
+            }
             Settled::CarriedOut(statement) => format!("{revision}: statement {statement} was carried out before"),
             Settled::LeftOver(index) => {
                 format!("{revision}: index {index} was left behind, not valid; dropping it first")

@@ -266,7 +266,21 @@ impl Run<'_> {
             (failure.alone, self.alone) = (None, None);
         }
         ran?;
-        self.mark_done(step)
+        self.mark_done(step)?;
+        if unsettled && alone.trace == Trace::Harmless {
+            self.name_left_overs(step)?;
+        }
+        Ok(())
+    }
+
+    /// Names what a REINDEX CONCURRENTLY leaves where it is cut short: its new index, or its old one. Done again, it makes others.
+    fn name_left_overs(&mut self, step: usize) -> Ran {
+        for index in self.locked.session.invalid_indexes()? {
+            if index.contains("_ccnew") || index.contains("_ccold") {
+                self.observer.settled(step, &Settled::Remains(index));
+            }
+        }
+        Ok(())
     }
 
     /// The stop behind a statement that ran alone and that a signal came too late for: its mark is set all the same.

@@ -56,6 +56,9 @@ impl fmt::Display for SendError {
 
 impl std::error::Error for SendError {}
 
+/// No process of Linux or macOS has a greater number (`PID_MAX_LIMIT`).
+const MOST_PROCESSES: i32 = 1 << 22;
+
 impl Connection {
     /// A session that has just begun.
     pub(super) fn started(
@@ -201,6 +204,15 @@ impl Connection {
         let mut numbers = digits.split('.').map(str::parse::<u32>);
         let (major, minor) = (numbers.next()?.ok()?, numbers.next().and_then(Result::ok).unwrap_or(0));
         major.checked_mul(10_000)?.checked_add(minor)
+    }
+
+    /// Whether a pooler stands before the server, as far as the number of the process tells: no process has it.
+    ///
+    /// A pooler of transactions gives the server's connection to the next client at the end of an answer. PgBouncer up to 1.20 does
+    /// so though more messages are on their way, whose answers are lost then: to it, one message is sent after the other.
+    #[must_use]
+    pub fn is_pooled(&self) -> bool {
+        self.process().is_none_or(|process| !(1..=MOST_PROCESSES).contains(&process))
     }
 
     /// The process the session runs in, as the server (or a pooler before it) told at the start.

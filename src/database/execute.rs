@@ -56,6 +56,8 @@ pub enum Settled {
     CarriedOut(usize),
     /// It left this index, which is not valid and is dropped.
     LeftOver(String),
+    /// This index, which is not valid, may be what it left; it stays.
+    Remains(String),
 }
 
 /// Where the statements of a program's steps come from.
@@ -659,6 +661,9 @@ impl<'a> Run<'a> {
         self.locked.session.beat_keeper();
         let message = std::mem::take(&mut self.message);
         self.message.step = step;
+        if self.locked.session.is_shared() || self.locked.session.connection.is_pooled() {
+            self.settle_all()?;
+        }
         while self.flying.len() >= WINDOW.0 || (!self.flying.is_empty() && self.flying_bytes + message.bytes > WINDOW.1)
         {
             self.settle_one()?;

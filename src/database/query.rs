@@ -98,8 +98,8 @@ impl Connection {
         }
     }
 
-    /// The answers to several messages, sent ahead of their answers: one round trip for all. A message is run even
-    /// if one before it failed.
+    /// The answers to several messages, sent ahead of their answers: one round trip for all, unless a pooler may lose some. A
+    /// message is run even if one before it failed.
     ///
     /// # Errors
     /// No answer in time, a lost connection; a statement that failed is in its message's answer.
@@ -109,6 +109,13 @@ impl Connection {
         }
         // All of them or none: what cannot be sent must not leave others in flight.
         messages.iter().try_for_each(|message| message_length(&[message]).map(drop))?;
+        if self.is_pooled() {
+            let one = |message: &&str| {
+                self.send(message, Rows::Keep)?;
+                self.read_answer(deadline)
+            };
+            return messages.iter().map(one).collect();
+        }
         for message in messages {
             self.send(message, Rows::Keep)?;
         }

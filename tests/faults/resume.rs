@@ -403,3 +403,27 @@ fn a_setting_that_a_later_one_ends_is_not_made_again() {
     let ran = case.succeeds("upgrade head");
     assert!(ran.stderr.contains("goes on with statement 5 of 5"), "{}", ran.stderr);
 }
+
+#[test]
+fn what_a_reindex_leaves_is_named() {
+    let case = bare("REINDEX INDEX CONCURRENTLY i;");
+    let _ = case.ask("CREATE TABLE t (n int); CREATE INDEX i ON t (n)");
+    // It waits for this transaction between its phases, and its new index is there by then.
+    let mut holder = case.database.client();
+    let mut open = holder.transaction().expect("a transaction");
+    open.batch_execute("INSERT INTO t VALUES (1)").expect("a row");
+    let run = case.start("upgrade head");
+    eventually("the new index", || case.ask("SELECT to_regclass('i_ccnew') IS NOT NULL") == "t");
+    run.signal(Signal::KILL);
+    assert_eq!(run.end().code, -1);
+    let _ = case.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'REINDEX%'");
+    open.rollback().expect("the end of it");
+    drop(holder);
+    case.wait_until_alone();
+    let ran = case.succeeds("upgrade head");
+    assert!(
+        ran.stderr.contains("hint: where none is under way: DROP INDEX CONCURRENTLY i_ccnew;"),
+        "{}",
+        ran.transcript()
+    );
+}
