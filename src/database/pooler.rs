@@ -191,7 +191,7 @@ impl Session {
         let channel = format!("aludel_{}", uuid::Uuid::new_v4().simple());
         self.run(&format!("LISTEN {channel}"), "cannot find out how the pooler works")?;
         let heard = self.connection.notifications();
-        if let Err(error) = other.query(&format!("NOTIFY {channel}"), Some(until)) {
+        if let Err(error) = other.query(&format!("NOTIFY {channel}"), Some(Instant::now() + PATIENCE)) {
             return Err(self.second_failed(&error));
         }
         other.close();

@@ -141,7 +141,8 @@ fn the_connection_that_keeps_the_lock_is_ended() {
     case.project.write("migrate.ini", case.project.read("migrate.ini") + "transaction = run\n");
     let run = case.start("upgrade head");
     eventually("the first revision", || {
-        case.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "1"
+        case.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
+            == "1"
     });
     let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
          WHERE datname = current_database() AND state = 'idle in transaction'";
@@ -173,7 +174,8 @@ fn a_tool_that_is_stopped() {
     case.effect("001", "", "SELECT pg_sleep(4);").effect("002", "001", "");
     let run = case.start("upgrade head");
     eventually("the first revision", || {
-        case.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "1"
+        case.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
+            == "1"
     });
     run.signal(Signal::STOP);
     // It gets the lock, and finds at the version table that the server goes on with what it was given.
