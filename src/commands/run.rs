@@ -495,6 +495,23 @@ impl<'a> Run<'a> {
         self.locked.execute(&prepared.program, &prepared.bodies, &mut Silent)?;
         let (before, after) = (spoken(&standing.rows), spoken(&self.workspace.ids(&stamp.rows)));
         self.context.ui.done("stamped", format_args!("{after} (it was {before}); nothing was run"));
+        // Of a merge's two sides, a stamp at one forgets the other; `upgrade` would run it again.
+        let graph = &self.workspace.graph;
+        let known = standing.rows.iter().filter(|row| graph.find(row).is_some());
+        let (before, after) = (
+            self.workspace.applied(&known.cloned().collect::<Vec<_>>())?,
+            Applied::from_nodes(graph, stamp.rows.iter().copied()),
+        );
+        let forgotten: Vec<Node> =
+            graph.nodes().filter(|node| before.contains(*node) && !after.contains(*node)).collect();
+        match forgotten.len() {
+            0 => {}
+            1..=8 => self
+                .context
+                .ui
+                .status(format_args!("no longer taken for applied: {}", self.workspace.ids(&forgotten).join(", "))),
+            many => self.context.ui.status(format_args!("no longer taken for applied: {many} revisions")),
+        }
         Ok(())
     }
 

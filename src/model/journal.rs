@@ -277,7 +277,7 @@ pub fn begun(progress: &Progress, found: &Found, wish: Wish) -> Result<Begun, St
         begun.session = progress.session.clone();
     }
     match progress.state {
-        State::Running if !taken && found.same => {
+        State::Running if !taken && found.same && found.trace != Trace::None => {
             begun.unsettled = true;
             begun.before = progress.index.clone();
         }
@@ -658,7 +658,7 @@ mod tests {
         let running = stopped(5, State::Running);
         assert_eq!(goes_on(&running, true, Trace::Harmless, Wish::Safe), Ok((4, true)));
         assert_eq!(goes_on(&running, true, Trace::None, Wish::Safe), Err(Stuck::Unknown));
-        assert_eq!(goes_on(&running, true, Trace::None, Wish::Retry), Ok((4, true)));
+        assert_eq!(goes_on(&running, true, Trace::None, Wish::Retry), Ok((4, false)));
         assert_eq!(goes_on(&running, false, Trace::None, Wish::Retry), Err(Stuck::Changed));
         assert_eq!(goes_on(&running, false, Trace::None, Wish::After(5)), Ok((5, false)));
         assert_eq!(goes_on(&stopped(4, State::Done), true, Trace::None, Wish::Retry), Err(Stuck::NothingRunning));

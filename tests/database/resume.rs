@@ -235,7 +235,7 @@ hint: or, where all of it is done, add `--resume-after 2` to take the file's fir
         str![[r#"
 exit code: 0
 ----- stderr
-the upgrade of 001 stopped in statement 2: it looks what became of statement 2 of 2
+the upgrade of 001 stopped in statement 2: it goes on with statement 2 of 2
 upgraded 001 step 001 ([TIME])
 done 1 revision in [TIME]; at 001
 

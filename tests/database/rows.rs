@@ -41,6 +41,7 @@ nothing to do: the database is stamped 0002 already
 exit code: 0
 ----- stderr
 stamped 0003 (it was 0005); nothing was run
+no longer taken for applied: 0004, 0005
 
 "#]]
     );
@@ -50,6 +51,7 @@ stamped 0003 (it was 0005); nothing was run
 exit code: 0
 ----- stderr
 stamped base (it was 0003); nothing was run
+no longer taken for applied: 0001, 0002, 0003
 
 "#]]
     );
@@ -126,6 +128,7 @@ stamped 003, 005 (it was 003, 004); nothing was run
 exit code: 0
 ----- stderr
 stamped 002 (it was 003, 005); nothing was run
+no longer taken for applied: 003, 004, 005
 
 "#]]
     );

@@ -28,6 +28,8 @@ pub struct Truth {
     pub done: Vec<String>,
     /// How many rows stand in other tables of the tool: what a run still has to finish.
     pub journal: i64,
+    /// How many statements of the revision without a transaction the journal says are done.
+    pub marked: Option<i64>,
     /// Advisory locks of the tool's kind in this database.
     pub locks: i64,
     /// The tool's sessions in this database.
@@ -61,6 +63,13 @@ impl Truth {
                 truth.journal += number(&format!("SELECT count(*) FROM {table}"));
             }
         }
+        if tables.contains("aludel_progress") {
+            let marked =
+                "SELECT max(CASE state WHEN 'done' THEN statement ELSE statement - 1 END) FROM aludel_progress";
+            truth.marked = client.query_one(marked, &[]).expect("the journal").get(0);
+        }
+        let mut number =
+            |sql: &str| -> i64 { client.query_one(sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0) };
         // Those of the gates have two numbers.
         truth.locks = number(
             "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
@@ -122,10 +131,24 @@ pub fn after_fault(truth: &Truth, ran: &Ran, ended: Ended, bare: bool) -> Vec<St
     let mut done: Vec<&str> = truth.done.iter().map(String::as_str).collect();
     done.sort_unstable();
     wrong.unless(done.iter().eq(recorded.iter()), || format!("I3: history {done:?}, effects {recorded:?}"));
+    if let (true, Some(marked)) = (bare, truth.marked) {
+        // Its first statement writes one effect, its third the other.
+        for (effect, statement) in plan::effects_of(BARE, true).iter().zip([1, 3]) {
+            let there = truth.effects.contains(effect);
+            wrong.unless(there == (marked >= statement), || {
+                format!("I6: {marked} statements are marked, {effect}: {there}")
+            });
+        }
+    }
     wrong.output(ran);
     if ended == Ended::Killed {
         return wrong.0;
     }
+    let told = ran.stderr.lines().find_map(|line| {
+        let told = line.split_once(" stopped partway: the first ")?.1;
+        if told.starts_with("of its") { Some(1) } else { told.split_once(' ')?.0.parse().ok() }
+    });
+    wrong.unless(told.is_none() || told == truth.marked, || format!("I6: told {told:?}, marked {:?}", truth.marked));
     for index in &truth.invalid {
         wrong.unless(ran.stderr.contains(index.as_str()), || format!("I5: index {index} is not valid and not named"));
     }
