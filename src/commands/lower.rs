@@ -22,6 +22,7 @@ use crate::model::plan::{self, Direction, Plan};
 use crate::model::program::{Again, LowerError, Program, ProgramStep, SectionUse};
 use crate::model::sql::body::Body;
 use crate::model::sql::check::{BodySummary, Savepoints, check};
+use crate::model::sql::leftover::{Leftover, leftover};
 use crate::model::sql::marker::{SectionKind, Transaction};
 use crate::model::sql::problem::BodyError;
 use crate::model::sql::written::Written;
@@ -304,13 +305,39 @@ pub(super) fn check_widths(program: &Program, standing: &Standing) -> Result<()>
     }
 }
 
+/// Refuses statements that leave in the session what cannot be taken back before another client gets it.
+fn check_leftovers(prepared: &Prepared) -> Result<()> {
+    let mut errors = Vec::new();
+    for step in 0..prepared.bodies.steps.len() {
+        let mut body = prepared.bodies.open(step)?;
+        while let Some(batch) = body.next_batch().map_err(|error| prepared.bodies.explain(&error))? {
+            for (index, range) in batch.statements.iter().enumerate() {
+                let error = match leftover(&batch.text[range.clone()]) {
+                    Some(Leftover::Prepared) => {
+                        Error::failed("through a pooler in transaction mode, PREPARE would reach other clients")
+                            .note("a prepared statement stays even where its transaction is rolled back")
+                            .hint("write the statement out, or give the server's own address, past the pooler")
+                    }
+                    Some(Leftover::Setting) => Error::failed(
+                        "through a pooler in transaction mode, a custom setting would reach other clients",
+                    )
+                    .hint("set it for the transaction: `SET LOCAL`, or `set_config(..., true)`"),
+                    None => continue,
+                };
+                errors.push(error.at(batch.at_statement(index)));
+            }
+        }
+    }
+    Error::all(errors).map_or(Ok(()), |error| Err(error.note("nothing was run")))
+}
+
 /// Refuses sections without a transaction where each statement may run on another server connection.
 pub(super) fn check_pooled(prepared: &Prepared) -> Result<()> {
     let bare = |step: &&ProgramStep| step.sections.iter().any(|section| !section.transaction);
     let mut error = Error::failed("a section without a transaction cannot run through a pooler in transaction mode");
     let found: Vec<&ProgramStep> = prepared.program.steps.iter().filter(bare).collect();
     if found.is_empty() {
-        return Ok(());
+        return check_leftovers(prepared);
     }
     for step in found {
         error = error.note(format!("it is in {}", step.title));

@@ -462,10 +462,12 @@ impl<'a> Run<'a> {
             ui.status(format_args!("nothing to do: {}", at(&rows)));
             return Ok(());
         }
-        let prepared = lower::plan(self.workspace, self.context, plans, self.author(), resumption)?;
+        let (workspace, context, author) = (self.workspace, self.context, self.author());
+        let prepared =
+            self.locked.session().alive_while(|| lower::plan(workspace, context, plans, author, resumption))?;
         lower::check_widths(&prepared.program, standing)?;
         if self.locked.pooling() == Some(Pooling::Transaction) {
-            lower::check_pooled(&prepared)?;
+            self.locked.session().alive_while(|| lower::check_pooled(&prepared))?;
         }
         prepared.warnings.iter().for_each(|warning| ui.warning(warning));
         prepared.remarks.iter().for_each(|remark| ui.status(remark));
@@ -533,6 +535,12 @@ impl<'a> Run<'a> {
             host: crate::config::host_name(),
             tool: tool(),
         }
+    }
+}
+
+impl Drop for Run<'_> {
+    fn drop(&mut self) {
+        self.locked.give_back().iter().for_each(|doubt| self.context.ui.warning(doubt));
     }
 }
 

@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::connection::Connection;
 use super::session::Session;
-use super::wire::connect::ConnectOptions;
 use super::wire::event::Row;
+use crate::error::Error;
 use crate::model::sql::quote::literal;
 
 /// What is told of a session `a` of `pg_stat_activity`; [`told`] reads it.
@@ -24,40 +23,38 @@ pub(super) struct Blocker {
 
 impl Session {
     /// Who holds the locks that this session waits for; empty where that cannot be seen.
-    ///
-    /// It is asked on a connection of its own, which is kept: a wait that a short `lock_timeout` ends would be over
-    /// before a new one is made.
     pub(super) fn blockers(&mut self) -> Vec<String> {
         let Some(waiting) = self.waiting_process() else { return Vec::new() };
         let sql = format!(
             "SELECT {ACTIVITY} FROM pg_catalog.unnest(pg_catalog.pg_blocking_pids({waiting})) b(pid) \
              JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) b.pid"
         );
-        let deadline = Instant::now() + Duration::from_secs(1);
-        if self.watcher.is_none() {
-            let options = ConnectOptions { wake: None, ..self.options.clone() };
-            self.watcher = Connection::connect(&self.conninfo, &options).ok();
-        }
-        let rows = self.watcher.as_mut().and_then(|watcher| watcher.query(&sql, Some(deadline)).ok());
-        if rows.is_none() {
-            self.watcher = None;
-        }
+        let rows = self.ask_beside(&sql, Instant::now() + Duration::from_secs(1));
         rows.unwrap_or_default().iter().map(|row| told(row).told).collect()
     }
 
-    /// The process that this session's statement runs in, as SQL. Behind a pooler another one may run each transaction; it
-    /// is found by the name that the pooler passes on.
+    /// The process that this session's statement runs in, as SQL. Behind a pooler another one may run each transaction: there it is
+    /// the one that holds the version table's lock, or waits for that, as only the run does that holds the lock on runs.
     fn waiting_process(&self) -> Option<String> {
-        if self.pooling.is_none() {
-            return self.connection.process().map(|process| process.to_string());
+        if !self.is_shared() {
+            let process = self.process.as_ref().map(|process| process.pid);
+            return process.or(self.connection.process()).map(|process| process.to_string());
         }
-        let name = self.conninfo.application_name.as_ref().unwrap_or(&self.options.application_name);
         Some(format!(
-            "(SELECT w.pid FROM pg_catalog.pg_stat_activity w WHERE w.application_name OPERATOR(pg_catalog.=) {} \
-             AND w.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() \
-             AND w.wait_event_type OPERATOR(pg_catalog.=) 'Lock' LIMIT 1)",
-            literal(name)
+            "(SELECT w.pid {} AND w.wait_event_type OPERATOR(pg_catalog.=) 'Lock' ORDER BY l.granted DESC LIMIT 1)",
+            self.writers()
         ))
+    }
+
+    /// The sessions `w` that work on a revision, as far as their locks `l` say it: each takes that on the version table first.
+    pub(super) fn writers(&self) -> String {
+        format!(
+            "FROM pg_catalog.pg_locks l JOIN pg_catalog.pg_stat_activity w ON w.pid OPERATOR(pg_catalog.=) l.pid \
+             WHERE l.relation OPERATOR(pg_catalog.=) pg_catalog.to_regclass({})::pg_catalog.oid \
+             AND w.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() \
+             AND l.mode OPERATOR(pg_catalog.=) 'ShareRowExclusiveLock'",
+            literal(&self.tables.version())
+        )
     }
 
     /// Who keeps readers from a table, or stands in line to; empty where that cannot be seen.
@@ -73,6 +70,24 @@ impl Session {
         );
         self.run(&sql, "cannot ask who holds the table").unwrap_or_default().iter().map(told).collect()
     }
+}
+
+/// Says of a revision that could not get its locks how often that was tried, and what can be done; `told` is who was in the way.
+pub(super) fn gave_up(error: Error, tries: u32, retry_for: Duration, told: &[String]) -> Error {
+    let times = match tries {
+        1 => "once".to_owned(),
+        tries => format!("{tries} times"),
+    };
+    let limit = match retry_for {
+        Duration::ZERO => "`lock_retry_for` is 0".to_owned(),
+        time => format!("`lock_retry_for` is {}", crate::ui::duration(time)),
+    };
+    let error = error
+        .note(format!("it was tried {times} ({limit})"))
+        .hint("run the same command again when the lock is free: what was applied is passed over");
+    told.iter()
+        .filter_map(|line| line.strip_prefix("server process ")?.split([' ', ',', ':']).next())
+        .fold(error, |error, pid| error.hint(format!("or, if nobody needs it: SELECT pg_terminate_backend({pid});")))
 }
 
 /// `server process 4711 (role app, \`psql\`), idle in transaction for 3 min: UPDATE ...`

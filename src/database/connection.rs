@@ -3,6 +3,7 @@
 //! The caller sends and asks for events; nothing happens on another thread. What a message means, and what to do when
 //! it fails, is not known here.
 
+use super::conninfo::Host;
 use super::server_error::ServerError;
 use super::wire::cancel::{CancelError, CancelKey};
 use super::wire::event::{Column, Event, Lost, Row, Rows, TransactionStatus};
@@ -28,6 +29,7 @@ pub struct Connection {
     in_flight: VecDeque<u64>,
     parameters: BTreeMap<String, String>,
     key: Option<CancelKey>,
+    host: Host,
     status: TransactionStatus,
     lost: Option<Lost>,
     /// What no error and no notice of the server shows.
@@ -63,10 +65,11 @@ impl Connection {
         link: Link,
         parameters: BTreeMap<String, String>,
         key: Option<CancelKey>,
+        host: Host,
         covers: Covers,
     ) -> Self {
         let (in_flight, status) = (VecDeque::new(), TransactionStatus::Idle);
-        Self { link, in_flight, parameters, key, status, lost: None, covers }
+        Self { link, in_flight, parameters, key, host, status, lost: None, covers }
     }
 
     /// Sends one message with the statements of `sql`. A small one may stay in the queue until the next
@@ -218,6 +221,12 @@ impl Connection {
         self.key.as_ref().map(|key| key.process)
     }
 
+    /// The one address that it was made to, of all that a name or a list of hosts stands for.
+    #[must_use]
+    pub fn host(&self) -> &Host {
+        &self.host
+    }
+
     /// Cancels what the session runs, and waits at most `patience` until the server has acted on it: only then is it
     /// safe to send another message. The statement's end comes as events, as ever. A server that waits for COPY data
     /// does not see it: [`Connection::copy_fail`] does that.
@@ -230,6 +239,11 @@ impl Connection {
 
     /// Says goodbye and closes the socket.
     pub fn close(mut self) {
+        self.say_goodbye();
+    }
+
+    /// Says goodbye: whoever is at the other end closes the connection.
+    pub(super) fn say_goodbye(&mut self) {
         self.link.send(&[b"X\x00\x00\x00\x04"]);
         let deadline = Instant::now() + Duration::from_secs(1);
         while self.lost.is_none() && self.link.unsent() > 0 {

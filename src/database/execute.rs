@@ -13,6 +13,8 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use super::bare::Alone;
+use super::blockers;
+use super::connection::Connection;
 use super::failure::{Failure, Invalid, Place, Reason, Where};
 use super::lock::Locked;
 use super::pooler::{self, Keeper};
@@ -21,7 +23,7 @@ use super::silence::Silence;
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
 use crate::model::journal::{Begun, Known, Mark, Progress, State, Text};
-use crate::model::program::{Operation, Program};
+use crate::model::program::{OWN_ROLE, Operation, Program};
 use crate::model::sql::body::{Batch, BatchKind, Body, Sections};
 use crate::model::sql::problem::BodyError;
 use crate::source::Excerpt;
@@ -93,6 +95,7 @@ impl Locked {
         let mut start = 0;
         let mut patience: Option<(usize, Instant)> = None;
         let mut pause = FIRST_PAUSE;
+        let mut tries = 0;
         loop {
             let mut run = Run::new(self, &program, bodies, observer, start);
             let failure = match run.all() {
@@ -114,10 +117,12 @@ impl Locked {
                 Some((step, until)) if step == failure.step => until,
                 _ => {
                     pause = FIRST_PAUSE;
+                    tries = 0;
                     Instant::now() + retry_for
                 }
             };
             patience = Some((failure.step, until));
+            tries += 1;
             match failure.worth_another_try() {
                 // Whoever asked the run to stop does not want it tried again.
                 Some(why) if !interrupted && Instant::now() + pause < until => {
@@ -139,7 +144,11 @@ impl Locked {
                         }
                     }
                 }
-                _ => return Err(self.tell(&program, &failure, &blockers, &invalid_before)),
+                why => {
+                    let passing = why.is_some() && !interrupted;
+                    let error = self.tell(&program, &failure, &blockers, &invalid_before);
+                    return Err(if passing { blockers::gave_up(error, tries, retry_for, &blockers) } else { error });
+                }
             }
         }
     }
@@ -359,6 +368,10 @@ pub(super) struct Run<'a> {
     blockers: Vec<String>,
     asked: Option<Instant>,
     interrupted: Option<u8>,
+    /// When it was last asked to cancel what runs.
+    cancelled: Option<Instant>,
+    /// Keeps what was sent ahead from being run.
+    held_back: Option<Connection>,
     silence: Silence,
 }
 
@@ -398,6 +411,8 @@ impl<'a> Run<'a> {
             blockers: Vec::new(),
             asked: None,
             interrupted: None,
+            cancelled: None,
+            held_back: None,
             silence: Silence::default(),
         }
     }
@@ -515,7 +530,12 @@ impl<'a> Run<'a> {
     }
 
     fn own(&mut self, operation: &Operation, place: Where) {
-        let text = self.program.sql(operation);
+        let mut text = self.program.sql(operation);
+        if self.locked.session.is_shared()
+            && let Some(rest) = text.strip_prefix(OWN_ROLE)
+        {
+            text = pooler::BACK_TO_ROLE.to_owned() + rest;
+        }
         let statements = self.program.statements(operation);
         self.push(Part { text: PartText::Own(text), statements, place });
     }
@@ -529,6 +549,7 @@ impl<'a> Run<'a> {
     /// What keeps a script's settings from the next client of a pooler. It undoes the limits as well.
     fn put_back(&mut self) {
         self.own_sql(pooler::PUT_BACK, pooler::STATEMENTS_OF_PUT_BACK, Where::Reset);
+        self.own_sql(pooler::BACK_TO_ROLE, pooler::STATEMENTS_OF_BACK_TO_ROLE, Where::Reset);
     }
 
     pub(super) fn push(&mut self, part: Part) {
@@ -609,6 +630,7 @@ impl<'a> Run<'a> {
             }
             // A piece is 256 KB at the most, far below what a message may hold.
             let _ = self.locked.session.connection.copy_data(data.text.as_bytes());
+            self.locked.session.beat_keeper();
             while self.locked.session.connection.unsent() > WINDOW.1 as u64 {
                 // Mostly there is no event: the wait is for the socket to take more.
                 if self.absorb(Some(Instant::now() + Duration::from_millis(2)))? {
@@ -631,6 +653,12 @@ impl<'a> Run<'a> {
             self.settle_all()?;
             return Err(self.failed(step, Reason::Interrupted { signal, place: None }));
         }
+        let limit = self.locked.session.limits.time_to_send(self.message.bytes);
+        let large = self.message.bytes > MESSAGE && limit > self.locked.session.limits.idle_timeout;
+        if large {
+            self.send_limit(limit)?;
+        }
+        self.locked.session.beat_keeper();
         let message = std::mem::take(&mut self.message);
         self.message.step = step;
         if self.locked.session.is_shared() || self.locked.session.connection.is_pooled() {
@@ -657,7 +685,22 @@ impl<'a> Run<'a> {
         // A message that cannot be read (a syntax error) opens no transaction: what is sent behind it would commit by itself.
         let opens = !message.commits && message.parts.iter().any(|part| part.place == Where::Begin);
         self.flying.push_back(message);
+        if large {
+            let usual = self.locked.session.limits.idle_timeout;
+            self.send_limit(usual)?;
+        }
         if opens { self.settle_all() } else { Ok(()) }
+    }
+
+    /// Sends, in a message of its own, how long the server may wait for the next one: a message that is large takes long to arrive.
+    fn send_limit(&mut self, limit: Duration) -> Ran {
+        let sql = self.locked.session.idle_limit_sql(limit);
+        let message = Message { step: self.message.step, ..Message::default() };
+        let held = std::mem::replace(&mut self.message, message);
+        self.own_sql(&sql, 1, Where::Reset);
+        self.send()?;
+        self.message = held;
+        Ok(())
     }
 
     pub(super) fn settle_all(&mut self) -> Ran {
@@ -679,7 +722,9 @@ impl<'a> Run<'a> {
 
     /// Takes in one event of the oldest message's answer; true where that was its end.
     fn absorb(&mut self, deadline: Option<Instant>) -> std::result::Result<bool, Stop> {
-        let tick = Instant::now() + self.glance();
+        let pause = self.locked.session.beat_every().map_or(self.glance(), |every| every.min(self.glance()));
+        self.locked.session.beat_keeper();
+        let tick = Instant::now() + pause;
         let event = self.locked.session.connection.next_event(Some(deadline.map_or(tick, |until| until.min(tick))));
         let Some(message) = self.flying.front_mut() else { return Ok(true) };
         let step = message.step;
@@ -700,6 +745,7 @@ impl<'a> Run<'a> {
             Ok(Event::CopyIn) => message.answer.wants_data = true,
             Ok(Event::Timeout) => {
                 self.waiting(step);
+                self.insist();
                 self.listen().map_err(|lost| self.lost(lost))?;
             }
             Ok(Event::Woken) => self.interrupt(),
@@ -746,7 +792,8 @@ impl<'a> Run<'a> {
     /// Makes sure, where nothing comes, that there is somebody who could answer.
     fn listen(&mut self) -> std::result::Result<(), Lost> {
         let session = &mut self.locked.session;
-        if self.silence.is_final(session) { Err(session.connection.give_up()) } else { Ok(()) }
+        let limit = session.limits.time_to_send(self.flying_bytes);
+        if self.silence.is_final(session, limit) { Err(session.connection.give_up()) } else { Ok(()) }
     }
 
     /// Cancels what runs. The request is awaited: otherwise it could hit a later statement, the ROLLBACK even.
@@ -756,7 +803,17 @@ impl<'a> Run<'a> {
         };
         self.interrupted = Some(signal);
         self.observer.interrupted(signal);
+        if self.flying.len() > 1 {
+            self.held_back = self.locked.session.hold_back();
+        }
         self.cancel();
+    }
+
+    /// Cancels again where the one before has done nothing: the server may have been idle then, and the message on its way.
+    fn insist(&mut self) {
+        if self.interrupted.is_some() && self.cancelled.is_none_or(|cancelled| cancelled.elapsed() >= TICK) {
+            self.cancel();
+        }
     }
 
     fn cancel(&mut self) {
@@ -765,6 +822,7 @@ impl<'a> Run<'a> {
         }
         // Where it does not get through, the answer is waited for all the same.
         let _ = self.locked.session.connection.cancel(CANCEL);
+        self.cancelled = Some(Instant::now());
     }
 
     /// Judges the oldest message, whose answer is complete.
@@ -868,6 +926,8 @@ impl<'a> Run<'a> {
 
     /// Reads the answers that are still on their way and rolls back; nothing runs any more after it.
     fn wind_up(&mut self, mut failure: Failure) -> Failure {
+        // Behind the one that failed, the guards of the others refuse by themselves.
+        self.held_back = None;
         if matches!(failure.reason, Reason::Lost { .. } | Reason::Ended { .. }) {
             return failure;
         }
@@ -930,7 +990,11 @@ impl<'a> Run<'a> {
         let mut good = true;
         loop {
             match self.locked.session.connection.next_event(Some(Instant::now() + TICK))? {
-                Event::Timeout => self.listen()?,
+                Event::Timeout => {
+                    self.insist();
+                    self.listen()?;
+                }
+                Event::Woken => self.interrupt(),
                 Event::Error(_) => good = false,
                 Event::Ready(_) => return Ok(good),
                 _ => {}

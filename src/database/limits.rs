@@ -25,6 +25,9 @@ pub struct Limits {
 /// How often the server looks whether the tool is still there while a statement runs (PostgreSQL 14 and later).
 const CHECK: Duration = Duration::from_secs(2);
 
+/// The slowest connection that a long message is still waited for on, in bytes a second.
+const SLOWEST: u64 = 32 * 1024;
+
 /// For how long limits are set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Span {
@@ -80,6 +83,27 @@ impl Limits {
             _ => String::new(),
         };
         format!("SELECT {}{only};\n", set.join(", "))
+    }
+
+    /// How long the server may wait for something from here while so many bytes are on their way; zero is no limit.
+    pub(super) fn time_to_send(&self, bytes: usize) -> Duration {
+        match self.idle_timeout {
+            Duration::ZERO => Duration::ZERO,
+            limit => limit + Duration::from_secs(bytes as u64 / SLOWEST),
+        }
+    }
+
+    /// Sets how long the server waits for something from here: one statement.
+    pub(super) fn idle_sql(server_version: u32, span: Span, limit: Duration) -> String {
+        let local = span == Span::Transaction;
+        let mut names = vec!["idle_in_transaction_session_timeout"];
+        if server_version >= 140_000 && !local {
+            names.push("idle_session_timeout");
+        }
+        let limit = literal(&limit.as_millis().to_string());
+        let set: Vec<String> =
+            names.iter().map(|name| format!("pg_catalog.set_config('{name}', {limit}, {local})")).collect();
+        format!("SELECT {};\n", set.join(", "))
     }
 
     /// The settings for a person, for `-v`.

@@ -7,18 +7,21 @@
 
 use std::time::{Duration, Instant};
 
+use super::connection::Connection;
 use super::limits::runs_in;
-use super::pooler::{Keeper, Pooling};
-use super::query::Answer;
+use super::pooler::{self, Keeper, Pooling};
+use super::query::{Answer, QueryError};
 use super::session::{Session, Standing, explain, stopped};
-use super::wire::event::Event;
+use super::wire::event::{Event, Rows};
 use crate::error::{Error, Result};
+use crate::model::program::RESET;
 use crate::model::sql::quote::{identifier, literal};
 use crate::ui;
 
 /// A session that holds the lock.
 pub struct Locked {
     pub(super) session: Session,
+    released: bool,
 }
 
 /// Who holds the lock, as far as this role may see.
@@ -68,11 +71,12 @@ impl Session {
     /// The lock stays taken, naming its holder; or the standing cannot be read.
     pub fn lock(mut self, wait: Duration, waiting: impl FnMut(Option<&Holder>)) -> Result<(Locked, Standing)> {
         let standing = self.acquire(wait, waiting)?;
-        Ok((Locked { session: self }, standing))
+        Ok((Locked { session: self, released: false }, standing))
     }
 
     /// [`Session::lock`] for a session that stays where it is.
     pub(super) fn acquire(&mut self, wait: Duration, mut waiting: impl FnMut(Option<&Holder>)) -> Result<Standing> {
+        self.beaten = Instant::now();
         if self.is_shared() {
             return self.acquire_shared(wait, waiting);
         }
@@ -91,7 +95,11 @@ impl Session {
         let messages: Vec<&str> = [&first].into_iter().chain(&questions).map(String::as_str).collect();
         loop {
             // Mostly it is free, and one round trip is enough. Asked again and again, only the lock is.
-            let answers = if told { self.ask(&[&again])? } else { self.ask(&messages)? };
+            // A pooler may have no server connection to give: then the wait for one is a wait for the lock.
+            let deadline = until.max(Instant::now() + pooler::PATIENCE);
+            let deadline = self.overdue().map_or(deadline, |overdue| overdue.min(deadline));
+            let messages = if told { &[again.as_str()] } else { messages.as_slice() };
+            let answers = self.ask_until(messages, Some(deadline))?;
             if let Some(error) = &answers[0].error {
                 return Err(explain(error, "cannot ask for the lock"));
             }
@@ -105,7 +113,13 @@ impl Session {
                 None if self.pooling.is_none() => {
                     // It is refused first, where it must be: a standby cannot be asked what follows.
                     self.read_writable(&answers[1..])?;
-                    self.pooling = Some(self.recognise_pooler()?);
+                    self.pooling = self.recognise_pooler()?;
+                    if self.pooling.is_none() {
+                        if Instant::now() >= until {
+                            return Err(self.second_failed(&QueryError::Timeout));
+                        }
+                        self.come_again(until)?;
+                    }
                     return self.acquire(until.saturating_duration_since(Instant::now()), waiting);
                 }
                 _ => {}
@@ -128,21 +142,27 @@ impl Session {
     pub(super) fn granted(&mut self, answers: &[Answer]) -> Result<Standing> {
         let standing = self.read_writable(answers);
         if standing.is_err() {
-            self.unlock();
+            let _ = self.unlock();
         }
         standing
     }
 
     /// Gives the lock back at once: the server may take a moment to notice that nobody is there any more, and the next run
-    /// would find the lock taken.
-    fn unlock(&mut self) {
+    /// would find the lock taken. False where it may still be taken behind a pooler, which does not tell the server who is gone.
+    fn unlock(&mut self) -> bool {
         if self.is_shared() {
-            return self.keeper.take().map_or((), Keeper::release);
+            return self.keeper.take().is_none_or(Keeper::release);
         }
-        let sql = format!("SELECT pg_catalog.pg_advisory_unlock({})", self.tables.lock_key());
-        let soon = Instant::now() + Duration::from_secs(1);
-        // Where it cannot be asked for (a lost connection, a statement that still runs), the end of the session does it.
-        let _ = self.connection.query(&sql, Some(soon));
+        let unlock = format!("SELECT pg_catalog.pg_advisory_unlock({});\n", self.tables.lock_key());
+        let soon = Some(Instant::now() + Duration::from_secs(1));
+        if self.pooling.is_none() {
+            // Where it cannot be asked for (a lost connection, a statement that still runs), the end of the session does it.
+            let _ = self.connection.query(&unlock, soon);
+            return true;
+        }
+        // The session goes to another client, and what was set on it with it, unless the pooler resets it.
+        let sent = self.connection.query_pipeline(&[&unlock, RESET], soon);
+        sent.is_ok() || self.connection.is_lost()
     }
 
     /// Whether this session holds the lock.
@@ -168,6 +188,19 @@ impl Session {
         )
     }
 
+    /// Stands in line for the version table behind the transaction that has it, before the next ones that were sent ahead: each of
+    /// them waits then, and can be cancelled, until what is returned is dropped. As good as it gets where that is not possible.
+    pub(super) fn hold_back(&self) -> Option<Connection> {
+        let mut beside = self.beside()?;
+        let soon = Instant::now() + Duration::from_secs(1);
+        let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '1min'; \
+             SET LOCAL idle_in_transaction_session_timeout = '1min'";
+        beside.query(begin, Some(soon)).ok()?;
+        beside.send(&format!("LOCK TABLE {} IN SHARE MODE", self.tables.version()), Rows::Discard).ok()?;
+        beside.flush();
+        Some(beside)
+    }
+
     /// Waits, unless a signal comes.
     pub(super) fn pause(&mut self, time: Duration) -> Result<()> {
         // One that came while it was asked who is waited for has left that question without an answer.
@@ -176,7 +209,11 @@ impl Session {
         }
         let until = Instant::now() + time;
         loop {
-            match self.connection.next_event(Some(until)) {
+            self.beat();
+            let now = Instant::now();
+            let next = self.beat_every().map_or(until, |every| until.min(now + every));
+            match self.connection.next_event(Some(next)) {
+                Ok(Event::Timeout) if next < until => {}
                 Ok(Event::Timeout) => return Ok(()),
                 Ok(Event::Woken) => return Err(stopped(self.interrupt.as_ref()).note("nothing was changed")),
                 Ok(_) => {}
@@ -236,6 +273,9 @@ impl Locked {
     /// # Errors
     /// The role may not create them, with the GRANT that is missing.
     pub fn create_tables(&mut self, standing: &Standing, journal: bool) -> Result<()> {
+        if journal {
+            self.session.check_journal()?;
+        }
         if standing.version_table && standing.history_table && (standing.progress_table || !journal) {
             return Ok(());
         }
@@ -269,9 +309,23 @@ impl Locked {
     }
 }
 
+impl Locked {
+    /// Gives the lock back; what to know where it is not certain that it is free.
+    pub fn give_back(&mut self) -> Option<String> {
+        let free = self.released || self.session.unlock();
+        self.released = true;
+        let limit = self.session.limits.idle_timeout;
+        let until = match limit {
+            Duration::ZERO => "it stays taken until the pooler ends that connection".to_owned(),
+            limit => format!("it is free in {} at the latest", ui::duration(limit)),
+        };
+        (!free).then(|| format!("the connection that keeps the lock, through the pooler, does not answer; {until}"))
+    }
+}
+
 impl Drop for Locked {
     fn drop(&mut self) {
-        self.session.unlock();
+        let _ = self.give_back();
     }
 }
 

@@ -8,6 +8,7 @@ pub mod connection;
 pub mod conninfo;
 pub mod execute;
 mod failure;
+mod heartbeat;
 pub mod interrupt;
 pub mod limits;
 pub mod lock;

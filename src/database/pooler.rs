@@ -16,6 +16,7 @@ use super::connection::Connection;
 use super::lock::{Holder, PAUSES, jittered};
 use super::query::{Answer, QueryError};
 use super::session::{Session, Standing, stopped};
+use super::wire::event::{Event, Row, Rows};
 use crate::error::{Error, Result};
 use crate::model::bookkeeping::TAKEN;
 use crate::model::sql::quote::dollar;
@@ -53,8 +54,10 @@ pub(super) struct Keeper {
 
 /// The server process that runs this.
 const BACKEND: &str = "SELECT pg_catalog.pg_backend_pid()";
-/// How long a pooler may take to give a second connection.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a pooler may take to give a connection.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+/// How long it is stayed away at most from a pooler that has no second one.
+const COME_AGAIN: Duration = Duration::from_secs(3);
 /// How long a notification may take that a server sends by itself.
 const DELIVERY: Duration = Duration::from_secs(2);
 
@@ -63,26 +66,41 @@ pub(super) const FIND_SETTINGS: &str = "SELECT pg_catalog.set_config('aludel.set
     SELECT pg_catalog.jsonb_object_agg(s.name, s.setting) FROM pg_catalog.pg_settings s
     WHERE s.source OPERATOR(pg_catalog.=) 'session' AND s.context OPERATOR(pg_catalog.=) ANY (ARRAY['user', 'superuser'])
         AND s.name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable'])
-)::pg_catalog.text, '{}'), true);
+)::pg_catalog.text, '{}'), true),
+    pg_catalog.set_config('aludel.session', SESSION_USER, true),
+    pg_catalog.set_config('aludel.role', pg_catalog.current_setting('role'), true);
+";
+
+/// Works as the role again that the server connection was found with, which need not be the one that logged in.
+pub(super) const BACK_TO_ROLE: &str =
+    "SELECT pg_catalog.set_config('session_authorization', pg_catalog.current_setting('aludel.session', true), false);
+SELECT pg_catalog.set_config('role', pg_catalog.current_setting('aludel.role', true), false);
 ";
 
 /// What deferred triggers do is done under the script's own settings, as at a COMMIT, and within the limits.
 pub(super) const SETTLE: &str = "SET CONSTRAINTS ALL IMMEDIATE;\n";
 
-/// What a transaction ends with: what the script set on the session, prepared, listened to or made for itself is put back or
-/// gone, as it would reach another client. RESET ALL would also undo what the pooler's administrator set on the connection
-/// (`connect_query`) and what the pooler keeps for its clients, so that is set again.
-pub(super) const PUT_BACK: &str = "DO $aludel$
+/// What a transaction ends with, before [`BACK_TO_ROLE`]: what the script set on the session, listened to or made for itself is put
+/// back or gone, as it would reach another client. What the pooler's administrator set on the connection (`connect_query`)
+/// and what the pooler keeps for its clients stays: RESET ALL would undo that, custom settings among it, which no view
+/// lists. A script that sets one of those is refused.
+pub(super) const PUT_BACK: &str = "RESET SESSION AUTHORIZATION;
+RESET ROLE;
+DO $aludel$
 DECLARE
     found pg_catalog.text := pg_catalog.current_setting('aludel.settings', true);
     one pg_catalog.record;
 BEGIN
-    RESET ALL;
+    FOR one IN SELECT s.name FROM pg_catalog.pg_settings s
+        WHERE s.source OPERATOR(pg_catalog.=) 'session' AND s.context OPERATOR(pg_catalog.=) ANY (ARRAY['user', 'superuser'])
+            AND s.name OPERATOR(pg_catalog.<>) ALL (ARRAY['transaction_isolation', 'transaction_read_only', 'transaction_deferrable'])
+    LOOP
+        EXECUTE pg_catalog.concat('RESET ', pg_catalog.replace(pg_catalog.quote_ident(one.name), '.', '\".\"'));
+    END LOOP;
     IF found OPERATOR(pg_catalog.<>) '' THEN
         FOR one IN SELECT e.key, e.value FROM pg_catalog.jsonb_each_text(found::pg_catalog.jsonb) e LOOP
             PERFORM pg_catalog.set_config(one.key, one.value, false);
         END LOOP;
-        PERFORM pg_catalog.set_config('aludel.settings', found, true);
     END IF;
     IF pg_catalog.current_setting('synchronous_commit') OPERATOR(pg_catalog.=) 'off' THEN
         PERFORM pg_catalog.set_config('synchronous_commit', 'on', true);
@@ -98,7 +116,9 @@ UNLISTEN *;
 DISCARD TEMP;
 ";
 /// How many statements [`PUT_BACK`] holds.
-pub(super) const STATEMENTS_OF_PUT_BACK: usize = 4;
+pub(super) const STATEMENTS_OF_PUT_BACK: usize = 6;
+/// How many statements [`BACK_TO_ROLE`] holds.
+pub(super) const STATEMENTS_OF_BACK_TO_ROLE: usize = 2;
 
 impl Keeper {
     /// Raises [`TAKEN`] where the keeper's transaction has ended: then its lock is free.
@@ -111,11 +131,32 @@ impl Keeper {
         format!("DO {};\n", dollar(&block))
     }
 
-    /// Gives the lock back.
-    pub(super) fn release(mut self) {
-        // Where it cannot be asked for, the end of the connection does it.
-        let _ = self.connection.query("ROLLBACK", Some(Instant::now() + Duration::from_secs(1)));
+    /// Gives the lock back; false where nobody said that it is free. Then it is when the server ends the transaction, by the
+    /// limit that is set for it.
+    pub(super) fn release(mut self) -> bool {
+        let answered = self.ask("ROLLBACK", Instant::now() + Duration::from_secs(1)).is_some();
+        let ended = self.connection.is_lost();
         self.connection.close();
+        answered || ended
+    }
+
+    /// Asks something in its transaction.
+    pub(super) fn ask(&mut self, sql: &str, until: Instant) -> Option<Vec<Row>> {
+        self.connection.settle(Some(until)).ok()?;
+        self.connection.query(sql, Some(until)).ok()
+    }
+
+    /// A sign of life; its answer is read with the next one.
+    pub(super) fn beat(&mut self) {
+        while self.connection.in_flight() > 0 {
+            match self.connection.next_event(Some(Instant::now())) {
+                Ok(Event::Timeout | Event::Woken) | Err(_) => return,
+                Ok(_) => {}
+            }
+        }
+        if self.connection.send("", Rows::Discard).is_ok() {
+            self.connection.flush();
+        }
     }
 }
 
@@ -132,22 +173,25 @@ impl Session {
     /// transactions. Where others are quicker it proves nothing; so a session is believed only where the first connection
     /// hears, while it is idle, a notification that the second one sends: a server connection that
     /// was given back cannot pass one on.
-    pub(super) fn recognise_pooler(&mut self) -> Result<Pooling> {
+    ///
+    /// None where the pooler gave no second connection in time, and others have its connections.
+    pub(super) fn recognise_pooler(&mut self) -> Result<Option<Pooling>> {
         let mut other = self.another()?;
         let until = Instant::now() + PATIENCE;
         let mine = self.backend()?;
         let theirs = match other.query(BACKEND, Some(until)) {
             Ok(rows) => rows.first().and_then(|row| row.get(0)).map(str::to_owned),
+            Err(QueryError::Timeout) if !self.is_alone() => return Ok(None),
             Err(error) => return Err(self.second_failed(&error)),
         };
         if mine == theirs || mine != self.backend()? {
             other.close();
-            return Ok(Pooling::Transaction);
+            return Ok(Some(Pooling::Transaction));
         }
         let channel = format!("aludel_{}", uuid::Uuid::new_v4().simple());
         self.run(&format!("LISTEN {channel}"), "cannot find out how the pooler works")?;
         let heard = self.connection.notifications();
-        if let Err(error) = other.query(&format!("NOTIFY {channel}"), Some(until)) {
+        if let Err(error) = other.query(&format!("NOTIFY {channel}"), Some(Instant::now() + PATIENCE)) {
             return Err(self.second_failed(&error));
         }
         other.close();
@@ -157,23 +201,49 @@ impl Session {
         }
         let session = self.connection.notifications() != heard;
         self.run(&format!("UNLISTEN {channel}"), "cannot find out how the pooler works")?;
-        Ok(if session { Pooling::Session } else { Pooling::Transaction })
+        Ok(Some(if session { Pooling::Session } else { Pooling::Transaction }))
+    }
+
+    /// Whether no other session of this role is in this database: then a pooler that gives no second connection has none to give.
+    fn is_alone(&mut self) -> bool {
+        let sql = "SELECT FROM pg_catalog.pg_stat_activity a WHERE a.usename OPERATOR(pg_catalog.=) SESSION_USER \
+             AND a.datname OPERATOR(pg_catalog.=) pg_catalog.current_database() \
+             AND a.pid OPERATOR(pg_catalog.<>) pg_catalog.pg_backend_pid() LIMIT 1";
+        self.run(sql, "cannot ask for other sessions").map_or(true, |rows| rows.is_empty())
+    }
+
+    /// Gives its server connection back to the pooler, and comes again a little later: runs that each hold one and want a
+    /// second would wait for each other.
+    pub(super) fn come_again(&mut self, until: Instant) -> Result<()> {
+        let random = u32::from(uuid::Uuid::new_v4().as_bytes()[0]);
+        self.connection.say_goodbye();
+        let then = (Instant::now() + COME_AGAIN * random / 255).min(until);
+        while Instant::now() < then {
+            if self.asked_to_stop().is_some() {
+                return Err(stopped(self.interrupt.as_ref()).note("nothing was changed"));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        self.reconnect(until.max(Instant::now() + PATIENCE)).map_err(Error::from)
     }
 
     fn backend(&mut self) -> Result<Option<String>> {
-        let rows = self.run(BACKEND, "cannot ask for the server process")?;
+        let rows = match self.connection.query(BACKEND, Some(Instant::now() + PATIENCE)) {
+            Ok(rows) => rows,
+            Err(error) => return Err(self.second_failed(&error)),
+        };
         Ok(rows.first().and_then(|row| row.get(0)).map(str::to_owned))
     }
 
     /// One more connection to where this one goes.
     fn another(&self) -> Result<Connection> {
-        Connection::connect(&self.conninfo, &self.options).map_err(|error: ConnectError| match error.is_woken() {
+        Connection::connect(&self.own_address(), &self.options).map_err(|error: ConnectError| match error.is_woken() {
             true => stopped(self.interrupt.as_ref()),
             false => Error::from(error).note("a second connection through the pooler is needed"),
         })
     }
 
-    fn second_failed(&mut self, error: &QueryError) -> Error {
+    pub(super) fn second_failed(&mut self, error: &QueryError) -> Error {
         let hint = "give the server's own address, past the pooler, or let it open more server connections (`default_pool_size`)";
         let title = match error {
             QueryError::Woken => return stopped(self.interrupt.as_ref()).note("nothing was changed"),
@@ -195,19 +265,25 @@ impl Session {
         mut waiting: impl FnMut(Option<&Holder>),
     ) -> Result<Standing> {
         if let Some(keeper) = self.keeper.take() {
-            keeper.release();
+            let _ = keeper.release();
         }
         let until = Instant::now() + wait;
         let mut connection = self.another()?;
         let mut pause = PAUSES.0;
         let mut told = false;
         let fence = uuid::Uuid::new_v4().as_u64_pair().0.cast_signed();
-        let mut settings = vec!["idle_in_transaction_session_timeout", "statement_timeout"];
+        // One that hears nothing more from here gives the lock away; `heartbeat.rs` sees to it that it hears something.
+        let mut settings = vec![
+            ("idle_in_transaction_session_timeout", self.limits.idle_timeout),
+            ("statement_timeout", Duration::ZERO),
+        ];
         if self.connection.server_version().is_some_and(|version| version >= 170_000) {
-            settings.push("transaction_timeout");
+            settings.push(("transaction_timeout", Duration::ZERO));
         }
-        let settings: Vec<String> =
-            settings.iter().map(|name| format!("pg_catalog.set_config('{name}', '0', true)")).collect();
+        let settings: Vec<String> = settings
+            .iter()
+            .map(|(name, time)| format!("pg_catalog.set_config('{name}', '{}', true)", time.as_millis()))
+            .collect();
         let ask = format!(
             "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY; SELECT {}; \
              SELECT pg_catalog.pg_try_advisory_xact_lock({}), pg_catalog.pg_advisory_xact_lock({fence})",
@@ -238,6 +314,7 @@ impl Session {
             pause = (pause * 3 / 2).min(PAUSES.1);
         }
         self.keeper = Some(Keeper { connection, fence });
+        self.beaten = Instant::now();
         // With a pool of one, the keeper has it, and this one is never served.
         let questions = self.standing_questions();
         let messages: Vec<&str> = questions.iter().map(String::as_str).collect();

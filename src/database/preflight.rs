@@ -29,11 +29,30 @@ pub struct Identity {
 }
 
 /// Asked of every server; [`Preflight::read`] reads the answer's columns, from the one it is given.
-const SERVER: &str = "pg_catalog.current_database(), pg_catalog.pg_is_in_recovery(), \
-     pg_catalog.current_setting('transaction_read_only')";
+const SERVER: [&str; 7] = [
+    "pg_catalog.current_database()",
+    "pg_catalog.pg_is_in_recovery()",
+    "pg_catalog.current_setting('transaction_read_only')",
+    "CURRENT_USER",
+    "pg_catalog.pg_backend_pid()",
+    "(SELECT EXTRACT(epoch FROM s.backend_start) FROM pg_catalog.pg_stat_get_activity(pg_catalog.pg_backend_pid()) s)",
+    SERVER_START,
+];
+/// Tells one server from another, as its processes' numbers do not.
+pub(super) const SERVER_START: &str = "EXTRACT(epoch FROM pg_catalog.pg_postmaster_start_time())";
 
-/// The rights that a run needs on the version table.
+/// The rights that a run needs on the version table, and on the journal where it keeps one.
 const RIGHTS: [&str; 4] = ["SELECT", "INSERT", "UPDATE", "DELETE"];
+
+/// A server process, so that no other one is ever taken for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Process {
+    pub(super) pid: i32,
+    /// When it started, where that may be seen.
+    pub(super) started: Option<String>,
+    /// When its server started.
+    pub(super) server_started: String,
+}
 
 /// What the database said of itself.
 #[derive(Clone, Debug, Default)]
@@ -45,30 +64,48 @@ pub struct Preflight {
     missing: Vec<&'static str>,
     /// The history table is there and cannot be written.
     silent: bool,
+    /// What is missing of [`RIGHTS`] on the journal, where there is one.
+    pub(super) missing_on_journal: Vec<&'static str>,
+    /// The role that the session works as.
+    pub(super) role: Option<String>,
+    /// What runs this question; the session, where no pooler gives it away.
+    pub(super) process: Option<Process>,
     /// The journal is there and cannot be read: a run must know what stopped partway.
     pub(super) journal_is_closed: bool,
 }
 
 impl Preflight {
-    /// The columns to ask for; `version` and `history` are SQL that gives each table's `regclass` or NULL.
-    pub(super) fn columns(version: &str, history: &str) -> String {
+    /// The columns to ask for; `version`, `history` and `journal` are SQL that gives each table's `regclass` or NULL.
+    pub(super) fn columns(version: &str, history: &str, journal: &str) -> String {
+        // A right may be given on columns; whether they are all of them, the statement that needs them finds out.
         let right = |table: &str, right: &str| {
-            format!("pg_catalog.has_table_privilege({table}::pg_catalog.oid, {})", literal(right))
+            let any = if right == "DELETE" { "table" } else { "any_column" };
+            format!("pg_catalog.has_{any}_privilege({table}::pg_catalog.oid, {})", literal(right))
         };
-        let rights: Vec<String> = RIGHTS.iter().map(|name| right(version, name)).collect();
-        format!("{SERVER}, {}, {}", rights.join(", "), right(history, "INSERT"))
+        let rights = |table| RIGHTS.iter().map(move |name| right(table, name));
+        let columns = SERVER.iter().map(|column| (*column).to_owned()).chain(rights(version)).chain(rights(journal));
+        columns.chain([right(history, "INSERT")]).collect::<Vec<_>>().join(", ")
     }
 
     /// Reads the answers to [`Preflight::columns`], which begin with the column `first`.
     pub(super) fn read(row: Option<&Row>, first: usize) -> Self {
         let text = |column: usize| row.and_then(|row| row.get(first + column)).unwrap_or_default();
-        let missing = RIGHTS.iter().enumerate().filter(|(index, _)| text(3 + index) == "f").map(|(_, right)| *right);
+        let missing = |from: usize| {
+            let rights = RIGHTS.iter().enumerate();
+            rights.filter(|(index, _)| text(from + index) == "f").map(|(_, right)| *right).collect::<Vec<_>>()
+        };
+        let value = |column: usize| Some(text(column).to_owned()).filter(|text| !text.is_empty());
+        let process = |pid| Process { pid, started: value(5), server_started: text(6).to_owned() };
+        let after = SERVER.len();
         Self {
             database: text(0).to_owned(),
             standby: text(1) == "t",
             read_only: text(2) == "on",
-            missing: missing.collect(),
-            silent: text(3 + RIGHTS.len()) == "f",
+            missing: missing(after),
+            missing_on_journal: missing(after + RIGHTS.len()),
+            silent: text(after + 2 * RIGHTS.len()) == "f",
+            role: value(3),
+            process: text(4).parse().ok().map(process),
             journal_is_closed: false,
         }
     }
@@ -117,7 +154,7 @@ impl Session {
         if found.read_only {
             return Err(self.read_only(&found.database));
         }
-        let (version, history, journal) = (self.tables.version(), self.tables.history(), self.tables.progress());
+        let (version, history) = (self.tables.version(), self.tables.history());
         let all = RIGHTS.join(", ");
         // What is missing, on which table, and what to grant there.
         let mut lacking = Vec::new();
@@ -127,16 +164,38 @@ impl Session {
         if found.silent {
             lacking.push(("INSERT".to_owned(), history, "SELECT, INSERT"));
         }
-        if found.journal_is_closed {
-            lacking.push(("SELECT".to_owned(), journal, all.as_str()));
+        // A run that needs no journal must only be able to read it.
+        if found.journal_is_closed || !lacking.is_empty() {
+            lacking.extend(self.lacking_on_journal());
         }
+        self.refuse_rights(&lacking)
+    }
+
+    /// Refuses a journal that cannot be written, for a run that keeps one.
+    pub(super) fn check_journal(&self) -> Result<()> {
+        self.refuse_rights(&self.lacking_on_journal().into_iter().collect::<Vec<_>>())
+    }
+
+    fn lacking_on_journal(&self) -> Option<(String, String, &'static str)> {
+        let missing = &self.lacking_on_journal;
+        (!missing.is_empty()).then(|| (missing.join(", "), self.tables.progress(), "SELECT, INSERT, UPDATE, DELETE"))
+    }
+
+    fn refuse_rights(&self, lacking: &[(String, String, &str)]) -> Result<()> {
         if lacking.is_empty() {
             return Ok(());
         }
         let told: Vec<String> = lacking.iter().map(|(rights, table, _)| format!("{rights} on {table}")).collect();
         let error = Error::failed(format!("this role lacks rights: {}", told.join("; ")))
             .code("42501")
-            .note("the tool's own tables are written by the role that logged in")
+            .note(if self.role == identifier(&self.conninfo.user) {
+                "the tool's own tables are written by the role that logged in".to_owned()
+            } else {
+                format!(
+                    "the tool's own tables are written by {}, the role that the session is given at its start",
+                    self.role
+                )
+            })
             .note("nothing was changed");
         let role = &self.role;
         Err(lacking
@@ -166,13 +225,15 @@ impl Session {
         let rows = self.run(&sql, "cannot ask where it is set").unwrap_or_default();
         let (role, database) = (&self.role, identifier(database));
         // Whoever puts it back may be under it as well.
-        let first = format!("SET {SETTING} = off;");
+        let first = format!("if that is not deliberate: SET {SETTING} = off;");
         let hint = match rows.first().and_then(|row| row.get(0)).unwrap_or_default() {
             "user" => format!("{first} ALTER ROLE {role} RESET {SETTING};"),
             "database" => format!("{first} ALTER DATABASE {database} RESET {SETTING};"),
             "database user" => format!("{first} ALTER ROLE {role} IN DATABASE {database} RESET {SETTING};"),
             "global" => format!("{first} ALTER ROLE ALL RESET {SETTING};"),
-            "configuration file" => format!("ALTER SYSTEM RESET {SETTING}; SELECT pg_reload_conf();"),
+            "configuration file" => {
+                format!("if that is not deliberate: ALTER SYSTEM RESET {SETTING}; SELECT pg_reload_conf();")
+            }
             "client" => format!("take `{SETTING}` out of `options` in the URL, or out of PGOPTIONS"),
             _ => "work as a role that may write".to_owned(),
         };

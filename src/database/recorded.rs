@@ -4,6 +4,8 @@
 //! holds no more than is needed to see that a file differs. What there is to tell of one is asked for where one does.
 //! Whether a file differs is not decided here.
 
+use std::time::Instant;
+
 use chrono::{DateTime, SecondsFormat, Utc};
 
 use super::lock::Locked;
@@ -102,11 +104,15 @@ impl Session {
     /// # Errors
     /// The connection is lost, or a signal came.
     pub fn take_ahead(&mut self) -> Result<()> {
+        self.take_ahead_until(self.overdue())
+    }
+
+    pub(super) fn take_ahead_until(&mut self, deadline: Option<Instant>) -> Result<()> {
         if !matches!(self.ahead, Ahead::Asked) {
             return Ok(());
         }
         self.ahead = Ahead::Nothing;
-        match self.connection.read_answer(self.overdue()) {
+        match self.connection.read_answer(deadline) {
             Ok(answer) => self.ahead = Ahead::Answered(answer),
             Err(error) => return Err(self.trouble(&error)),
         }

@@ -4,11 +4,11 @@ use std::time::{Duration, Instant};
 
 use super::connect_error::ConnectError;
 use super::connection::Connection;
-use super::conninfo::Conninfo;
+use super::conninfo::{Conninfo, TargetSession};
 use super::interrupt::{self, Interrupt};
 use super::limits::{Limits, Span};
 use super::pooler::{Keeper, Pooling};
-use super::preflight::{Identity, Preflight};
+use super::preflight::{Identity, Preflight, Process};
 use super::query::{Answer, QueryError};
 use super::recorded::Ahead;
 use super::server_error::ServerError;
@@ -41,6 +41,15 @@ pub struct Standing {
     pub width: Option<usize>,
 }
 
+/// What for it is asked where the database stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// To tell it.
+    Read,
+    /// To go on from there.
+    Change,
+}
+
 /// How long the tool waits at most to read a table that somebody holds.
 const READING: Duration = Duration::from_secs(2);
 /// How long the answer to a question of the tool's own is awaited once a signal came.
@@ -62,8 +71,15 @@ pub struct Session {
     /// Looks who is in the way.
     pub(super) watcher: Option<Connection>,
     pub(super) interrupt: Option<Interrupt>,
-    /// The role that logged in, quoted, for hints.
+    /// The role that the session works as, quoted, for hints: the one that logged in, unless it is given another at the start
+    /// (`ALTER ROLE ... SET role`).
     pub(super) role: String,
+    /// The server process that runs the session, where that is always the same.
+    pub(super) process: Option<Process>,
+    /// When the server last had a sign of life.
+    pub(super) beaten: Instant,
+    /// The rights on the journal that this role lacks.
+    pub(super) lacking_on_journal: Vec<&'static str>,
     /// A question that was sent ahead of the others.
     pub(super) ahead: Ahead,
 }
@@ -114,6 +130,9 @@ impl Session {
             watcher,
             interrupt,
             role,
+            process: None,
+            beaten: Instant::now(),
+            lacking_on_journal: Vec::new(),
             ahead: Ahead::Nothing,
         })
     }
@@ -123,9 +142,18 @@ impl Session {
     pub(super) fn reconnect(&mut self, until: Instant) -> std::result::Result<(), ConnectError> {
         let mut pause = Duration::from_millis(50);
         loop {
-            match Connection::connect(&self.conninfo, &self.options) {
+            // The host that it was: another one of a list may be another server.
+            let own = Conninfo { target_session: self.conninfo.target_session, ..self.own_address() };
+            let connected = match Connection::connect(&own, &self.options) {
+                Err(error) if !error.is_woken() && self.conninfo.hosts.len() > 1 => {
+                    Connection::connect(&self.conninfo, &self.options)
+                }
+                connected => connected,
+            };
+            match connected {
                 Ok(connection) => {
                     self.connection = connection;
+                    self.process = None;
                     self.watcher = None;
                     return Ok(());
                 }
@@ -141,14 +169,29 @@ impl Session {
         self.interrupt.as_ref().and_then(Interrupt::take).is_some()
     }
 
-    /// Where it is connected to.
-    pub(super) fn conninfo(&self) -> &Conninfo {
-        &self.conninfo
+    /// Where it is connected to: of all hosts that are named, the one address.
+    pub(super) fn own_address(&self) -> Conninfo {
+        let hosts = vec![self.connection.host().clone()];
+        Conninfo { hosts, target_session: TargetSession::Any, ..self.conninfo.clone() }
     }
 
-    /// What others see of it.
-    pub(super) fn application_name(&self) -> &str {
-        &self.options.application_name
+    /// A connection beside this one, to the same address; no signal ends its waits.
+    pub(super) fn beside(&self) -> Option<Connection> {
+        let options = ConnectOptions { wake: None, ..self.options.clone() };
+        Connection::connect(&self.own_address(), &options).ok()
+    }
+
+    /// Asks beside the session, on a connection that is kept: a wait that a short `lock_timeout` ends would be over before
+    /// a new one is made. Nothing where it is not answered by `deadline`.
+    pub(super) fn ask_beside(&mut self, sql: &str, deadline: Instant) -> Option<Vec<Row>> {
+        if self.watcher.is_none() {
+            self.watcher = self.beside();
+        }
+        let rows = self.watcher.as_mut().and_then(|watcher| watcher.query(sql, Some(deadline)).ok());
+        if rows.is_none() {
+            self.watcher = None;
+        }
+        rows
     }
 
     /// When an answer to a question of the tool's own is overdue: none waits for anything but a lock. The server would have ended a
@@ -166,6 +209,12 @@ impl Session {
             Some(Pooling::Session) => Span::PooledSession,
             Some(Pooling::Transaction) => Span::Transaction,
         })
+    }
+
+    /// Sets how long the server waits for something from here: one statement.
+    pub(super) fn idle_limit_sql(&self, limit: Duration) -> String {
+        let span = if self.is_shared() { Span::Transaction } else { Span::Session };
+        Limits::idle_sql(self.connection.server_version().unwrap_or_default(), span, limit)
     }
 
     /// The limits for a session of which it is not known yet whether it is the tool's own.
@@ -191,7 +240,7 @@ impl Session {
     /// The version table cannot be read, or the connection is lost.
     pub fn standing(&mut self) -> Result<Standing> {
         let answers = self.ask_standing()?;
-        self.read_standing(&answers).map(|(standing, _)| standing)
+        self.read_standing(&answers, Purpose::Read).map(|(standing, _)| standing)
     }
 
     /// The answers that say where the database stands.
@@ -203,7 +252,7 @@ impl Session {
 
     /// [`Session::read_standing`] for a session that goes on to change what it read.
     pub(super) fn read_writable(&mut self, answers: &[Answer]) -> Result<Standing> {
-        let (standing, mut found) = self.read_standing(answers)?;
+        let (standing, mut found) = self.read_standing(answers, Purpose::Change)?;
         found.journal_is_closed =
             answers.get(2).and_then(|journal| journal.error.as_ref()).is_some_and(|error| error.code == "42501");
         self.check_writable(&found)?;
@@ -214,11 +263,12 @@ impl Session {
     pub(super) fn standing_questions(&self) -> Vec<String> {
         let regclass = |table: String| format!("pg_catalog.to_regclass({})", literal(&table));
         let (version, history) = (regclass(self.tables.version()), regclass(self.tables.history()));
+        let journal = regclass(self.tables.progress());
         let about = format!(
             "SELECT {version} IS NOT NULL, {history} IS NOT NULL, \
              pg_catalog.to_regnamespace({}) IS NOT NULL, pg_catalog.row_security_active({version}::pg_catalog.oid), {}",
             literal(&identifier(&self.tables.schema)),
-            Preflight::columns(&version, &history),
+            Preflight::columns(&version, &history, &journal),
         );
         let patience = self.patience();
         // Sorted here: a new session would have to look up how.
@@ -243,12 +293,17 @@ impl Session {
     }
 
     /// Reads the answers to [`Session::standing_questions`]. A database other than the one that is meant is refused.
-    pub(super) fn read_standing(&mut self, answers: &[Answer]) -> Result<(Standing, Preflight)> {
+    pub(super) fn read_standing(&mut self, answers: &[Answer], purpose: Purpose) -> Result<(Standing, Preflight)> {
         let [about, rows, progress, identity @ ..] = answers else {
             return Err(Error::failed("the server left a question unanswered"));
         };
         if let Some(error) = &about.error {
             let explained = explain(error, "cannot look for the version table");
+            if let Ok(rows) = self.run("SELECT CURRENT_USER", "cannot ask for the role")
+                && let Some(role) = rows.first().and_then(|row| row.get(0))
+            {
+                self.role = identifier(role);
+            }
             return Err(match error.code.as_str() {
                 "42501" => {
                     let (schema, role) = (identifier(&self.tables.schema), &self.role);
@@ -258,6 +313,9 @@ impl Session {
             });
         }
         let found = Preflight::read(about.rows.first(), 4);
+        self.role = found.role.as_deref().map_or_else(|| self.role.clone(), identifier);
+        self.process.clone_from(&found.process);
+        self.lacking_on_journal.clone_from(&found.missing_on_journal);
         self.check_identity(&found, identity.first())?;
         if about.rows.first().and_then(|row| row.get(3)) == Some("t") {
             let table = self.tables.version();
@@ -273,16 +331,26 @@ impl Session {
                 let table = self.tables.version();
                 return Err(self.is_held(&table));
             }
+            if error.code == "42501" && purpose == Purpose::Change {
+                // It says all that is missing.
+                self.check_writable(&found)?;
+            }
             let table = self.tables.version();
             let explained = explain(error, &format!("cannot read the version table {table}"));
             return Err(match error.code.as_str() {
-                "42501" => explained.hint(format!("GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {};", self.role)),
+                "42501" => explained.hint(format!("GRANT SELECT ON {table} TO {};", self.role)),
                 _ => explained,
             });
         }
-        if progress.error.as_ref().is_some_and(|error| error.code == "55P03") {
-            let table = self.tables.progress();
-            return Err(self.is_held(&table));
+        match &progress.error {
+            // A journal that is not there, or that this role may not read: `check_writable` judges that.
+            None => {}
+            Some(error) if matches!(error.code.as_str(), "42P01" | "3F000" | "42501") => {}
+            Some(error) if error.code == "55P03" => {
+                let table = self.tables.progress();
+                return Err(self.is_held(&table));
+            }
+            Some(error) => return Err(explain(error, &format!("cannot read the table {}", self.tables.progress()))),
         }
         let mut standing: Vec<String> = rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect();
         standing.sort_unstable();
@@ -308,8 +376,13 @@ impl Session {
 
     /// The answers to several messages in one round trip.
     pub(super) fn ask(&mut self, messages: &[&str]) -> Result<Vec<Answer>> {
-        self.take_ahead()?;
-        match self.connection.query_pipeline(messages, self.overdue()) {
+        self.ask_until(messages, self.overdue())
+    }
+
+    /// The same, before `deadline`.
+    pub(super) fn ask_until(&mut self, messages: &[&str], deadline: Option<Instant>) -> Result<Vec<Answer>> {
+        self.take_ahead_until(deadline)?;
+        match self.connection.query_pipeline(messages, deadline) {
             Ok(answers) => Ok(answers),
             Err(error) => Err(self.trouble(&error)),
         }
@@ -334,7 +407,13 @@ impl Session {
         if matches!(error, QueryError::Timeout) {
             super::silence::end(self);
         }
-        Error::failed(error.to_string()).note(format!("on {}", self.place))
+        let failed = Error::failed(error.to_string()).note(format!("on {}", self.place));
+        match error {
+            QueryError::Timeout if self.pooling.is_some() || self.process.is_none() => failed.note(
+                "if a pooler stands before the server, all its server connections may be taken (`default_pool_size`)",
+            ),
+            _ => failed,
+        }
     }
 
     /// The signal that came, if one did.

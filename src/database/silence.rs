@@ -5,9 +5,9 @@
 
 use std::time::{Duration, Instant};
 
-use super::connection::Connection;
+use super::preflight::{Process, SERVER_START};
 use super::session::Session;
-use super::wire::connect::ConnectOptions;
+use crate::model::sql::quote::literal;
 
 /// How often the server is asked while there is no answer.
 const EVERY: Duration = Duration::from_secs(5);
@@ -22,27 +22,46 @@ pub(super) struct Silence {
     asked: Option<Instant>,
     /// The server has ended the session; its last word may still be on its way.
     gone: bool,
+    /// Since when nothing is at work, where the session's own server process cannot be told.
+    rests: Option<Instant>,
+    /// So many bytes were left to hand to the system.
+    unsent: u64,
 }
 
 impl Silence {
     /// Whether there is nobody any more who could answer. Called again and again while there is no answer, it asks now and then.
+    /// `limit` is how long the server waits for this side; zero is for ever.
     ///
     /// A session that waits for this side for too long is ended then: it may hold the lock.
-    pub(super) fn is_final(&mut self, session: &Session) -> bool {
+    pub(super) fn is_final(&mut self, session: &mut Session, limit: Duration) -> bool {
+        let unsent = session.connection.unsent();
+        if std::mem::replace(&mut self.unsent, unsent) > unsent {
+            // It is this side that speaks, and it is being heard.
+            *self = Self { asked: Some(Instant::now()), unsent, ..Self::default() };
+            return false;
+        }
         let asked = *self.asked.get_or_insert_with(Instant::now);
         if asked.elapsed() < if self.gone { SOON } else { EVERY } {
             return false;
         }
         self.asked = Some(Instant::now());
-        match look(session) {
+        let seen = if session.is_shared() { look_for_work(session) } else { look(session) };
+        if !matches!(seen, Some(Seen::NoWork)) {
+            self.rests = None;
+        }
+        match seen {
             Some(Seen::Gone) => std::mem::replace(&mut self.gone, true),
             Some(Seen::Idle { seconds }) => {
-                let limit = session.limits.idle_timeout;
                 let past = !limit.is_zero() && Duration::from_secs(seconds) > limit + EVERY;
                 if past {
                     end(session);
                 }
                 past
+            }
+            // It may also wait for a server connection of the pooler's.
+            Some(Seen::NoWork) => {
+                let since = *self.rests.get_or_insert_with(Instant::now);
+                !limit.is_zero() && since.elapsed() > limit + EVERY
             }
             None => false,
         }
@@ -52,15 +71,16 @@ impl Silence {
 /// Ends a session that nobody can speak to any more, from beside: it may hold the lock. Where that may not be done, it stays until its own
 /// limits end it.
 pub(super) fn end(session: &Session) {
-    let Some((mut beside, process)) = beside(session) else { return };
-    let Some(own) = beside.process() else { return };
-    // A pooler gives numbers of its own, which may be those of somebody else's processes.
+    let Some(process) = session.process.as_ref().filter(|_| !session.is_shared()) else { return };
+    let Some(mut beside) = session.beside() else { return };
     let sql = format!(
         "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
-         WHERE a.pid OPERATOR(pg_catalog.=) {process} AND pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {own} \
-         AND a.application_name OPERATOR(pg_catalog.=) pg_catalog.current_setting('application_name')"
+         WHERE {} AND {SERVER_START} OPERATOR(pg_catalog.=) {}",
+        is(process),
+        literal(&process.server_started),
     );
     let _ = beside.query(&sql, Some(Instant::now() + PATIENCE));
+    beside.close();
 }
 
 /// What the server says of the session.
@@ -69,20 +89,37 @@ enum Seen {
     Idle { seconds: u64 },
     /// It has ended.
     Gone,
+    /// No session works on a revision.
+    NoWork,
+}
+
+/// The condition that `pg_stat_activity a` is this process, and no other that was given its number later.
+fn is(process: &Process) -> String {
+    let pid = process.pid;
+    let started = match &process.started {
+        Some(started) => format!(
+            " AND (a.backend_start IS NULL OR EXTRACT(epoch FROM a.backend_start) OPERATOR(pg_catalog.=) {})",
+            literal(started)
+        ),
+        None => String::new(),
+    };
+    format!("a.pid OPERATOR(pg_catalog.=) {pid}{started}")
 }
 
 /// Asks on another connection; nothing where it is at work, or cannot be asked about.
-fn look(session: &Session) -> Option<Seen> {
-    let (mut beside, process) = beside(session)?;
+fn look(session: &mut Session) -> Option<Seen> {
+    let process = session.process.clone()?;
     let sql = format!(
-        "SELECT pg_catalog.pg_backend_pid(), a.pid IS NULL, pg_catalog.\"left\"(a.state, 4), \
+        "SELECT {SERVER_START} OPERATOR(pg_catalog.=) {}, a.pid IS NULL, pg_catalog.\"left\"(a.state, 4), \
          pg_catalog.trunc(EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.state_change)) \
-         FROM (SELECT) one LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) {process}"
+         FROM (SELECT) one LEFT JOIN pg_catalog.pg_stat_activity a ON {}",
+        literal(&process.server_started),
+        is(&process),
     );
-    let rows = beside.query(&sql, Some(Instant::now() + PATIENCE)).ok()?;
+    let rows = session.ask_beside(&sql, Instant::now() + PATIENCE)?;
     let row = rows.first()?;
-    // A pooler gives numbers of its own: then nothing can be said.
-    if row.get(0)?.parse().ok() != beside.process() {
+    // The same address may lead to another server.
+    if row.get(0)? != "t" {
         return None;
     }
     match (row.get(1)?, row.get(2), row.get(3)) {
@@ -92,10 +129,18 @@ fn look(session: &Session) -> Option<Seen> {
     }
 }
 
-/// A connection beside the session's, and the session's server process.
-fn beside(session: &Session) -> Option<(Connection, i32)> {
-    let process = session.connection.process()?;
-    let options =
-        ConnectOptions { application_name: session.application_name().to_owned(), ..ConnectOptions::default() };
-    Some((Connection::connect(session.conninfo(), &options).ok()?, process))
+/// The same behind a pooler that may give each transaction another server process: a session that works on a revision holds the
+/// lock on the version table, or waits for it. One that waits for data of a COPY waits for this side.
+///
+/// It is asked on the connection that keeps the run's lock; where that does not answer, on another one.
+fn look_for_work(session: &mut Session) -> Option<Seen> {
+    let sql = format!(
+        "SELECT pg_catalog.pg_stat_clear_snapshot(); SELECT pg_catalog.count(*) {} \
+         AND w.state OPERATOR(pg_catalog.=) 'active' AND COALESCE(w.wait_event, '') OPERATOR(pg_catalog.<>) 'ClientRead'",
+        session.writers()
+    );
+    let until = Instant::now() + PATIENCE;
+    let rows = session.keeper.as_mut().and_then(|keeper| keeper.ask(&sql, until));
+    let rows = rows.or_else(|| session.ask_beside(&sql, until + PATIENCE))?;
+    (rows.last()?.get(0)? == "0").then_some(Seen::NoWork)
 }

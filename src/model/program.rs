@@ -397,7 +397,7 @@ DISCARD TEMP;
 ";
 
 /// A script may work as another role (`SET ROLE owner`) that may not write the tool's tables.
-const OWN_ROLE: &str = "RESET SESSION AUTHORIZATION;
+pub const OWN_ROLE: &str = "RESET SESSION AUTHORIZATION;
 RESET ROLE;
 ";
 

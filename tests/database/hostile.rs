@@ -47,7 +47,7 @@ exit code: 1
 ----- stderr
 error[42501]: cannot read the version table public.aludel_version
 note: permission denied for table aludel_version
-hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
+hint: GRANT SELECT ON public.aludel_version TO role_[DATABASE];
 
 "#]]
     );
@@ -56,9 +56,12 @@ hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DAT
         str![[r#"
 exit code: 1
 ----- stderr
-error[42501]: cannot read the version table public.aludel_version
-note: permission denied for table aludel_version
+error[42501]: this role lacks rights: SELECT, INSERT, UPDATE, DELETE on public.aludel_version; INSERT on public.aludel_history; SELECT, INSERT, UPDATE, DELETE on public.aludel_progress
+note: the tool's own tables are written by the role that logged in
+note: nothing was changed
 hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
+hint: GRANT SELECT, INSERT ON public.aludel_history TO role_[DATABASE];
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_progress TO role_[DATABASE];
 
 "#]]
     );
@@ -79,7 +82,7 @@ exit code: 0
         str![[r#"
 exit code: 1
 ----- stderr
-error[42501]: this role lacks rights: INSERT, UPDATE, DELETE on public.aludel_version; INSERT on public.aludel_history; SELECT on public.aludel_progress
+error[42501]: this role lacks rights: INSERT, UPDATE, DELETE on public.aludel_version; INSERT on public.aludel_history; SELECT, INSERT, UPDATE, DELETE on public.aludel_progress
 note: the tool's own tables are written by the role that logged in
 note: nothing was changed
 hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO role_[DATABASE];
@@ -94,7 +97,7 @@ hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_progress TO role_[DA
         str![[r#"
 exit code: 1
 ----- stderr
-error[42501]: this role lacks rights: INSERT on public.aludel_history; SELECT on public.aludel_progress
+error[42501]: this role lacks rights: INSERT on public.aludel_history; SELECT, INSERT, UPDATE, DELETE on public.aludel_progress
 note: the tool's own tables are written by the role that logged in
 note: nothing was changed
 hint: GRANT SELECT, INSERT ON public.aludel_history TO role_[DATABASE];
@@ -108,10 +111,11 @@ hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_progress TO role_[DA
         str![[r#"
 exit code: 1
 ----- stderr
-error[42501]: this role lacks rights: INSERT on public.aludel_history
+error[42501]: this role lacks rights: INSERT on public.aludel_history; INSERT, UPDATE, DELETE on public.aludel_progress
 note: the tool's own tables are written by the role that logged in
 note: nothing was changed
 hint: GRANT SELECT, INSERT ON public.aludel_history TO role_[DATABASE];
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_progress TO role_[DATABASE];
 
 "#]]
     );
@@ -119,6 +123,78 @@ hint: GRANT SELECT, INSERT ON public.aludel_history TO role_[DATABASE];
     case.ask(&format!("GRANT INSERT ON aludel_history TO {}", role.name));
     assert_eq!(role.run(&case, "upgrade head").code, 0);
     assert_eq!(case.rows(), "0002");
+    // A run that keeps a journal must be able to write it as well, and hears so before anything runs.
+    case.file("0003", "0002", "-- migrate:upgrade transaction:false\nSELECT 1;");
+    assert_data_eq!(
+        role.run(&case, "upgrade head").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+warning: cannot read the history, to see whether files were changed: permission denied for table aludel_history
+hint: GRANT SELECT ON public.aludel_history TO role_[DATABASE];
+error[42501]: this role lacks rights: INSERT, UPDATE, DELETE on public.aludel_progress
+note: the tool's own tables are written by the role that logged in
+note: nothing was changed
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_progress TO role_[DATABASE];
+
+"#]]
+    );
+    assert_eq!((case.rows(), case.ask("SELECT count(*) FROM aludel_progress").trim()), ("0002".to_owned(), "0"));
+    case.ask(&format!("GRANT INSERT, UPDATE, DELETE ON aludel_progress TO {}", role.name));
+    assert_eq!(role.run(&case, "upgrade head").code, 0);
+}
+
+/// The role that a session is given at its start is the one that needs the rights.
+#[test]
+fn a_role_that_works_as_another_one() {
+    let case = Case::new();
+    case.chain(2);
+    case.succeeds("upgrade 0001");
+    let role = Role::new(&case);
+    case.ask(&format!(
+        "CREATE ROLE own_{0}; GRANT own_{0} TO {1}; ALTER ROLE {1} SET role = own_{0}",
+        case.database.name, role.name
+    ));
+    let ran = role.run(&case, "upgrade head");
+    case.ask(&format!("GRANT CREATE ON SCHEMA public TO own_{0}; GRANT ALL ON aludel_version, aludel_history, aludel_progress TO own_{0}", case.database.name));
+    let after = role.run(&case, "upgrade head");
+    case.ask(&format!("DROP OWNED BY own_{0}; DROP ROLE own_{0}", case.database.name));
+    assert_data_eq!(
+        ran.transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42501]: this role lacks rights: SELECT, INSERT, UPDATE, DELETE on public.aludel_version; INSERT on public.aludel_history; SELECT, INSERT, UPDATE, DELETE on public.aludel_progress
+note: the tool's own tables are written by own_[DATABASE], the role that the session is given at its start
+note: nothing was changed
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_version TO own_[DATABASE];
+hint: GRANT SELECT, INSERT ON public.aludel_history TO own_[DATABASE];
+hint: GRANT SELECT, INSERT, UPDATE, DELETE ON public.aludel_progress TO own_[DATABASE];
+
+"#]]
+    );
+    assert_eq!(after.code, 0, "{}", after.transcript());
+}
+
+/// A journal that cannot be read is not taken for none.
+#[test]
+fn a_journal_that_cannot_be_read() {
+    let case = Case::new();
+    case.chain(2);
+    case.succeeds("upgrade 0001");
+    case.ask("ALTER TABLE aludel_progress RENAME revision TO something_else");
+    for command in ["status", "upgrade head"] {
+        let ran = case.run(command);
+        assert_eq!(ran.code, 1, "{}", ran.transcript());
+        assert!(
+            ran.stderr.starts_with(
+                "error[42703]: cannot read the table public.aludel_progress\nnote: column \"revision\" does not exist\n"
+            ),
+            "{}",
+            ran.stderr
+        );
+    }
+    assert_eq!(case.rows(), "0001");
 }
 
 #[test]
@@ -233,7 +309,7 @@ exit code: 1
 error[25006]: transactions are read-only here: `default_transaction_read_only` is on
 note: on postgresql://role_[DATABASE]@/[DATABASE]?host=[SOCKET]
 note: nothing was changed
-hint: SET default_transaction_read_only = off; ALTER ROLE role_[DATABASE] RESET default_transaction_read_only;
+hint: if that is not deliberate: SET default_transaction_read_only = off; ALTER ROLE role_[DATABASE] RESET default_transaction_read_only;
 
 "#]]
     );

@@ -52,6 +52,14 @@ fn a_lock_that_does_not_come_free() {
     assert!(ran.stderr.contains("(role postgres, `a report`), idle in transaction"), "{}", ran.stderr);
     assert_eq!((case.effects(), case.rows()), ("001".to_owned(), "001".to_owned()));
     assert_eq!(case.history(), "001 done, 002 failed");
+    assert!(
+        ran.stderr.contains("note: it was tried once (`lock_retry_for` is [TIME])\n")
+            || ran.stderr.contains("note: it was tried 2 times"),
+        "{}",
+        ran.stderr
+    );
+    let pid = case.ask("SELECT pid FROM pg_stat_activity WHERE application_name = 'a report'");
+    assert!(ran.stderr.contains(&format!("if nobody needs it: SELECT pg_terminate_backend({pid});")), "{}", ran.stderr);
     drop(other);
     case.succeeds("upgrade head");
     assert_eq!(case.effects(), "001,002,003");

@@ -11,6 +11,7 @@ mod checker;
 mod crash;
 mod full_disk;
 mod leaks;
+mod limits;
 mod lock_retry;
 mod matrix;
 mod own_server;

@@ -273,7 +273,7 @@ exit code: 1
 error[25006]: transactions are read-only here: `default_transaction_read_only` is on
 note: on postgresql://postgres@/[DATABASE]?host=[SOCKET]
 note: nothing was changed
-hint: SET default_transaction_read_only = off; ALTER DATABASE [DATABASE] RESET default_transaction_read_only;
+hint: if that is not deliberate: SET default_transaction_read_only = off; ALTER DATABASE [DATABASE] RESET default_transaction_read_only;
 
 "#]]
     );

@@ -8,7 +8,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use snapbox::{assert_data_eq, str};
 
 use crate::proxy::{Direction, Fault, Heard, Passed, Point, Proxy, Then};
-use crate::{Case, LONG, effect};
+use crate::{Case, LONG, effect, support};
 
 /// Nothing more happens in the database after the process has ended, and a rerun without the obstacle completes.
 #[track_caller]
@@ -335,4 +335,73 @@ fn while_the_session_is_put_back_between_two_revisions() {
     case.succeeds("upgrade head");
     ends_at(&case, "001,002,003");
     assert_eq!(case.ask("SELECT * FROM seen"), "\"$user\", public");
+}
+
+#[test]
+fn behind_a_failed_revision_while_another_one_waits() {
+    let case = Case::with("lock_timeout = 4s\n");
+    case.effect("001", "", "").succeeds("upgrade head");
+    case.revision("002", "001", "CREATE TABEL b (a int);").effect("003", "002", "");
+    let mut other = case.database.client();
+    other.batch_execute("BEGIN; LOCK TABLE aludel_version IN SHARE MODE").expect("a lock");
+    let began = std::time::Instant::now();
+    let run = case.start("upgrade head");
+    case.wait_for_statement("LOCK TABLE public.aludel_version");
+    std::thread::sleep(Duration::from_millis(500));
+    run.signal(Signal::INT);
+    let ran = run.end();
+    assert!(began.elapsed() < Duration::from_millis(3500), "{:?}", began.elapsed());
+    assert!(ran.code == 1 || ran.code == 130, "{}", ran.transcript());
+    drop(other);
+    ends_at(&case, "001");
+}
+
+/// Revisions are sent ahead of their answers; what had not begun when the signal came is not run.
+#[test]
+fn what_was_sent_ahead_is_not_run() {
+    let case = Case::new();
+    let deaf = "DO $$ BEGIN PERFORM pg_sleep(30); EXCEPTION WHEN query_canceled THEN NULL; END $$;";
+    case.effect("001", "", deaf).effect("002", "001", "").effect("003", "002", "");
+    let run = case.start("upgrade head");
+    case.wait_for_sleep();
+    run.signal(Signal::INT);
+    let ran = run.end();
+    assert_eq!(ran.code, 130, "{}", ran.transcript());
+    assert!(ran.stderr.contains("note: applied before it, and kept: 001\n"), "{}", ran.stderr);
+    ends_at(&case, "001");
+    case.succeeds("upgrade head");
+    ends_at(&case, "001,002,003");
+}
+
+#[test]
+fn a_request_to_cancel_that_comes_before_its_statement() {
+    let socket = support::server().cluster.connection();
+    let socket = socket.socket_directory.join(format!(".s.PGSQL.{}", socket.port));
+    let proxy = Proxy::start(&socket);
+    let case = Case::new();
+    let url = format!("postgresql://postgres@127.0.0.1:{}/{}?sslmode=disable", proxy.port, case.database.name);
+    case.project.write("migrate.ini", format!("[migrate]\nurl = {url}\n"));
+    case.effect("001", "", "").effect("002", "001", "SELECT pg_sleep(0);");
+    proxy.arm(None);
+    case.succeeds("upgrade head");
+    let texts: Vec<String> =
+        proxy.heard()[0].iter().map(|heard| String::from_utf8_lossy(&heard.text).into_owned()).collect();
+    let message = texts.iter().position(|text| text.contains("pg_sleep")).expect("its message");
+    case.ask("DROP TABLE effects, aludel_version, aludel_history, aludel_progress");
+    case.effect("002", "001", LONG);
+    let act = || {
+        std::thread::sleep(Duration::from_millis(1500));
+        Then::GoOn
+    };
+    let at = Point { direction: Direction::ToServer, message, passed: Passed::Nothing };
+    proxy.arm(Some(Fault { at, act: Box::new(act) }));
+    let run = case.start("upgrade head");
+    crate::eventually("its message", || proxy.was_hit());
+    std::thread::sleep(Duration::from_millis(300));
+    let began = std::time::Instant::now();
+    run.signal(Signal::INT);
+    let ran = run.end();
+    assert_eq!(ran.code, 130, "{}", ran.transcript());
+    assert!(began.elapsed() < Duration::from_secs(6), "{:?}", began.elapsed());
+    ends_at(&case, "001");
 }

@@ -1,8 +1,9 @@
 //! What a run leaves on the server connections that other clients get next.
 
 use postgres::{Client, NoTls, SimpleQueryMessage};
+use snapbox::{assert_data_eq, str};
 
-use crate::Case;
+use crate::{Case, support};
 
 /// All that a session can be told by: settings, role, prepared statements, what it listens to, temporary tables, locks.
 const PROBE: &str = "SELECT name || '=' || setting FROM pg_settings
@@ -47,10 +48,10 @@ fn changed(before: &[Vec<String>], after: &[Vec<String>]) -> Vec<String> {
 const SCRIPT: &str = "SET search_path = nowhere;
 SET statement_timeout = '7s';
 SET work_mem = '9MB';
-SET app.tenant = 'somebody';
+SET LOCAL app.tenant = 'somebody';
 SELECT pg_catalog.set_config('row_security', 'off', false);
 SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY;
-PREPARE one AS SELECT 1;
+DO $$ BEGIN EXECUTE 'PREPARE one AS SELECT 1'; END $$;
 LISTEN one;
 CREATE TEMPORARY TABLE mine (a int);
 DECLARE held CURSOR WITH HOLD FOR SELECT 1;
@@ -70,7 +71,7 @@ fn nothing_of_a_run_reaches_other_clients() {
             let ran = case.run("upgrade head");
             assert_eq!(ran.code, i32::from(!end.is_empty()), "{}", ran.transcript());
             let after = everywhere(&case);
-            // A statement that a script prepared outlives its rollback.
+            // A statement that a script prepared where nobody sees it outlives its rollback.
             let left = if end.is_empty() { vec![] } else { vec!["prepared 1"] };
             assert_eq!(changed(&before, &after), left, "{end} {settings}");
             let rows = match (end, settings) {
@@ -107,5 +108,92 @@ fn the_limits_hold_behind_the_pooler() {
         let _ = case.run("upgrade head").succeeded();
         // The test's server runs with synchronous_commit=off.
         assert_eq!(case.ask("SELECT text FROM seen"), "1234ms 5min on UTF8", "{mode}");
+    }
+}
+
+/// A server connection need not be as the log-in left it: the administrator's query may have set its role, and settings of its own.
+#[test]
+fn what_the_administrator_set_on_each_connection() {
+    support::server().admin("CREATE ROLE pooled_app");
+    for settings in ["", "transaction = run\n"] {
+        let connect = "connect_query='SET work_mem = 4321; SET app.tenant = 42; SET ROLE pooled_app'";
+        let case = Case::with("transaction", &format!("default_pool_size = 4\n{connect}"), settings);
+        case.ask("GRANT ALL ON SCHEMA public TO pooled_app");
+        let before = everywhere(&case);
+        assert!(before[0].contains(&"42".to_owned()) && before[0].contains(&"pooled_app/postgres".to_owned()));
+        case.effect("001", "", "RESET ROLE;\nSET work_mem = '9MB';").effect("002", "001", "SET ROLE pg_monitor;");
+        case.effect("003", "002", "SET LOCAL app.tenant = 7;\nSET SESSION AUTHORIZATION pooled_app;");
+        for command in ["upgrade head", "downgrade 001", "upgrade head", "status"] {
+            let _ = case.run(command).succeeded();
+            assert_eq!(changed(&before, &everywhere(&case)), [""; 0], "{command}");
+        }
+        assert_eq!(case.state(), ("003".to_owned(), "001,002,003".to_owned()));
+        assert_eq!(case.ask("SELECT DISTINCT role FROM aludel_history"), "postgres");
+        assert_eq!(case.ask("SELECT relowner::regrole FROM pg_class WHERE relname = 'aludel_version'"), "pooled_app");
+    }
+}
+
+/// What can be neither seen nor taken back is refused before anything runs.
+#[test]
+fn what_could_not_be_taken_back() {
+    let case = Case::with("transaction", "default_pool_size = 4", "");
+    let text = "PREPARE one AS SELECT 1;\nSET app.tenant = 'somebody';\nSELECT set_config('app.tenant', 'x', false);";
+    case.effect("001", "", "").effect("002", "001", text);
+    let ran = case.run("upgrade head");
+    assert_data_eq!(
+        ran.transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error: through a pooler in transaction mode, PREPARE would reach other clients
+ --> versions/002.sql:7:1
+  |
+7 | PREPARE one AS SELECT 1;
+  | ^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: a prepared statement stays even where its transaction is rolled back
+  = note: nothing was run
+  = hint: write the statement out, or give the server's own address, past the pooler
+
+error: through a pooler in transaction mode, a custom setting would reach other clients
+ --> versions/002.sql:8:1
+  |
+8 | SET app.tenant = 'somebody';
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: set it for the transaction: `SET LOCAL`, or `set_config(..., true)`
+
+error: through a pooler in transaction mode, a custom setting would reach other clients
+ --> versions/002.sql:9:1
+  |
+9 | SELECT set_config('app.tenant', 'x', false);
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: set it for the transaction: `SET LOCAL`, or `set_config(..., true)`
+
+"#]]
+    );
+    assert_eq!(case.state(), (String::new(), String::new()));
+    let _ = case.run_directly("upgrade head").succeeded();
+}
+
+#[test]
+fn settings_stay_with_a_pooler_that_resets_nothing() {
+    let pooler = "default_pool_size = 1\nserver_reset_query =\nserver_reset_query_always = 0";
+    // With a pool of one the next client gets the same connection; to be recognised, the run needs a second one.
+    let case = Case::with("session", &pooler.replace("= 1\n", "= 2\n"), "lock_timeout = 1234ms\n");
+    case.effect("001", "", "SET work_mem = '9MB';\nSET ROLE pg_monitor;");
+    let connect = || postgres::Client::connect(&case.bouncer.url(&case.database.name), postgres::NoTls).unwrap();
+    let look = || {
+        let mut clients = [connect(), connect()];
+        clients.each_mut().map(|client| {
+            probe(client).into_iter().filter(|fact| !fact.starts_with("application_name=")).collect::<Vec<_>>()
+        })
+    };
+    let before = look();
+    let _ = case.run("upgrade head").succeeded();
+    for after in look() {
+        let changed: Vec<_> = after.iter().filter(|fact| !before[0].contains(fact)).collect();
+        assert_eq!(changed, [""; 0]);
     }
 }

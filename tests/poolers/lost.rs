@@ -6,6 +6,7 @@ use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::process::Signal;
 use snapbox::{assert_data_eq, str};
 
 use crate::proxy::{Direction, Fault, Heard, Passed, Point, Proxy, Then};
@@ -140,7 +141,8 @@ fn the_connection_that_keeps_the_lock_is_ended() {
     case.project.write("migrate.ini", case.project.read("migrate.ini") + "transaction = run\n");
     let run = case.start("upgrade head");
     eventually("the first revision", || {
-        case.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'") == "1"
+        case.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
+            == "1"
     });
     let ended = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
          WHERE datname = current_database() AND state = 'idle in transaction'";
@@ -163,4 +165,70 @@ hint: run the same command again
     let _ = case.run("upgrade head").succeeded();
     assert_eq!(case.state(), ("002".to_owned(), "001,002".to_owned()));
     assert_eq!(case.locks(), "0");
+}
+
+/// A run that hears nothing and is heard by nobody holds the lock no longer than the limit.
+#[test]
+fn a_tool_that_is_stopped() {
+    let case = Case::with("transaction", "default_pool_size = 5", "idle_in_transaction_session_timeout = 2s\n");
+    case.effect("001", "", "SELECT pg_sleep(4);").effect("002", "001", "");
+    let run = case.start("upgrade head");
+    eventually("the first revision", || {
+        case.ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
+            == "1"
+    });
+    run.signal(Signal::STOP);
+    // It gets the lock, and finds at the version table that the server goes on with what it was given.
+    let other = case.run("upgrade head --lock-wait 20s");
+    run.signal(Signal::CONT);
+    let ran = run.end();
+    assert!(
+        other.stderr.contains("upgrade of 001 expects the database at base; it is at 001"),
+        "{}",
+        other.transcript()
+    );
+    assert_eq!(ran.code, 1, "{}", ran.transcript());
+    assert_eq!(case.state().0, "001", "{}", ran.transcript());
+    let _ = case.run("upgrade head").succeeded();
+    assert_eq!((case.state(), case.locks()), (("002".to_owned(), "001,002".to_owned()), "0".to_owned()));
+}
+
+/// The connection that keeps the lock has a limit too, and hears in time that the run goes on.
+#[test]
+fn a_statement_that_takes_longer_than_the_limit() {
+    let case = Case::with("transaction", "default_pool_size = 5", "idle_in_transaction_session_timeout = 1s\n");
+    case.effect("001", "", "SELECT pg_sleep(4);").effect("002", "001", "SELECT pg_sleep(2);").effect("003", "002", "");
+    let _ = case.run("upgrade head").succeeded();
+    assert_eq!(case.state().0, "003");
+}
+
+/// What is lost without a word is not waited for without end.
+#[test]
+fn a_connection_that_falls_silent() {
+    let case = Case::new("transaction");
+    case.effect("001", "", "SELECT pg_sleep(0.5);").effect("002", "001", "");
+    let proxy = Proxy::start(&socket(&case));
+    through(&case, proxy.port);
+    proxy.arm(None);
+    let _ = case.run("upgrade head").succeeded();
+    let heard = &proxy.heard()[0];
+    let message = heard.iter().position(|heard| String::from_utf8_lossy(&heard.text).contains("pg_sleep")).unwrap();
+    for passed in [Passed::All, Passed::Nothing] {
+        case.ask("DROP SCHEMA public CASCADE; CREATE SCHEMA public");
+        let settings = case.project.read("migrate.ini");
+        case.project.write("migrate.ini", settings + "idle_in_transaction_session_timeout = 2s\n");
+        let at = Point { direction: Direction::ToServer, message, passed };
+        proxy.arm(Some(Fault { at, act: Box::new(|| Then::Hole) }));
+        let began = std::time::Instant::now();
+        let ran = case.run("upgrade head");
+        assert!(began.elapsed() < Duration::from_secs(40), "{:?}", began.elapsed());
+        through(&case, proxy.port);
+        assert_eq!(ran.code, 1, "{}", ran.transcript());
+        assert!(ran.stderr.contains("it is open, and nothing arrives on it any more"), "{}", ran.stderr);
+        let kept = if passed == Passed::All { "001" } else { "" };
+        assert_eq!(case.state().0, kept, "{}", ran.transcript());
+        proxy.arm(None);
+        let _ = case.run("upgrade head").succeeded();
+        assert_eq!((case.state().0.as_str(), case.locks().as_str()), ("002", "0"));
+    }
 }

@@ -20,6 +20,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use pgbouncer::Bouncer;
+use rustix::process::{Pid, Signal, kill_process};
 use support::{Database, Project, Ran};
 
 /// A database, a pooler before it, and a project that goes through that.
@@ -133,6 +134,10 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the process is there");
+    }
+
     #[must_use = "compare what it did"]
     fn end(self) -> Ran {
         let output = self.child.wait_with_output().expect("the binary ends");

@@ -216,3 +216,32 @@ fn a_lock_that_another_run_keeps() {
     let _ = first.end().succeeded();
     assert_eq!((case.state(), case.locks()), (("001".to_owned(), "001".to_owned()), "0".to_owned()));
 }
+
+/// More runs than the pool has connections, each with one in its hand that wants a second one.
+#[test]
+fn more_runs_than_connections() {
+    let case = Case::with("session", "default_pool_size = 5", "");
+    case.chain(2);
+    // Something that is there already, or the first run would be alone.
+    let runs: Vec<_> = (0..8).map(|_| case.start("upgrade head --lock-wait 60s")).collect();
+    for run in runs {
+        let _ = run.end().succeeded();
+    }
+    assert_eq!((case.state(), case.locks()), (("002".to_owned(), "001,002".to_owned()), "0".to_owned()));
+}
+
+#[test]
+fn the_wait_for_the_lock_ends_where_the_pool_is_empty() {
+    let case = Case::with("transaction", "default_pool_size = 2", "");
+    case.chain(1);
+    let connect = || postgres::Client::connect(&case.bouncer.url(&case.database.name), postgres::NoTls).unwrap();
+    let mut others = [connect(), connect()];
+    for other in &mut others {
+        other.batch_execute("BEGIN").unwrap();
+    }
+    let began = Instant::now();
+    let ran = case.run("upgrade head --lock-wait 1s");
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
+    assert_eq!(ran.code, 1, "{}", ran.transcript());
+    assert!(ran.stderr.contains("all its server connections may be taken (`default_pool_size`)"), "{}", ran.stderr);
+}

@@ -28,6 +28,10 @@ const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
 /// How long a host may take to answer when nobody says: libpq would wait for ever.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// A peer that is gone is noticed after these seconds of silence, so many more between probes, and so many probes. The system's own
+/// values, which libpq takes, are for hours; and no firewall may forget a connection on which a statement runs for long.
+const KEEPALIVE: (Duration, Duration, u32) = (Duration::from_secs(60), Duration::from_secs(10), 6);
+
 /// A database to connect to, complete: every default is filled in. Shown as a URL without its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Conninfo {
@@ -348,11 +352,16 @@ fn connect_timeout(settings: &Settings) -> Result<Option<Duration>, ConninfoErro
 
 fn keepalive(settings: &Settings) -> Result<Keepalive, ConninfoError> {
     let second = Duration::from_secs(1);
+    // A zero that is written asks for the system's value.
+    let or_else = |key: &str, given: Option<Duration>, own| if settings.get(key).is_none() { Some(own) } else { given };
     Ok(Keepalive {
         on: number(settings, "keepalives")? != Some(0),
-        idle: duration(settings, "keepalives_idle", second)?,
-        interval: duration(settings, "keepalives_interval", second)?,
-        count: number(settings, "keepalives_count")?.and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0),
+        idle: or_else("keepalives_idle", duration(settings, "keepalives_idle", second)?, KEEPALIVE.0),
+        interval: or_else("keepalives_interval", duration(settings, "keepalives_interval", second)?, KEEPALIVE.1),
+        count: match number(settings, "keepalives_count")? {
+            None => Some(KEEPALIVE.2),
+            Some(count) => u32::try_from(count).ok().filter(|count| *count > 0),
+        },
         user_timeout: duration(settings, "tcp_user_timeout", Duration::from_millis(1))?,
     })
 }

@@ -118,6 +118,11 @@ fn modes_and_times() {
     assert!(!keepalive.on);
     assert_eq!(keepalive.idle, Some(Duration::from_secs(7)));
     assert_eq!(keepalive.user_timeout, Some(Duration::from_millis(1500)));
+    // The system's own would be two hours.
+    let keepalive = parse("host=h").unwrap().keepalive;
+    assert_eq!((keepalive.idle, keepalive.count), (Some(Duration::from_secs(60)), Some(6)));
+    let keepalive = parse("host=h keepalives_idle=0 keepalives_count=0").unwrap().keepalive;
+    assert_eq!((keepalive.idle, keepalive.interval, keepalive.count), (None, Some(Duration::from_secs(10)), None));
     assert_eq!(parse("host=h require_auth=scram-sha-256").unwrap().unsupported(), Some("require_auth"));
     assert_eq!(parse("host=h channel_binding=require").unwrap().unsupported(), Some("channel_binding"));
     assert_eq!(parse("host=h channel_binding=prefer").unwrap().unsupported(), None);

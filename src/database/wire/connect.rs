@@ -190,11 +190,21 @@ fn start(
                 key = Some(CancelKey { address: address.clone(), process, secret });
             }
             Message::ReadyForQuery(_) => {
-                return Ok(Connection::started(link, parameters, key, options.covers.clone()));
+                let host = at(host, address);
+                return Ok(Connection::started(link, parameters, key, host, options.covers.clone()));
             }
             _ => return Err(ConnectFailure::protocol("a message that has no place at the start of a session")),
         }
     }
+}
+
+/// `host` at the address that answered.
+fn at(host: &Host, address: &Address) -> Host {
+    let endpoint = match (address, &host.endpoint) {
+        (Address::Tcp(address), Endpoint::Name(name)) => Endpoint::Address(address.ip(), Some(name.clone())),
+        (_, endpoint) => endpoint.clone(),
+    };
+    Host { endpoint, ..host.clone() }
 }
 
 fn receive(link: &mut Link, deadline: Option<Instant>) -> Result<Message, ConnectFailure> {

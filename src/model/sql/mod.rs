@@ -12,6 +12,7 @@ pub mod check;
 pub mod checksum;
 pub mod classify;
 pub mod keywords;
+pub mod leftover;
 mod lex;
 pub mod marker;
 pub mod outside;
