@@ -3,7 +3,7 @@
 
 use aludel::model::sql::classify::{class, effects};
 use aludel::model::sql::psql::without_variables;
-use aludel::model::sql::split::{Piece, PieceKind, Splitter, Step};
+use aludel::model::sql::split::{FaultKind, Piece, PieceKind, Splitter, Step};
 use libfuzzer_sys::fuzz_target;
 
 /// All pieces, from a window that begins with `window` bytes and doubles whenever more is asked for.
@@ -53,7 +53,9 @@ fuzz_target!(|input: (u8, &str)| {
     for piece in &whole {
         // Nothing but blanks and comments is passed over; a statement's own pieces begin and end with a token.
         let gap = &text[at..piece.range.start];
-        assert!(pieces(gap, usize::MAX).is_empty() || gap.starts_with("\\."), "a gap with text: {gap:?}");
+        // A marker that a lone carriage return makes another line of is told of as that.
+        let cut = matches!(&piece.kind, PieceKind::Fault(fault) if fault.kind == FaultKind::CarriageReturnInComment);
+        assert!(pieces(gap, usize::MAX).is_empty() || gap.starts_with("\\.") || cut, "a gap with text: {gap:?}");
         let own = &text[piece.range.clone()];
         if let PieceKind::Statement(statement) = &piece.kind {
             if statement.faults.is_empty() {

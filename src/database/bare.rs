@@ -257,6 +257,10 @@ impl Run<'_> {
             if let Trace::Built { index, table } = &alone.trace {
                 self.own_sql(&journal::check_index(index, table), 1, Where::Bare);
                 ran = self.send().and_then(|()| self.settle_all());
+                // The question was cancelled, or answered; the statement is done all the same.
+                if let (Err(_), Some(signal)) = (&ran, self.asked_to_stop()) {
+                    return Err(self.stop_behind(step, &alone, signal));
+                }
             }
         }
         if let Err(Stop::Failed(failure)) = &mut ran
