@@ -205,7 +205,7 @@ impl Session {
     pub(super) fn pause(&mut self, time: Duration) -> Result<()> {
         // One that came while it was asked who is waited for has left that question without an answer.
         if self.asked_to_stop().is_some() {
-            return Err(stopped(self.interrupt.as_ref()).note("nothing was changed"));
+            return Err(stopped(self.interrupt.as_ref()).note("nothing was run"));
         }
         let until = Instant::now() + time;
         loop {
@@ -215,7 +215,7 @@ impl Session {
             match self.connection.next_event(Some(next)) {
                 Ok(Event::Timeout) if next < until => {}
                 Ok(Event::Timeout) => return Ok(()),
-                Ok(Event::Woken) => return Err(stopped(self.interrupt.as_ref()).note("nothing was changed")),
+                Ok(Event::Woken) => return Err(stopped(self.interrupt.as_ref()).note("nothing was run")),
                 Ok(_) => {}
                 Err(lost) => return Err(Error::failed(lost.to_string()).note(format!("on {}", self.place))),
             }

@@ -220,7 +220,7 @@ impl Session {
         let then = (Instant::now() + COME_AGAIN * random / 255).min(until);
         while Instant::now() < then {
             if self.asked_to_stop().is_some() {
-                return Err(stopped(self.interrupt.as_ref()).note("nothing was changed"));
+                return Err(stopped(self.interrupt.as_ref()).note("nothing was run"));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -246,7 +246,7 @@ impl Session {
     pub(super) fn second_failed(&mut self, error: &QueryError) -> Error {
         let hint = "give the server's own address, past the pooler, or let it open more server connections (`default_pool_size`)";
         let title = match error {
-            QueryError::Woken => return stopped(self.interrupt.as_ref()).note("nothing was changed"),
+            QueryError::Woken => return stopped(self.interrupt.as_ref()).note("nothing was run"),
             QueryError::Timeout => format!(
                 "a pooler stands before the server, and gave no second server connection within {}",
                 ui::duration(PATIENCE)

@@ -168,7 +168,7 @@ fn while_waiting_for_the_lock() {
     run.signal(Signal::TERM);
     let ran = run.end();
     assert_eq!(ran.code, 143, "{}", ran.transcript());
-    assert!(ran.stderr.contains("error: stopped by SIGTERM\nnote: nothing was changed\n"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("error: stopped by SIGTERM\nnote: nothing was run\n"), "{}", ran.stderr);
     holder.signal(Signal::INT);
     assert_eq!(holder.end().code, 130);
     ends_at(&case, "");
@@ -211,7 +211,7 @@ fn while_it_is_asked_who_holds_the_lock() {
     process.store(run.child.id().cast_signed(), Ordering::SeqCst);
     let ran = run.end();
     assert_eq!(ran.code, 143, "{}", ran.transcript());
-    assert!(ran.stderr.ends_with("error: stopped by SIGTERM\nnote: nothing was changed\n"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("error: stopped by SIGTERM\nnote: nothing was run\n"), "{}", ran.stderr);
     holder.signal(Signal::INT);
     assert_eq!(holder.end().code, 130);
 }
