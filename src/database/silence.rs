@@ -71,14 +71,23 @@ impl Silence {
 /// Ends a session that nobody can speak to any more, from beside: it may hold the lock. Where that may not be done, it stays until its own
 /// limits end it.
 pub(super) fn end(session: &Session) {
-    let Some(process) = session.process.as_ref().filter(|_| !session.is_shared()) else { return };
+    if session.is_shared() {
+        return;
+    }
     let Some(mut beside) = session.beside() else { return };
-    let sql = format!(
-        "SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a \
-         WHERE {} AND {SERVER_START} OPERATOR(pg_catalog.=) {}",
-        is(process),
-        literal(&process.server_started),
-    );
+    let which = match (&session.process, session.connection.process(), beside.process()) {
+        (Some(process), ..) => {
+            format!("{} AND {SERVER_START} OPERATOR(pg_catalog.=) {}", is(process), literal(&process.server_started))
+        }
+        // Before its first answer no more is known than the number and the name, which has this process and this host in it.
+        // A pooler's numbers may be those of somebody else's processes.
+        (None, Some(pid), Some(own)) => format!(
+            "a.pid OPERATOR(pg_catalog.=) {pid} AND pg_catalog.pg_backend_pid() OPERATOR(pg_catalog.=) {own} \
+             AND a.application_name OPERATOR(pg_catalog.=) pg_catalog.current_setting('application_name')"
+        ),
+        _ => return,
+    };
+    let sql = format!("SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity a WHERE {which}");
     let _ = beside.query(&sql, Some(Instant::now() + PATIENCE));
     beside.close();
 }
