@@ -31,7 +31,10 @@ fuzz_target!(|text: &str| {
     }
     // A password as people type it, raw, in both forms; a blank or a quote would end it in the second.
     assert!(!shown(&format!("postgresql://u:CANARY{text}@h/d?sslmode=prefer")).contains("CANARY"));
-    assert!(!shown(&format!("postgresql://u:{text}CANARY@h/d")).contains("CANARY"));
+    // One with `@host/database?host=` in it is a whole URL, for libpq as well, whose parameter goes on with the rest.
+    if !text.split_once('@').is_some_and(|(_, rest)| rest.contains('?')) {
+        assert!(!shown(&format!("postgresql://u:{text}CANARY@h/d")).contains("CANARY"));
+    }
     if !text.contains(['\'', '\\']) && !text.contains(char::is_whitespace) {
         assert!(!shown(&format!("host=h password={text}CANARY user=u")).contains("CANARY"));
     }
