@@ -100,7 +100,10 @@ impl Workspace {
             let mut database = connect(&config);
             if !project.is_finished() {
                 // There is time to wait for the answer.
-                database = database.and_then(|mut database| database.session.take_ahead().map(|()| database));
+                database = database.and_then(|mut database| match database.session.is_answered_soon() {
+                    true => database.session.take_ahead().map(|()| database),
+                    false => Ok(database),
+                });
             }
             (project.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), database)
         });

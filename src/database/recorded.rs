@@ -107,6 +107,12 @@ impl Session {
         self.take_ahead_until(self.overdue())
     }
 
+    /// Whether the answer comes by itself: behind a pooler, the wait for a server connection is part of the wait for the lock.
+    #[must_use]
+    pub fn is_answered_soon(&self) -> bool {
+        !self.connection.is_pooled()
+    }
+
     pub(super) fn take_ahead_until(&mut self, deadline: Option<Instant>) -> Result<()> {
         if !matches!(self.ahead, Ahead::Asked) {
             return Ok(());
