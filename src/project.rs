@@ -232,6 +232,16 @@ fn read_beginning(path: &Path, buffer: &mut Vec<u8>, limit: usize) -> Result<Beg
     const FIRST_READ: usize = 4096;
     let mut file = open_at_once(path)?;
     let mut read = 0;
+    // A file that is written anew while it is read would be half the old one and half the new one.
+    let written = |file: &File| file.metadata().ok().map(|metadata| (metadata.len(), metadata.modified().ok()));
+    let before = written(&file);
+    let settled = |file: &File, read: usize| {
+        if read <= FIRST_READ || written(file) == before {
+            return Ok(());
+        }
+        Err(Error::failed(format!("`{}` changed while it was being read", path.display()))
+            .hint("run the same command again"))
+    };
     loop {
         if buffer.len() < read + FIRST_READ {
             buffer.resize((read + FIRST_READ).max(buffer.len() * 2), 0);
@@ -244,8 +254,14 @@ fn read_beginning(path: &Path, buffer: &mut Vec<u8>, limit: usize) -> Result<Beg
         };
         read += count;
         match header::extent(&buffer[..read]) {
-            None if count == 0 => return Ok(Beginning { read, header: read, whole: true }),
-            Some(header) if count == 0 || read > limit => return Ok(Beginning { read, header, whole: count == 0 }),
+            None if count == 0 => {
+                settled(&file, read)?;
+                return Ok(Beginning { read, header: read, whole: true });
+            }
+            Some(header) if count == 0 || read > limit => {
+                settled(&file, read)?;
+                return Ok(Beginning { read, header, whole: count == 0 });
+            }
             _ => {}
         }
     }
