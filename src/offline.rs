@@ -247,13 +247,8 @@ impl Paper<'_> {
             "-- Statement {} may have to be outside a transaction: the journal says that it runs, then that it is done.\n",
             self.statement
         ));
-        let running = Mark {
-            state: State::Running,
-            statements: self.before.checksum(),
-            own: Some(Text::of(statement)),
-            index: journal::question(&outside::trace(statement)).map_or(Known::Here(None), Known::There),
-            ..self.done()
-        };
+        let index = journal::question(&outside::trace(statement)).map_or(Known::Here(None), Known::There);
+        let running = self.done().running(self.before.checksum(), statement, index);
         // What the server may take in a transaction, a connection tries in one first, where the limit holds.
         let keeps_lock_timeout = self.own_lock_timeout || company == Company::Perhaps;
         for part in Program::alone(statement, keeps_lock_timeout) {
@@ -303,15 +298,8 @@ impl Paper<'_> {
 
     /// The mark that all statements up to here are done.
     fn done(&self) -> Mark {
-        Mark {
-            statement: self.statement,
-            state: State::Done,
-            statements: self.text.checksum(),
-            own: None,
-            index: Known::Here(None),
-            // Too much to read for what it is worth: it is for a run that goes on, and the script's own settings are made again.
-            session: false,
-        }
+        // Too much to read for what it is worth: the session is for a run that goes on, and the script's own settings are made again.
+        Mark::done(self.statement, self.text.checksum(), false)
     }
 
     /// The next batch of the section.

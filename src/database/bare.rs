@@ -30,6 +30,13 @@ pub(super) struct Alone {
     pub(super) ended: bool,
 }
 
+impl Alone {
+    /// Whether the index came to be since the statement ran: one that was there before is not its own, whatever its name.
+    fn made(&self, index: &Index) -> bool {
+        self.before.as_ref().is_none_or(|before| before.oid != index.oid)
+    }
+}
+
 /// What the catalogs say of an index.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Validity {
@@ -70,7 +77,8 @@ impl Run<'_> {
             self.hold_the_lock()?;
             let rows = self.locked.session.run(&journal::still_invalid(index), "cannot look for the index")?;
             if let Some(row) = rows.first() {
-                self.drop_index(step, row.get(0).unwrap_or_default(), row.get(1).unwrap_or_default())?;
+                let name = qualified(Some(row.get(0).unwrap_or_default()), row.get(1).unwrap_or_default());
+                self.drop_index(step, &name)?;
             }
         }
         self.same_session(step, &begun)
@@ -149,8 +157,7 @@ impl Run<'_> {
         for needed in session_setting::net(&all) {
             let (_, batch, index) = &settings[needed];
             self.push_statement(batch, *index, Where::Bare);
-            self.send()?;
-            self.settle_all()?;
+            self.round_trip()?;
         }
         Ok(())
     }
@@ -189,7 +196,7 @@ impl Run<'_> {
         self.own_sql("BEGIN;", 1, Where::Begin);
         self.push_statement(batch, index, Where::Together);
         self.commit_with_mark(step);
-        match self.send().and_then(|()| self.settle_all()) {
+        match self.round_trip() {
             Ok(()) => {}
             Err(Stop::Failed(failure)) if failure.is_refused_in_a_transaction() => {
                 self.locked.session.run("ROLLBACK", "cannot roll back")?;
@@ -206,8 +213,7 @@ impl Run<'_> {
         self.own_sql("BEGIN;", 1, Where::Begin);
         self.copy_in(batch, step, Where::Together)?;
         self.commit_with_mark(step);
-        self.send()?;
-        self.settle_all()?;
+        self.round_trip()?;
         self.committed_part_of = Some((step, self.statement));
         Ok(())
     }
@@ -232,13 +238,8 @@ impl Run<'_> {
             self.observer.settled(step, &Settled::CarriedOut(self.statement));
             return self.mark_done(step);
         }
-        let running = Mark {
-            state: State::Running,
-            statements: self.before.checksum(),
-            own: Some(journal::Text::of(text)),
-            index: Known::Here(alone.before.clone()),
-            ..self.done_here()
-        };
+        let known = Known::Here(alone.before.clone());
+        let running = self.done_here().running(self.before.checksum(), text, known);
         self.mark_alone(step, &running)?;
         self.alone = Some(alone.clone());
         if !self.own_lock_timeout {
@@ -247,7 +248,7 @@ impl Run<'_> {
             self.send()?;
         }
         self.push_statement(batch, index, Where::Bare);
-        let mut ran = self.send().and_then(|()| self.settle_all());
+        let mut ran = self.round_trip();
         if ran.is_ok() {
             alone.ended = true;
             self.alone = Some(alone.clone());
@@ -256,7 +257,7 @@ impl Run<'_> {
             }
             if let Trace::Built { index, table } = &alone.trace {
                 self.own_sql(&journal::check_index(index, table), 1, Where::Bare);
-                ran = self.send().and_then(|()| self.settle_all());
+                ran = self.round_trip();
                 // The question was cancelled, or answered; the statement is done all the same.
                 if let (Err(_), Some(signal)) = (&ran, self.asked_to_stop()) {
                     return Err(self.stop_behind(step, &alone, signal));
@@ -324,10 +325,7 @@ impl Run<'_> {
         let left_over = match &alone.trace {
             Trace::Built { .. } if taken => None,
             Trace::Built { .. } => match self.index_of(&alone.trace) {
-                // One that was there before is somebody else's.
-                Ok(found) => found.filter(|(index, validity)| {
-                    *validity == Validity::Invalid && alone.before.as_ref().is_none_or(|before| before.oid != index.oid)
-                }),
+                Ok(found) => found.filter(|(index, validity)| *validity == Validity::Invalid && alone.made(index)),
                 Err(_) => return false,
             },
             // It may run again, whatever it has done.
@@ -351,8 +349,6 @@ impl Run<'_> {
     }
 
     /// Whether the statement that a run before stopped in was carried out; what it left behind half done is taken away.
-    ///
-    /// An index that was there before it ran is not its own, whatever its name.
     fn was_carried_out(&mut self, step: usize, alone: &Alone) -> std::result::Result<bool, Stop> {
         match (&alone.trace, &alone.before) {
             (Trace::Harmless | Trace::None, _) | (Trace::Dropped(_), None) => Ok(false),
@@ -360,10 +356,10 @@ impl Run<'_> {
                 let rows = self.locked.session.run(&journal::is_there(index), "cannot look for the index")?;
                 Ok(rows.first().and_then(|row| row.get(0)) == Some("f"))
             }
-            (Trace::Built { .. }, before) => match self.index_of(&alone.trace)? {
-                Some((index, validity)) if before.as_ref().is_none_or(|before| before.oid != index.oid) => {
+            (Trace::Built { .. }, _) => match self.index_of(&alone.trace)? {
+                Some((index, validity)) if alone.made(&index) => {
                     if validity == Validity::Invalid {
-                        self.drop_named(step, &index.name)?;
+                        self.drop_index(step, &index.name)?;
                     }
                     Ok(validity == Validity::Valid)
                 }
@@ -372,18 +368,13 @@ impl Run<'_> {
         }
     }
 
-    fn drop_index(&mut self, step: usize, schema: &str, index: &str) -> Ran {
-        self.drop_named(step, &qualified(Some(schema), index))
-    }
-
     /// Drops an index, `name` being quoted.
-    fn drop_named(&mut self, step: usize, name: &str) -> Ran {
+    fn drop_index(&mut self, step: usize, name: &str) -> Ran {
         self.observer.settled(step, &Settled::LeftOver(name.to_owned()));
         self.own_sql(WITHOUT_LOCK_TIMEOUT, 1, Where::Mark);
         self.send()?;
         self.own_sql(&journal::drop_left_over(name), 1, Where::Bare);
-        self.send()?;
-        self.settle_all()?;
+        self.round_trip()?;
         // What comes to be after that is new.
         self.invalid_before = self.locked.session.invalid_indexes().unwrap_or_default();
         self.put_limit_back(step)
@@ -391,14 +382,7 @@ impl Run<'_> {
 
     /// The mark that all statements up to here are done.
     fn done_here(&self) -> Mark {
-        Mark {
-            statement: self.statement,
-            state: State::Done,
-            statements: self.text.checksum(),
-            own: None,
-            index: Known::Here(None),
-            session: true,
-        }
+        Mark::done(self.statement, self.text.checksum(), true)
     }
 
     /// Marks the statement that ran alone as done, and puts the limit on waiting back.
@@ -422,8 +406,7 @@ impl Run<'_> {
     fn mark_alone(&mut self, step: usize, mark: &Mark) -> Ran {
         self.own_sql(&self.program.mark_alone(step, mark), Tables::statements_of_mark_alone(mark), Where::Mark);
         self.message.commits = true;
-        self.send()?;
-        self.settle_all()
+        self.round_trip()
     }
 
     fn push_statement(&mut self, batch: &Rc<Batch>, index: usize, place: Where) {

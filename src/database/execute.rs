@@ -22,7 +22,7 @@ use super::server_error::{Position, ServerError};
 use super::silence::Silence;
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
-use crate::model::journal::{Begun, Known, Mark, Progress, State, Text};
+use crate::model::journal::{Begun, Mark, Progress, State, Text};
 use crate::model::program::{OWN_ROLE, Operation, Program};
 use crate::model::sql::body::{Batch, BatchKind, Body, Sections};
 use crate::model::sql::problem::BodyError;
@@ -212,7 +212,7 @@ impl Locked {
         // A server that goes down lets people in for a moment before it ends their sessions: it is asked until it answers.
         let count = loop {
             match self.count_anew(program, until) {
-                Err(_) if Instant::now() + FIRST_PAUSE < until && !self.session.is_interrupted() => {
+                Err(_) if Instant::now() + FIRST_PAUSE < until && self.session.asked_to_stop().is_none() => {
                     std::thread::sleep(FIRST_PAUSE);
                 }
                 count => break count,
@@ -443,17 +443,7 @@ impl<'a> Run<'a> {
                     if self.flying.iter().any(Message::is_part_of_a_body) {
                         self.settle_all()?;
                     }
-                    self.mark(
-                        *step,
-                        &Mark {
-                            statement: *statement,
-                            state: State::Done,
-                            statements: self.text.checksum(),
-                            own: None,
-                            index: Known::Here(None),
-                            session: false,
-                        },
-                    );
+                    self.mark(*step, &Mark::done(*statement, self.text.checksum(), false));
                 }
                 Operation::Body { step, section } => self.body(*step, *section)?,
                 Operation::Bare { step, section } => self.bare(*step, *section)?,
@@ -701,6 +691,12 @@ impl<'a> Run<'a> {
         self.send()?;
         self.message = held;
         Ok(())
+    }
+
+    /// Sends the message, and takes in all answers.
+    pub(super) fn round_trip(&mut self) -> Ran {
+        self.send()?;
+        self.settle_all()
     }
 
     pub(super) fn settle_all(&mut self) -> Ran {

@@ -164,11 +164,6 @@ impl Session {
         }
     }
 
-    /// Whether a signal came.
-    pub(super) fn is_interrupted(&self) -> bool {
-        self.interrupt.as_ref().and_then(Interrupt::take).is_some()
-    }
-
     /// Where it is connected to: of all hosts that are named, the one address.
     pub(super) fn own_address(&self) -> Conninfo {
         let hosts = vec![self.connection.host().clone()];

@@ -85,6 +85,20 @@ pub struct Mark {
     pub session: bool,
 }
 
+impl Mark {
+    /// That so many statements are done, `statements` being their text. `session`: it remembers the session.
+    #[must_use]
+    pub fn done(statement: usize, statements: Checksum, session: bool) -> Self {
+        Self { statement, state: State::Done, statements, own: None, index: Known::Here(None), session }
+    }
+
+    /// That the last one runs, whose text is `own`; `statements` is that of those before it.
+    #[must_use]
+    pub fn running(self, statements: Checksum, own: &str, index: Known) -> Self {
+        Self { state: State::Running, statements, own: Some(Text::of(own)), index, ..self }
+    }
+}
+
 /// A row of the journal, as read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Progress {

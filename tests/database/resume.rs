@@ -40,14 +40,7 @@ pub(crate) fn journal(case: &Case) -> String {
 
 /// The transcript with the time of the stop replaced.
 pub(crate) fn transcript(case: &Case, arguments: &str) -> String {
-    let told = case.transcript(arguments);
-    let mut lines: Vec<String> = told.lines().map(str::to_owned).collect();
-    for line in &mut lines {
-        if let (Some(at), Some(end)) = (line.find(" on 20"), line.find("+00")) {
-            line.replace_range(at + 4..end + 3, "[WHEN]");
-        }
-    }
-    lines.join("\n") + "\n"
+    crate::support::without_stops(&case.transcript(arguments))
 }
 
 #[test]

@@ -36,14 +36,7 @@ fn killed_while_waiting(case: &Case, table: &str) {
 
 /// The transcript with the time of the stop replaced.
 fn transcript(case: &Case, arguments: &str) -> String {
-    let told = case.run(arguments).transcript();
-    let mut lines: Vec<String> = told.lines().map(str::to_owned).collect();
-    for line in &mut lines {
-        if let (Some(at), Some(end)) = (line.find(" on 20"), line.find("+00")) {
-            line.replace_range(at + 4..end + 3, "[WHEN]");
-        }
-    }
-    lines.join("\n") + "\n"
+    crate::support::without_stops(&case.run(arguments).transcript())
 }
 
 const HALF: &str = "DO $$ BEGIN INSERT INTO effects VALUES ('half'); COMMIT; RAISE 'no'; END $$;";

@@ -231,6 +231,17 @@ impl Project {
     }
 }
 
+/// The same with the times when revisions stopped partway replaced.
+pub fn without_stops(text: &str) -> String {
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    for line in &mut lines {
+        if let (Some(at), Some(end)) = (line.find(" on 20"), line.find("+00")) {
+            line.replace_range(at + 4..end + 3, "[WHEN]");
+        }
+    }
+    lines.join("\n") + "\n"
+}
+
 /// What a program did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ran {
