@@ -62,6 +62,7 @@ pub struct Error(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     kind: Kind,
+    word: Option<&'static str>,
     code: Option<String>,
     title: String,
     excerpts: Vec<Excerpt>,
@@ -79,6 +80,7 @@ impl Error {
     pub fn new(kind: Kind, title: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
+            word: None,
             code: None,
             title: title.into(),
             excerpts: Vec::new(),
@@ -112,6 +114,13 @@ impl Error {
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.0.code = Some(code.into());
+        self
+    }
+
+    /// With a word that says to programs more than its kind does.
+    #[must_use]
+    pub fn word(mut self, word: &'static str) -> Self {
+        self.0.word = Some(word);
         self
     }
 
@@ -225,7 +234,7 @@ impl<'a> From<&'a Error> for ErrorView<'a> {
             column: excerpt.place.column,
         };
         Self {
-            kind: error.kind().name(),
+            kind: error.0.word.unwrap_or(error.kind().name()),
             exit_code: error.kind().exit_code(),
             sqlstate: error.sqlstate(),
             message: error.title(),

@@ -15,8 +15,9 @@ use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorView, Result};
 use crate::secret::Covers;
 use crate::source::Excerpt;
 
@@ -150,6 +151,30 @@ impl Ui {
         }
         if error.others().len() >= SHOWN {
             self.say(&format!("\nand {} more errors", error.others().len() + 1 - SHOWN));
+        }
+    }
+
+    /// An error for programs, in the words that standard error would show: without what must not be seen, and with hints for this
+    /// project.
+    #[must_use]
+    pub fn error_view(&self, error: &Error) -> Value {
+        let mut view = serde_json::to_value(ErrorView::from(error)).unwrap_or_default();
+        self.make_fit(&mut view);
+        view
+    }
+
+    /// Takes out of a document what standard error must not show, and completes the commands of its hints.
+    fn make_fit(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.covers.cover(std::mem::take(text)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.make_fit(item)),
+            Value::Object(fields) => {
+                for hint in fields.get_mut("hints").and_then(Value::as_array_mut).into_iter().flatten() {
+                    *hint = with_options(hint.as_str().unwrap_or_default(), &self.options).into();
+                }
+                fields.values_mut().for_each(|value| self.make_fit(value));
+            }
+            _ => {}
         }
     }
 

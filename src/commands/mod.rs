@@ -13,10 +13,12 @@ mod history;
 mod init;
 mod list_templates;
 mod local;
+mod log;
 mod lower;
 mod merge;
 pub(crate) mod narrator;
 mod paper;
+mod ping;
 mod plan;
 mod redo;
 mod repair;
@@ -63,8 +65,10 @@ pub enum Command {
     Stamp(stamp::Arguments),
     Repair(repair::Arguments),
     Plan(plan::Arguments),
+    Ping(ping::Arguments),
     Status(status::Arguments),
     Current(current::Arguments),
+    Log(log::Arguments),
     History(history::Arguments),
     Heads(heads::Arguments),
     Branches(branches::Arguments),
@@ -92,8 +96,10 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Stamp(arguments) => stamp::run(arguments, context),
         Command::Repair(arguments) => repair::run(arguments, context),
         Command::Plan(arguments) => plan::run(arguments, context),
+        Command::Ping(arguments) => ping::run(arguments, context),
         Command::Status(arguments) => status::run(arguments, context),
         Command::Current(arguments) => current::run(arguments, context),
+        Command::Log(arguments) => log::run(arguments, context),
         Command::History(arguments) => history::run(arguments, context),
         Command::Heads(arguments) => heads::run(arguments, context),
         Command::Branches(arguments) => branches::run(arguments, context),

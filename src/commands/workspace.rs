@@ -69,7 +69,11 @@ impl Workspace {
     }
 
     fn load(context: &Context, wanted: Wanted) -> Result<Self> {
-        let config = load_config(context)?;
+        Self::read(load_config(context)?, wanted)
+    }
+
+    /// Reads the revision files that `config` names.
+    pub(super) fn read(config: Config, wanted: Wanted) -> Result<Self> {
         let (files, graph) = read_project(&locations(&config), wanted)?;
         Self::of(config, files, graph)
     }

@@ -108,6 +108,8 @@ keys! {
         "PostgreSQL's limit on a transaction that waits for the tool: it frees the locks of one that hangs", rare;
     TRANSACTION_TIMEOUT "transaction_timeout" Kind::Duration, "0",
         "PostgreSQL's transaction_timeout (17 and later): how long a revision may take; 0 for no limit", rare;
+    SLOW_AFTER "slow_after" Kind::Duration, "15min",
+        "a revision that runs longer is warned of while it runs, and marked in `aludel log`; 0 for never";
 }
 
 /// The section that holds the settings.

@@ -60,6 +60,8 @@ pub struct Settings {
     pub idle_in_transaction_session_timeout: Sourced<Duration>,
     /// PostgreSQL's transaction_timeout; zero is no limit.
     pub transaction_timeout: Sourced<Duration>,
+    /// A revision that takes longer is slow; zero is never.
+    pub slow_after: Sourced<Duration>,
 }
 
 impl Settings {
@@ -103,6 +105,7 @@ impl Settings {
                 values::duration,
             )?,
             transaction_timeout: one(lookup, keys::TRANSACTION_TIMEOUT, values::duration)?,
+            slow_after: one(lookup, keys::SLOW_AFTER, values::duration)?,
         };
         let tables = [
             (keys::VERSION_TABLE, "version_table", &settings.version_table),

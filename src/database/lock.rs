@@ -294,18 +294,25 @@ impl Locked {
             "BEGIN;\nSET LOCAL client_min_messages = warning;\nSELECT pg_catalog.pg_advisory_xact_lock({});\n{create}COMMIT;\n",
             tables.lock_key().wrapping_add(1)
         );
-        let (schema, role) = (identifier(&tables.schema), self.session.role.clone());
         let answers = self.session.ask(&[&sql])?;
         let Some(error) = answers.first().and_then(|answer| answer.error.as_ref()) else { return Ok(()) };
         let _ = self.session.run("ROLLBACK", "cannot roll back");
         let explained = explain(error, "cannot create the tables of versions and history").note("nothing was changed");
         Err(match error.code.as_str() {
-            "42501" if !standing.schema => {
-                explained.hint(format!("have it made by a role that may: CREATE SCHEMA {schema} AUTHORIZATION {role};"))
-            }
-            "42501" => explained.hint(format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};")),
+            "42501" => explained.hint(self.session.grant_to_create(standing.schema)),
             _ => explained,
         })
+    }
+}
+
+impl Session {
+    /// What lets this role make the tool's tables.
+    pub(super) fn grant_to_create(&self, schema_is_there: bool) -> String {
+        let (schema, role) = (identifier(&self.tables.schema), &self.role);
+        match schema_is_there {
+            true => format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};"),
+            false => format!("have it made by a role that may: CREATE SCHEMA {schema} AUTHORIZATION {role};"),
+        }
     }
 }
 

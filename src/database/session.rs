@@ -82,6 +82,8 @@ pub struct Session {
     pub(super) lacking_on_journal: Vec<&'static str>,
     /// A question that was sent ahead of the others.
     pub(super) ahead: Ahead,
+    /// How long it took to connect: looking up the name, hosts that did not answer, TLS and log-in included.
+    pub(super) connected_in: Duration,
 }
 
 /// What a session is made with, beside where it goes.
@@ -109,11 +111,13 @@ impl Session {
     pub fn connect(conninfo: &Conninfo, options: SessionOptions) -> Result<Self> {
         let SessionOptions { tables, application_name, limits, identity, interrupt, covers } = options;
         let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake), covers };
+        let began = Instant::now();
         let connection = match Connection::connect(conninfo, &options) {
             Ok(connection) => connection,
             Err(error) if error.is_woken() => return Err(stopped(interrupt.as_ref())),
             Err(error) => return Err(error.into()),
         };
+        let connected_in = began.elapsed();
         let (place, role) = (conninfo.to_string(), identifier(&conninfo.user));
         let conninfo = conninfo.clone();
         let (pooling, keeper, watcher) = (None, None, None);
@@ -134,6 +138,7 @@ impl Session {
             beaten: Instant::now(),
             lacking_on_journal: Vec::new(),
             ahead: Ahead::Nothing,
+            connected_in,
         })
     }
 

@@ -46,8 +46,11 @@ Commands:
   stamp           Record which revisions a database is at, without running them
   repair          Accept the files of applied revisions that were changed since
   plan            Show what an `upgrade` or a `downgrade` would run, in order; changes nothing
+  ping            Try the connection, and whether an upgrade could run; nothing is changed
   status          Show where the database stands: applied, pending, unknown rows, heads
   current         Show the revisions that the database is at
+  log             Show what was run on the database: when, by whom, how long, how it ended; newest
+                  first
   history         List revisions, newest first
   heads           List the heads: revisions that no other names as its parent
   branches        List the branch points, each with the revisions that it branches into
@@ -372,6 +375,21 @@ Options:
   -h, --help
           Print help (see a summary with '-h')
 
+$ aludel ping --help
+Try the connection, and whether an upgrade could run; nothing is changed
+
+Exits with 3 where it could not: a standby, a right that is missing, an extension that cannot be
+had.
+
+Usage: aludel ping [OPTIONS]
+
+Options:
+      --json
+          Print JSON
+
+  -h, --help
+          Print help (see a summary with '-h')
+
 $ aludel status --help
 Show where the database stands: applied, pending, unknown rows, heads
 
@@ -390,6 +408,39 @@ Options:
       --check-heads  Exit with code 3 unless the database is at every head
       --json         Print JSON
   -h, --help         Print help
+
+$ aludel log --help
+Show what was run on the database: when, by whom, how long, how it ended; newest first
+
+  aludel log --failed --since 2d
+  aludel log --revision 002 -v
+
+Usage: aludel log [OPTIONS]
+
+Options:
+      --revision <ID>
+          Only this revision: its id, or its beginning; it need not have a file any more
+
+      --failed
+          Only what failed
+
+      --since <WHEN>
+          Only what ended since then: `90min`, `12h`, `2d`, `1w` ago, `2026-11-01`,
+          `2026-11-01T09:30:00Z`
+
+      --run <RUN>
+          Only this run, as `-v` and `--json` name it; its beginning will do
+
+      --limit <N>
+          At most so many; 0 for all
+          
+          [default: 20]
+
+      --json
+          Print JSON
+
+  -h, --help
+          Print help (see a summary with '-h')
 
 $ aludel history --help
 List revisions, newest first

@@ -29,6 +29,12 @@ fn each_mode_is_told_from_the_other() {
     assert_eq!(told(&session).as_deref(), Some("through a pooler in session mode"));
     let ran = session.run_directly("-v upgrade head").succeeded();
     assert!(!ran.stderr.contains("pooler"), "{}", ran.stderr);
+    let ping = |case: &Case| {
+        let ran = case.run("ping").succeeded();
+        ran.stdout.lines().find(|line| line.starts_with("pooler")).map(str::to_owned)
+    };
+    assert_eq!(ping(&transaction).as_deref(), Some("pooler    in transaction mode"));
+    assert_eq!(ping(&session).as_deref(), Some("pooler    in session mode"));
     assert_eq!((transaction.locks(), session.locks()), ("0".to_owned(), "0".to_owned()));
 }
 
