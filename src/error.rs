@@ -62,7 +62,7 @@ pub struct Error(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     kind: Kind,
-    word: Option<&'static str>,
+    reason: Option<&'static str>,
     code: Option<String>,
     title: String,
     excerpts: Vec<Excerpt>,
@@ -80,7 +80,7 @@ impl Error {
     pub fn new(kind: Kind, title: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
-            word: None,
+            reason: None,
             code: None,
             title: title.into(),
             excerpts: Vec::new(),
@@ -119,8 +119,8 @@ impl Error {
 
     /// With a word that says to programs more than its kind does.
     #[must_use]
-    pub fn word(mut self, word: &'static str) -> Self {
-        self.0.word = Some(word);
+    pub fn reason(mut self, word: &'static str) -> Self {
+        self.0.reason = Some(word);
         self
     }
 
@@ -211,6 +211,7 @@ impl Error {
 pub struct ErrorView<'a> {
     kind: &'static str,
     exit_code: u8,
+    reason: Option<&'static str>,
     sqlstate: Option<&'a str>,
     message: &'a str,
     places: Vec<PlaceView<'a>>,
@@ -234,8 +235,9 @@ impl<'a> From<&'a Error> for ErrorView<'a> {
             column: excerpt.place.column,
         };
         Self {
-            kind: error.0.word.unwrap_or(error.kind().name()),
+            kind: error.kind().name(),
             exit_code: error.kind().exit_code(),
+            reason: error.0.reason,
             sqlstate: error.sqlstate(),
             message: error.title(),
             places: error.excerpts().iter().map(place).collect(),

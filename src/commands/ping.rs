@@ -207,7 +207,7 @@ impl Asked<'_> {
         let name = identifier(&creation.name);
         let Creation { revision, if_missing, cascade, excerpt, dropped, .. } = creation;
         let problem = |word: &'static str, title: String| {
-            let error = Error::failed(title).word(word).at(excerpt.clone());
+            let error = Error::failed(title).reason(word).at(excerpt.clone());
             (Some(false), error.note(format!("revision {revision} creates it")))
         };
         let told = |(creatable, error): (Option<bool>, Error), hints: &[String]| {

@@ -294,7 +294,7 @@ impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         let mut shown = Self::failed(error.to_string());
         let Some(main) = error.main() else { return shown };
-        shown = shown.word(main.failure.word());
+        shown = shown.reason(main.failure.word());
         if let ConnectFailure::Server(server) = &main.failure {
             shown = shown.code(&server.code);
             shown = server.detail.iter().fold(shown, |shown, detail| shown.note(detail));

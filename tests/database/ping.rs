@@ -98,18 +98,18 @@ fn fatal(code: &str, message: &str) -> Vec<u8> {
 fn nobody_answers() {
     let free = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
     let (told, error) = failed(&format!("postgres://x@127.0.0.1:{free}/x"));
-    assert_eq!(error["kind"], "refused", "{told}");
+    assert_eq!(error["reason"], "refused", "{told}");
     let (told, error) = failed("postgres://x@nowhere.invalid/x");
     assert_eq!(
-        (&error["kind"], &error["hints"][0]),
+        (&error["reason"], &error["hints"][0]),
         (&"no_such_host".into(), &"check the spelling: `getent hosts nowhere.invalid`".into()),
         "{told}"
     );
     let (told, error) = failed("host=/nowhere user=x dbname=x");
-    assert_eq!(error["kind"], "no_such_socket", "{told}");
+    assert_eq!(error["reason"], "no_such_socket", "{told}");
     let silent = stranger(None);
     let (told, error) = failed(&format!("postgres://x@127.0.0.1:{silent}/x?connect_timeout=2"));
-    assert_eq!(error["kind"], "timeout");
+    assert_eq!(error["reason"], "timeout");
     assert_data_eq!(
         told.replace(&silent.to_string(), "[PORT]"),
         str![[r#"
@@ -120,11 +120,11 @@ hint: check that a firewall lets you reach `127.0.0.1:[PORT]`, or allow more tim
     );
     let web = stranger(Some(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()));
     let (told, error) = failed(&format!("postgres://x@127.0.0.1:{web}/x"));
-    assert_eq!(error["kind"], "protocol");
+    assert_eq!(error["reason"], "protocol");
     assert!(told.contains("hint: check the port"), "{told}");
     let early = stranger(Some(fatal("57P03", "the database system is starting up")));
     let (told, error) = failed(&format!("postgres://x@127.0.0.1:{early}/x"));
-    assert_eq!((&error["kind"], &error["sqlstate"]), (&"not_ready".into(), &"57P03".into()));
+    assert_eq!((&error["reason"], &error["sqlstate"]), (&"not_ready".into(), &"57P03".into()));
     assert_data_eq!(
         told.replace(&early.to_string(), "[PORT]"),
         str![[r#"
@@ -138,13 +138,13 @@ hint: wait until the server is ready, and try again
 #[test]
 fn not_let_in() {
     let (told, error) = failed(&url("postgres", "postgres").replace(PASSWORD, "wrong"));
-    assert_eq!((&error["kind"], &error["sqlstate"]), (&"password_wrong".into(), &"28P01".into()), "{told}");
+    assert_eq!((&error["reason"], &error["sqlstate"]), (&"password_wrong".into(), &"28P01".into()), "{told}");
     let (told, error) = failed(&url("postgres", "postgres").replace(&format!(":{PASSWORD}"), ""));
-    assert_eq!(error["kind"], "password_missing", "{told}");
+    assert_eq!(error["reason"], "password_missing", "{told}");
     let (told, error) = failed(&url("postgres", "missing"));
-    assert_eq!((&error["kind"], &error["sqlstate"]), (&"no_such_database".into(), &"3D000".into()), "{told}");
+    assert_eq!((&error["reason"], &error["sqlstate"]), (&"no_such_database".into(), &"3D000".into()), "{told}");
     let (told, error) = failed(&url("sleeper", "postgres"));
-    assert_eq!((&error["kind"], &error["sqlstate"]), (&"not_let_in".into(), &"28000".into()));
+    assert_eq!((&error["reason"], &error["sqlstate"]), (&"not_let_in".into(), &"28000".into()));
     assert_data_eq!(
         told,
         str![[r#"
@@ -155,7 +155,7 @@ hint: or, where it is there, let it log in: ALTER ROLE sleeper LOGIN;
 "#]]
     );
     let (told, error) = failed(&url("stranger", "postgres"));
-    assert_eq!((&error["kind"], &error["sqlstate"]), (&"not_let_in".into(), &"28000".into()));
+    assert_eq!((&error["reason"], &error["sqlstate"]), (&"not_let_in".into(), &"28000".into()));
     assert_data_eq!(
         told,
         str![[r#"
@@ -168,7 +168,7 @@ hint: or, where it lets in only who comes by TLS: `sslmode=require`
     let socket = SERVER.cluster.connection().url();
     let host = socket.split("host=").nth(1).and_then(|rest| rest.split('&').next()).expect("a socket").to_owned();
     let (told, error) = failed(&socket.replace("user=postgres", "user=peerless"));
-    assert_eq!((&error["kind"], &error["sqlstate"]), (&"not_let_in".into(), &"28000".into()));
+    assert_eq!((&error["reason"], &error["sqlstate"]), (&"not_let_in".into(), &"28000".into()));
     assert_data_eq!(
         told.replace(&host, "[SOCKET]"),
         str![[r#"
@@ -179,7 +179,7 @@ hint: or by TCP, with a password: `host=localhost`
 "#]]
     );
     let (told, error) = failed(&url("alone", "postgres"));
-    assert_eq!((&error["kind"], &error["sqlstate"]), (&"too_many_connections".into(), &"53300".into()));
+    assert_eq!((&error["reason"], &error["sqlstate"]), (&"too_many_connections".into(), &"53300".into()));
     assert_data_eq!(
         told,
         str![[r#"
@@ -189,7 +189,7 @@ hint: close connections of this role that nobody needs, or: ALTER ROLE alone CON
 "#]]
     );
     let (told, error) = failed(&url("guest", "closed"));
-    assert_eq!((&error["kind"], &error["sqlstate"]), (&"no_right_to_connect".into(), &"42501".into()));
+    assert_eq!((&error["reason"], &error["sqlstate"]), (&"no_right_to_connect".into(), &"42501".into()));
     assert_data_eq!(
         told,
         str![[r#"
