@@ -4,6 +4,7 @@
 
 use super::Context;
 use super::event::{Done, Listeners, Tally};
+use super::metrics::MetricsFile;
 use super::run::{self, Outcome, Request};
 use super::stamp;
 use super::status::Look;
@@ -118,7 +119,15 @@ pub fn check(context: &Context) -> Result<()> {
 
 fn travel(context: &Context, direction: Direction, target: &str) -> Result<Report> {
     let route = parse_route(target).map_err(|problem| refused(target, &problem))?;
-    let request = Request { direction, route, sql: false, from: None, lock_wait: None, wish: Wish::Safe };
+    let request = Request {
+        direction,
+        route,
+        sql: false,
+        from: None,
+        lock_wait: None,
+        wish: Wish::Safe,
+        metrics: MetricsFile::default(),
+    };
     let tally = Tally::default();
     let listeners = Listeners(vec![Box::new(&tally), Box::new(&context.listeners)]);
     let Context { ui, environment, global, watches_signals, .. } = *context;

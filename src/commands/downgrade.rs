@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
+use super::metrics::MetricsFile;
 use super::resume::Resume;
 use super::run::{self, Request};
 use super::workspace::{Start, parse_route, parse_start, parse_wait};
@@ -43,10 +44,13 @@ pub struct Arguments {
 
     #[command(flatten)]
     resume: Resume,
+
+    #[command(flatten)]
+    metrics: MetricsFile,
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { target, sql, from, lock_wait, resume } = arguments;
+    let Arguments { target, sql, from, lock_wait, resume, metrics } = arguments;
     let request = Request {
         direction: Direction::Downgrade,
         route: target,
@@ -54,6 +58,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         from: from.map(|start| start.0),
         lock_wait,
         wish: resume.wish(),
+        metrics,
     };
     run::upgrade_or_downgrade(context, request)
 }

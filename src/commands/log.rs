@@ -7,6 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Context;
+use super::view::seconds;
 use super::workspace::{connect, load_config};
 use crate::database::history::{Entry, Found, Since, Wanted};
 use crate::error::Result;
@@ -160,7 +161,7 @@ impl<'a> EntryView<'a> {
             message: entry.message.as_deref(),
             started_at: entry.started_at.to_rfc3339_opts(SecondsFormat::Micros, true),
             finished_at: entry.finished_at.to_rfc3339_opts(SecondsFormat::Micros, true),
-            seconds: entry.took().as_secs_f64(),
+            seconds: seconds(entry.took()),
             slow,
             role: &entry.role,
             client_user: entry.client_user.as_deref(),

@@ -86,10 +86,21 @@ impl<'a> Narrator<'a> {
     }
 }
 
+/// `002 index the orders is slow: it has taken 15 min (slow_after is 15 min)`
+pub(super) fn slow(step: &Step, time: Duration, limit: Duration) -> String {
+    let (time, limit) = (ui::duration(time), ui::duration(limit));
+    format!("{} is slow: it has taken {time} (`slow_after` is {limit})", step.name)
+}
+
 impl Listener for Narrator<'_> {
     fn hear(&self, event: &Event<'_>) {
         let ui = self.ui;
         match event {
+            Event::Connecting { .. } | Event::Stands { .. } | Event::StatementDone { .. } => {}
+            Event::LockAwaited { wait, holder } => {
+                ui.status(format_args!("waiting up to {} for the lock, held by {holder}", ui::duration(*wait)));
+            }
+            Event::Slow { step, time, limit } => ui.warning(slow(step, *time, *limit)),
             Event::RunBegun(run) => ui.begin_progress(run.steps),
             Event::Begun(step) => {
                 self.told.set(Duration::ZERO);

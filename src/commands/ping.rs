@@ -10,6 +10,7 @@ use super::Context;
 use super::changed;
 use super::lower::{self, Prepared};
 use super::resume::{Journal, Resumption};
+use super::view::seconds;
 use super::workspace::{Database, Workspace, connect, load_config};
 use crate::database::execute::Bodies as _;
 use crate::database::facts::{Extension, Facts};
@@ -380,11 +381,6 @@ fn lines(report: &Report) -> Vec<String> {
     }));
     lines.extend(report.running.iter().map(|holder| format!("running   {holder}")));
     lines
-}
-
-fn seconds(time: Duration) -> f64 {
-    // Microseconds: no clock is better over a network.
-    (time.as_secs_f64() * 1e6).round() / 1e6
 }
 
 /// `0.14 ms`, `3 ms`, `1.2 s`.

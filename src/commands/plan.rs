@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::lower::{self, Prepared};
+use super::metrics::MetricsFile;
 use super::paper::{author_of_a_script, refuse_backwards, start_of};
 use super::resume::{Journal, Resumption};
 use super::run::{Request, at, make_plan, spoken, verb, warn_beside_branch};
@@ -68,6 +69,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         from: planned.from.map(|start| start.0),
         lock_wait: None,
         wish: Wish::Safe,
+        metrics: MetricsFile::default(),
     };
     show(context, request, planned.json)
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
+use super::metrics::{Metrics, MetricsFile};
 use super::resume::{Journal, Resumption, Typed};
 use super::run::{Run, make_plan};
-use super::workspace::{Workspace, parse_wait};
+use super::workspace::{Workspace, load_config, parse_wait};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::journal::Wish;
@@ -27,15 +28,26 @@ pub struct Arguments {
     /// How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's `lock_wait`, or 5min]
     #[arg(long, value_name = "TIME", value_parser = parse_wait)]
     lock_wait: Option<Duration>,
+
+    #[command(flatten)]
+    metrics: MetricsFile,
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { count, lock_wait } = arguments;
+    let config = load_config(context)?;
+    match Metrics::wanted(&config, arguments.metrics.clone()) {
+        Some(metrics) => metrics.of(context, |context| redo(context, config, &arguments)),
+        None => redo(context, config, &arguments),
+    }
+}
+
+fn redo(context: &Context, config: Config, arguments: &Arguments) -> Result<()> {
+    let Arguments { count, lock_wait, .. } = *arguments;
     // A file that is being written changes all the time: what `redo` undoes and applies again is not compared.
     let wanted = |_: &Config| Wanted { bodies: true, checksums: false };
-    let (workspace, database) = Workspace::open_connected(context, wanted)?;
+    let (workspace, database) = Workspace::connected(config, context, wanted)?;
     let (mut run, standing) = Run::begin(context, &workspace, database, lock_wait)?;
-    let applied = workspace.applied(&standing.rows)?;
+    let applied = run.applied(&standing)?;
     let last = Target { branch: None, point: Point::Away(None, Walk::Down(count)) };
     let down = match plan::downgrade(&workspace.graph, &applied, &last) {
         Err(PlanError::NotEnoughSteps { possible: 0, .. }) => {

@@ -4,11 +4,12 @@ use std::time::{Duration, Instant};
 
 use super::Context;
 use super::changed;
-use super::event::{Event, Listener as _, RunBegun, RunEnded, Told};
+use super::event::{Event, Listener as _, RunBegun, RunEnded, SlowWatch, Told};
 use super::lower::{self, Prepared};
+use super::metrics::{Metrics, MetricsFile};
 use super::paper;
 use super::resume::{Journal, Resumption};
-use super::workspace::{Database, Workspace, limits};
+use super::workspace::{Database, Workspace, limits, load_config};
 use crate::config::Config;
 use crate::database::execute::{Observer, Settled};
 use crate::database::lock::{Holder, Locked};
@@ -23,7 +24,7 @@ use crate::model::journal::Wish;
 use crate::model::plan::{self, Direction, Plan};
 use crate::model::range::Route;
 use crate::model::target::Target;
-use crate::ui;
+use crate::source::Excerpt;
 
 /// An upgrade or a downgrade, as asked for.
 pub(super) struct Request {
@@ -33,6 +34,7 @@ pub(super) struct Request {
     pub(super) from: Option<Vec<Target>>,
     pub(super) lock_wait: Option<Duration>,
     pub(super) wish: Wish,
+    pub(super) metrics: MetricsFile,
 }
 
 /// What a run came to; the steps themselves are told to the listeners.
@@ -54,10 +56,19 @@ pub(super) fn upgrade_or_downgrade(context: &Context, request: Request) -> Resul
 
 /// An upgrade or a downgrade of a database.
 pub(super) fn move_along(context: &Context, request: Request) -> Result<Outcome> {
+    only_a_target(&request.route, request.direction)?;
+    let config = load_config(context)?;
+    match Metrics::wanted(&config, request.metrics.clone()) {
+        Some(metrics) => metrics.of(context, |context| move_connected(context, config, &request)),
+        None => move_connected(context, config, &request),
+    }
+}
+
+fn move_connected(context: &Context, config: Config, request: &Request) -> Result<Outcome> {
     let target = only_a_target(&request.route, request.direction)?;
-    let (workspace, database) = Workspace::open_connected(context, changed::wanted)?;
+    let (workspace, database) = Workspace::connected(config, context, changed::wanted)?;
     let (mut run, standing) = Run::begin(context, &workspace, database, request.lock_wait)?;
-    let applied = workspace.applied(&standing.rows)?;
+    let applied = run.applied(&standing)?;
     let plan = make_plan(&workspace, &applied, target, request.direction)?;
     let found = changed::find(&workspace, &applied, run.locked.session());
     let changed = changed::or_warn(found, changed::refuses(&workspace.config), context)?;
@@ -117,7 +128,7 @@ pub(super) fn lock(
     let told = |holder: Option<&Holder>| {
         waited = true;
         let holder = holder.map_or_else(|| "another run".to_owned(), Holder::to_string);
-        context.ui.status(format_args!("waiting up to {} for the lock, held by {holder}", ui::duration(wait)));
+        context.listeners.hear(&Event::LockAwaited { wait, holder: &holder });
     };
     let (mut locked, standing) = session.lock(wait, told)?;
     if waited {
@@ -151,6 +162,16 @@ impl<'a> Run<'a> {
         Ok((Self { context, workspace, locked, _server: server }, standing))
     }
 
+    /// What is applied, which the listeners are told.
+    pub(super) fn applied(&self, standing: &Standing) -> Result<Applied> {
+        let graph = &self.workspace.graph;
+        let applied = self.workspace.applied(&standing.rows)?;
+        let count = graph.nodes().filter(|node| applied.contains(*node)).count();
+        let (rows, pending) = (standing.rows.as_slice(), graph.len() - count);
+        self.context.listeners.hear(&Event::Stands { rows, applied: count, pending });
+        Ok(applied)
+    }
+
     /// Runs plans, one after the other, and tells how it goes.
     pub(super) fn carry_out(&mut self, standing: &Standing, plans: &[Plan], resumption: Resumption) -> Result<Outcome> {
         let ui = self.context.ui;
@@ -181,7 +202,8 @@ impl<'a> Run<'a> {
     /// Has a program run, and tells the listeners.
     fn execute(&mut self, standing: &Standing, prepared: &Prepared, outcome: &Outcome) -> Result<()> {
         self.locked.create_tables(standing, prepared.program.has_journal())?;
-        let listener = &self.context.listeners;
+        let slow_after = self.workspace.config.settings.slow_after.value;
+        let listener = &SlowWatch::new(&self.context.listeners, slow_after);
         let (run, steps) = (prepared.program.author.run.as_str(), prepared.program.steps.len());
         let Outcome { rows_before, rows_after } = outcome;
         listener.hear(&Event::RunBegun(&RunBegun { run, database: &standing.place, rows_before, rows_after, steps }));
@@ -225,6 +247,7 @@ impl Observer for Silent {
     fn again(&mut self, _: usize, _: &str, _: &[String]) {}
     fn interrupted(&mut self, _: u8) {}
     fn recovering(&mut self, _: &str) {}
+    fn statement_done(&mut self, _: usize, _: usize, _: &Excerpt, _: Duration) {}
     fn settled(&mut self, _: usize, _: &Settled) {}
 }
 

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Context;
+use super::event::{Event, Listener as _};
 use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl, Sourced};
 use crate::database::conninfo::{Conninfo, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
@@ -81,7 +82,15 @@ impl Workspace {
     /// Reads the project and connects, the one while the other waits. What is wrong with the project is told first.
     /// Where the files' checksums are wanted, the history is asked for those that it knows.
     pub(super) fn open_connected(context: &Context, wanted: impl Fn(&Config) -> Wanted) -> Result<(Self, Database)> {
-        let config = load_config(context)?;
+        Self::connected(load_config(context)?, context, wanted)
+    }
+
+    /// The same with a configuration that was read.
+    pub(super) fn connected(
+        config: Config,
+        context: &Context,
+        wanted: impl Fn(&Config) -> Wanted,
+    ) -> Result<(Self, Database)> {
         let wanted = wanted(&config);
         let connect = |config: &Config| -> Result<Database> {
             let mut database = connect(config, context)?;
@@ -279,6 +288,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         interrupt: context.watches_signals.then(Interrupt::watch).transpose()?,
         covers: covers(config, context),
     };
+    context.listeners.hear(&Event::Connecting { database: &conninfo.to_string(), name: &conninfo.database });
     let session = Session::connect(&conninfo, options)?;
     Ok(Database { session, server })
 }

@@ -11,6 +11,8 @@ pub enum Kind {
     Directories,
     /// A directory, relative to the ini.
     Directory,
+    /// A file, relative to the ini.
+    File,
     /// A pattern of a file's name, in Alembic's form: `%(rev)s_%(slug)s`. It is taken as it stands.
     FileName,
     /// Commands, one a line, in a shell's quoting.
@@ -110,6 +112,8 @@ keys! {
         "PostgreSQL's transaction_timeout (17 and later): how long a revision may take; 0 for no limit", rare;
     SLOW_AFTER "slow_after" Kind::Duration, "15min",
         "a revision that runs longer is warned of while it runs, and marked in `aludel log`; 0 for never";
+    METRICS "metrics" Kind::File, "",
+        "a file for node_exporter's textfile collector: what the last upgrade or downgrade was like", rare;
 }
 
 /// The section that holds the settings.

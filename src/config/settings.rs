@@ -62,6 +62,8 @@ pub struct Settings {
     pub transaction_timeout: Sourced<Duration>,
     /// A revision that takes longer is slow; zero is never.
     pub slow_after: Sourced<Duration>,
+    /// Where to write what a run was like.
+    pub metrics: Option<Sourced<PathBuf>>,
 }
 
 impl Settings {
@@ -106,6 +108,7 @@ impl Settings {
             )?,
             transaction_timeout: one(lookup, keys::TRANSACTION_TIMEOUT, values::duration)?,
             slow_after: one(lookup, keys::SLOW_AFTER, values::duration)?,
+            metrics: optional(lookup, keys::METRICS, |text| Ok(directory.join(text)))?,
         };
         let tables = [
             (keys::VERSION_TABLE, "version_table", &settings.version_table),

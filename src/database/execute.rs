@@ -45,6 +45,9 @@ pub trait Observer {
     fn interrupted(&mut self, signal: u8);
     /// The connection was lost; it is being found out what became of what was on its way.
     fn recovering(&mut self, why: &str);
+    /// A statement outside a transaction is done, and its mark is set: its number in the direction, from 1, and what it took. Those
+    /// inside one are answered together, so that nobody knows what each took.
+    fn statement_done(&mut self, step: usize, statement: usize, place: &Excerpt, time: Duration);
     /// It was found out what became of the statement that a run before stopped in.
     fn settled(&mut self, step: usize, what: &Settled);
 }

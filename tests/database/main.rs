@@ -9,6 +9,7 @@ mod support;
 mod again;
 mod changed;
 mod copy;
+mod events;
 mod example;
 mod failures;
 mod hostile;

@@ -5,12 +5,12 @@ use std::net::TcpListener;
 use std::sync::LazyLock;
 
 use aludel::local::EphemeralOptions;
-use aludel::model::bookkeeping::Tables;
 use serde_json::Value;
 use snapbox::{assert_data_eq, str};
 
 use crate::Case;
 use crate::support::{Project, Ran, Server};
+use crate::together::lock_key;
 
 const PASSWORD: &str = "cAnArY";
 
@@ -252,11 +252,8 @@ ready for an upgrade
     let json: Value = serde_json::from_str(&case.succeeds("ping --json").stdout).expect("JSON");
     assert_eq!((&json["ok"], &json["pending"], &json["version_table"]), (&true.into(), &0.into(), &true.into()));
     // Who has the lock does not keep an upgrade from running later.
-    let [schema, version, history, progress] =
-        ["public", "aludel_version", "aludel_history", "aludel_progress"].map(str::to_owned);
-    let key = Tables { schema, version, history, progress }.lock_key();
     let mut holder = case.database.client();
-    holder.batch_execute(&format!("SELECT pg_advisory_lock({key})")).expect("the lock is free");
+    holder.batch_execute(&format!("SELECT pg_advisory_lock({})", lock_key())).expect("the lock is free");
     let json: Value = serde_json::from_str(&case.succeeds("ping --json").stdout).expect("JSON");
     assert!(json["running"].as_str().is_some_and(|holder| holder.starts_with("server process ")), "{json}");
 }
