@@ -276,6 +276,10 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         covers: covers(config, context),
     };
     let session = Session::connect(&conninfo, options)?;
+    for warning in session.protection_warnings() {
+        context.ui.warning(&warning.text);
+        warning.hint.iter().for_each(|hint| context.ui.hint(hint));
+    }
     Ok(Database { session, server })
 }
 
