@@ -2,7 +2,7 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use aludel::database::connect_error::ConnectFailure;
@@ -16,8 +16,8 @@ use crate::outcome::{Outcome, Plain, Refused, Tls, connect, failure, ours, psql,
 use crate::server::RIGHT;
 
 /// A port where `meet` answers each connection; the settings that lead there.
-fn between(meet: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+pub fn between(address: &str, meet: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
+    let listener = TcpListener::bind((address, 0)).expect("a port");
     let port = listener.local_addr().expect("an address").port();
     let meet = Arc::new(meet);
     thread::spawn(move || {
@@ -29,9 +29,9 @@ fn between(meet: impl Fn(TcpStream) + Send + Sync + 'static) -> String {
     RIGHT.at("db.example.com").replace(&format!("port={}", RIGHT.port), &format!("port={port}"))
 }
 
-/// Passes everything on to the server.
-fn pass(client: &TcpStream, first: &[u8]) {
-    let Ok(mut server) = TcpStream::connect(("127.0.0.1", RIGHT.port)) else { return };
+/// Passes everything on to the server at `port`.
+pub fn pass(client: &TcpStream, first: &[u8], port: u16) {
+    let Ok(mut server) = TcpStream::connect(("127.0.0.1", port)) else { return };
     server.write_all(first).expect("the server reads");
     let (mut from, mut to) = (client.try_clone().expect("a socket"), server.try_clone().expect("a socket"));
     thread::spawn(move || {
@@ -45,16 +45,16 @@ fn pass(client: &TcpStream, first: &[u8]) {
 
 /// Answers the question for TLS with `answer`, and passes on what comes then.
 fn answering(answer: &'static [u8]) -> String {
-    between(move |mut client| {
+    between("127.0.0.1", move |mut client| {
         let mut request = [0; 8];
         if client.read_exact(&mut request).is_err() {
             return;
         }
         if request == [0, 0, 0, 8, 4, 210, 22, 47] {
             let _ = client.write_all(answer);
-            pass(&client, &[]);
+            pass(&client, &[], RIGHT.port);
         } else {
-            pass(&client, &request);
+            pass(&client, &request, RIGHT.port);
         }
     })
 }
@@ -115,8 +115,22 @@ fn who_is_no_postgresql() {
         let text = answering(answer);
         assert_eq!(ours(&format!("{text} sslmode=require"), files.path()), Refused);
     }
-    let text = between(drop);
+    let text = between("127.0.0.1", drop);
     assert_eq!(ours(&format!("{text} sslmode=require"), files.path()), Refused);
+}
+
+/// Hears the beginning of TLS, and hangs up.
+pub fn listening() -> (String, Arc<Mutex<Vec<Vec<u8>>>>) {
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let kept = Arc::clone(&heard);
+    let text = between("127.0.0.1", move |mut client| {
+        let mut said = vec![0; 4096];
+        let _ = client.read_exact(&mut said[..8]);
+        let _ = client.write_all(b"S");
+        let count = client.read(&mut said).unwrap_or(0);
+        kept.lock().expect("the list").push(said[..count].to_vec());
+    });
+    (text, heard)
 }
 
 /// Ends TLS itself, and speaks to the server in plain: with its own certificate, and with PostgreSQL's name or without.
@@ -130,7 +144,7 @@ fn terminating(wanted: &Wanted<'_>, direct: bool, protocols: &[&[u8]]) -> String
     let mut config = builder.with_no_client_auth().with_single_cert(chain, key).expect("a certificate");
     config.alpn_protocols = protocols.iter().map(|name| name.to_vec()).collect();
     let config = Arc::new(config);
-    between(move |mut client| {
+    between("127.0.0.1", move |mut client| {
         if !direct {
             let mut request = [0; 8];
             let _ = client.read_exact(&mut request);

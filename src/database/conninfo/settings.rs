@@ -73,6 +73,10 @@ impl Settings {
                 self.plain.insert(keyword.name, value);
             }
         }
+        // An older way to say it, which libpq still reads.
+        if !self.is_given("sslmode") && variable("PGREQUIRESSL").is_some_and(|value| value.starts_with('1')) {
+            self.plain.insert("sslmode", "require".to_owned());
+        }
     }
 
     /// Whether it says where the server is.

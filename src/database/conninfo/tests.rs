@@ -204,6 +204,26 @@ fn the_password_file() {
     assert!(parse("host=h passfile=/nowhere/at/all").unwrap().warnings.is_empty());
 }
 
+/// The table of settings in the manual: each with its variable, in libpq's order or ours, and none left out.
+#[test]
+fn the_manual_lists_every_setting() {
+    let text = std::fs::read_to_string("docs/connections.md").unwrap();
+    let table = text.split("\n## Settings and variables\n").nth(1).unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut listed: Vec<(String, String)> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+            (cells[0].to_owned(), cells[1].to_owned())
+        })
+        .collect();
+    let known = keyword::KEYWORDS.iter();
+    let mut known: Vec<(String, String)> =
+        known.map(|keyword| (keyword.name.to_owned(), keyword.variable.unwrap_or("").to_owned())).collect();
+    listed.sort();
+    known.sort();
+    assert_eq!(listed, known);
+}
+
 /// Everything that is ever shown of a connection string.
 fn everything_shown(text: &str) -> String {
     match parse(text) {
