@@ -1,5 +1,6 @@
 //! The commands: a file each, holding its arguments with their help, and one short function.
 
+pub mod actions;
 mod branches;
 mod changed;
 mod create;
@@ -7,6 +8,7 @@ mod current;
 mod downgrade;
 mod edit;
 mod ensure_version;
+pub mod event;
 mod heads;
 mod history;
 mod init;
@@ -14,12 +16,15 @@ mod list_templates;
 mod local;
 mod lower;
 mod merge;
+pub(crate) mod narrator;
+mod paper;
 mod plan;
 mod redo;
 mod repair;
 mod resume;
 mod revision;
 mod run;
+mod serve_once;
 mod show;
 mod stamp;
 mod status;
@@ -29,6 +34,7 @@ mod workspace;
 
 use clap::Subcommand;
 
+use self::event::Listeners;
 use crate::cli::Global;
 use crate::config::Environment;
 use crate::error::Result;
@@ -42,6 +48,10 @@ pub struct Context<'a> {
     pub environment: &'a Environment,
     /// The options of every command.
     pub global: &'a Global,
+    /// Who is told what happens in a run.
+    pub listeners: Listeners<'a>,
+    /// Whether SIGINT and SIGTERM are for the tool to act on; a program that embeds it has its own ways.
+    pub watches_signals: bool,
 }
 
 /// The commands; the help of each stands with its arguments.
@@ -69,6 +79,7 @@ pub enum Command {
     #[command(alias = "list_templates")]
     ListTemplates(list_templates::Arguments),
     Local(local::Arguments),
+    ServeOnce(serve_once::Arguments),
 }
 
 /// Runs a command.
@@ -96,5 +107,6 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::EnsureVersion(arguments) => ensure_version::run(arguments, context),
         Command::ListTemplates(arguments) => list_templates::run(arguments, context),
         Command::Local(arguments) => local::run(arguments, context),
+        Command::ServeOnce(arguments) => serve_once::run(arguments, context),
     }
 }
