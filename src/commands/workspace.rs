@@ -290,6 +290,10 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     };
     context.listeners.hear(&Event::Connecting { database: &conninfo.to_string(), name: &conninfo.database });
     let session = Session::connect(&conninfo, options)?;
+    for warning in session.protection_warnings() {
+        context.ui.warning(&warning.text);
+        warning.hint.iter().for_each(|hint| context.ui.hint(hint));
+    }
     Ok(Database { session, server })
 }
 

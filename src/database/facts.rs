@@ -74,10 +74,11 @@ impl Session {
         self.connected_in
     }
 
-    /// How the connection is encrypted, in words; none where it is not.
+    /// How the connection is encrypted: protocol and cipher; none where it is not.
     #[must_use]
     pub fn tls(&self) -> Option<String> {
-        None
+        let tls = self.connection.security().tls.as_ref()?;
+        Some(format!("{}, {}", tls.version, tls.cipher))
     }
 
     /// Asks the server about itself and this role: one round trip.

@@ -9,6 +9,7 @@ use super::interrupt::{self, Interrupt};
 use super::limits::{Limits, Span};
 use super::pooler::{Keeper, Pooling};
 use super::preflight::{Identity, Preflight, Process};
+use super::protection::{self, ProtectionWarning};
 use super::query::{Answer, QueryError};
 use super::recorded::Ahead;
 use super::server_error::ServerError;
@@ -140,6 +141,12 @@ impl Session {
             ahead: Ahead::Nothing,
             connected_in,
         })
+    }
+
+    /// What the user should know of how the connection is protected.
+    #[must_use]
+    pub fn protection_warnings(&self) -> Vec<ProtectionWarning> {
+        protection::warnings(&self.conninfo, self.connection.host(), self.connection.security())
     }
 
     /// Connects anew to the same server after the connection was lost, trying until `until`: a server that crashed

@@ -107,6 +107,8 @@ fn nobody_answers() {
     );
     let (told, error) = failed("host=/nowhere user=x dbname=x");
     assert_eq!(error["reason"], "no_such_socket", "{told}");
+    let (told, error) = failed(&format!("{}?sslmode=require", url("postgres", "postgres")));
+    assert_eq!(error["reason"], "tls_not_offered", "{told}");
     let silent = stranger(None);
     let (told, error) = failed(&format!("postgres://x@127.0.0.1:{silent}/x?connect_timeout=2"));
     assert_eq!(error["reason"], "timeout");
@@ -119,11 +121,11 @@ hint: check that a firewall lets you reach `127.0.0.1:[PORT]`, or allow more tim
 "#]]
     );
     let web = stranger(Some(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()));
-    let (told, error) = failed(&format!("postgres://x@127.0.0.1:{web}/x"));
+    let (told, error) = failed(&format!("postgres://x@127.0.0.1:{web}/x?sslmode=disable"));
     assert_eq!(error["reason"], "protocol");
     assert!(told.contains("hint: check the port"), "{told}");
     let early = stranger(Some(fatal("57P03", "the database system is starting up")));
-    let (told, error) = failed(&format!("postgres://x@127.0.0.1:{early}/x"));
+    let (told, error) = failed(&format!("postgres://x@127.0.0.1:{early}/x?sslmode=disable"));
     assert_eq!((&error["reason"], &error["sqlstate"]), (&"not_ready".into(), &"57P03".into()));
     assert_data_eq!(
         told.replace(&early.to_string(), "[PORT]"),

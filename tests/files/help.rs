@@ -89,6 +89,12 @@ Options of every command:
   -v, --verbose
           Say more, and show listed revisions in full
 
+      --log-format <FORMAT>
+          For whom standard error is written: people, or programs (a JSON object a line) [default:
+          ALUDEL_LOG_FORMAT, or text]
+          
+          [possible values: text, json]
+
 "#]],
     );
 }
@@ -235,6 +241,10 @@ Options:
       --retry-statement
           Of the revision that stopped partway, run the statement again that it stopped in
 
+      --metrics <FILE>
+          Write what the run was like to this file, for node_exporter's textfile collector [default:
+          `metrics` of the configuration]
+
   -h, --help
           Print help (see a summary with '-h')
 
@@ -273,6 +283,10 @@ Options:
       --retry-statement
           Of the revision that stopped partway, run the statement again that it stopped in
 
+      --metrics <FILE>
+          Write what the run was like to this file, for node_exporter's textfile collector [default:
+          `metrics` of the configuration]
+
   -h, --help
           Print help (see a summary with '-h')
 
@@ -294,6 +308,10 @@ Options:
       --lock-wait <TIME>
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
+
+      --metrics <FILE>
+          Write what the run was like to this file, for node_exporter's textfile collector [default:
+          `metrics` of the configuration]
 
   -h, --help
           Print help (see a summary with '-h')
