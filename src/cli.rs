@@ -149,6 +149,7 @@ fn with_psql_apart(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
 
 fn run(command: Command, ui: &Ui, global: &Global) -> Result<(), Error> {
     let environment = Environment::of_process()?;
-    commands::run(command, &commands::Context { ui, environment: &environment, global })?;
+    let credentials = commands::Credentials::default();
+    commands::run(command, &commands::Context { ui, environment: &environment, global, credentials })?;
     ui.finish()
 }

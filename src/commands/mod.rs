@@ -3,10 +3,12 @@
 mod branches;
 mod changed;
 mod create;
+mod credentials;
 mod current;
 mod downgrade;
 mod edit;
 mod ensure_version;
+mod env;
 mod heads;
 mod history;
 mod init;
@@ -28,6 +30,7 @@ mod view;
 mod workspace;
 
 use clap::Subcommand;
+pub use credentials::Credentials;
 
 use crate::cli::Global;
 use crate::config::Environment;
@@ -42,6 +45,8 @@ pub struct Context<'a> {
     pub environment: &'a Environment,
     /// The options of every command.
     pub global: &'a Global,
+    /// What programs have said about the connection.
+    pub credentials: Credentials,
 }
 
 /// The commands; the help of each stands with its arguments.
@@ -68,6 +73,7 @@ pub enum Command {
     EnsureVersion(ensure_version::Arguments),
     #[command(alias = "list_templates")]
     ListTemplates(list_templates::Arguments),
+    Env(env::Arguments),
     Local(local::Arguments),
 }
 
@@ -95,6 +101,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Edit(arguments) => edit::run(arguments, context),
         Command::EnsureVersion(arguments) => ensure_version::run(arguments, context),
         Command::ListTemplates(arguments) => list_templates::run(arguments, context),
+        Command::Env(arguments) => env::run(arguments, context),
         Command::Local(arguments) => local::run(arguments, context),
     }
 }
