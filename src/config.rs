@@ -170,7 +170,10 @@ impl Config {
         };
         let origin = given.origin;
         match given.value.as_str() {
-            "" => Err(self.with_unset(no_url(&origin), keys::URL, environment)),
+            "" => Err(self
+                .with_unset(no_url(&origin), keys::URL, environment)
+                .hint("name one: `--url postgres://user@host/database`, or `url` in the settings")
+                .hint("`--url local` starts a private PostgreSQL for development and tests")),
             "local" => Ok(Sourced { value: DatabaseUrl::Local, origin }),
             url => Ok(Sourced { value: DatabaseUrl::Given(Secret::new(url)), origin }),
         }
@@ -491,16 +494,13 @@ fn names_after<'a>(value: &'a str, prefix: &'static str) -> impl Iterator<Item =
 }
 
 fn no_url(origin: &Origin) -> Error {
-    let error = match origin {
+    match origin {
         Origin::CommandLine(option) => Error::usage(format!("`{option}` is empty")),
         Origin::File { excerpt, .. } => {
             Error::usage("no database is named").at((**excerpt).clone().label("gives nothing here"))
         }
         _ => Error::usage("no database is named"),
-    };
-    error
-        .hint("name one: `--url postgres://user@host/database`, or `url` in the settings")
-        .hint("`--url local` starts a private PostgreSQL for development and tests")
+    }
 }
 
 #[cfg(test)]

@@ -138,8 +138,11 @@ fn program(command: &SecretCommand) -> String {
 
 /// An error about a program, at its place in the settings.
 fn failed(command: &SecretCommand, title: impl Into<String>) -> Error {
-    let error = Error::failed(title);
-    match command.command.origin.excerpt() {
+    at(Error::failed(title), &command.command.origin)
+}
+
+fn at(error: Error, origin: &config::Origin) -> Error {
+    match origin.excerpt() {
         Some(excerpt) => error.at(excerpt.clone()),
         None => error,
     }
@@ -185,7 +188,8 @@ fn ended(status: ExitStatus) -> String {
 
 fn not_understood(command: &SecretCommand, error: AnswerError) -> Error {
     let (program, setting) = (program(command), command.key.name);
-    let mut explained = failed(command, format!("`{program}`, which `{setting}` runs, {}", error.problem));
+    let explained = Error::failed(format!("`{program}`, which `{setting}` runs, {}", error.problem));
+    let mut explained = at(explained, error.field.as_ref().unwrap_or(&command.command.origin));
     if let Some(note) = error.note {
         explained = explained.note(note);
     }

@@ -175,7 +175,7 @@ fn shown(text: &Secret, written: &ConninfoSettings) -> String {
 }
 
 /// What stands for a user whom a program will name.
-const NAMED_LATER: &str = "?";
+const NAMED_LATER: &str = "...";
 
 /// The database, and each part of the connection with its origin; `given_by` is the connection string's.
 fn connection(
@@ -327,7 +327,7 @@ fn table(heading: &str, rows: impl Iterator<Item = [String; 3]>, context: &Conte
     }
     let width = |column: usize| {
         let widths = rows.iter().map(|row| row[column].chars().count());
-        widths.filter(|width| *width <= 40).max().unwrap_or_default()
+        widths.filter(|width| *width <= 50).max().unwrap_or_default()
     };
     let (names, values) = (width(0), width(1));
     context.ui.line(format_args!("\n{heading}"));

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::keys::Key;
-use super::origin::Sourced;
+use super::origin::{Origin, Sourced};
 use super::values::Command;
 use crate::nearest::nearest;
 use crate::secret::Secret;
@@ -45,11 +45,13 @@ pub struct AnswerError {
     pub note: Option<String>,
     /// What to do.
     pub hint: Option<String>,
+    /// Where the field is asked for, where that is what is wrong.
+    pub field: Option<Origin>,
 }
 
 impl AnswerError {
     fn new(problem: impl Into<String>) -> Self {
-        Self { problem: problem.into(), note: None, hint: None }
+        Self { problem: problem.into(), note: None, hint: None, field: None }
     }
 
     fn hint(self, hint: impl Into<String>) -> Self {
@@ -69,14 +71,13 @@ impl SecretCommand {
             return Err(AnswerError::new("printed nothing"));
         }
         let document = serde_json::from_str::<Value>(text).ok();
-        let user = match (&self.user_field, &document) {
-            (Some(field), Some(document)) => Some(text_at(document, field)?),
-            (Some(field), None) => return Err(no_json(field)),
-            (None, _) => None,
+        let in_field = |field: &Sourced<String>| {
+            let text = document.as_ref().map_or_else(|| Err(no_json(field)), |document| text_at(document, field));
+            text.map_err(|error| AnswerError { field: Some(field.origin.clone()), ..error })
         };
+        let user = self.user_field.as_ref().map(in_field).transpose()?;
         let secret = match (&self.field, &document) {
-            (Some(field), Some(document)) => text_at(document, field)?,
-            (Some(field), None) => return Err(no_json(field)),
+            (Some(field), _) => in_field(field)?,
             (None, Some(document @ Value::Object(_))) => {
                 let setting = self.key.name.replace("command", "field");
                 let error = AnswerError::new("printed JSON, of which one field is wanted");
@@ -174,7 +175,7 @@ fn names(document: &Value) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::super::keys::{PASSWORD_COMMAND, URL_COMMAND};
-    use super::super::{Origin, values};
+    use super::super::values;
     use super::*;
 
     fn read(output: &str, field: Option<&str>, user: Option<&str>) -> Result<Answer, AnswerError> {

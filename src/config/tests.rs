@@ -234,7 +234,8 @@ fn a_variable_that_is_not_set_is_named_with_the_one_that_is() {
         let text = format!("[migrate]\nurl = {{{{ x.dbUrl or env.{name} }}}}\n");
         let error = configured(&text, &set, &overrides(None, &[])).unwrap().database_url(&set).unwrap_err();
         assert_eq!(error.notes(), [format!("environment variable `{name}` is not set")]);
-        assert_eq!(error.hints().get(2).map(String::as_str), wanted);
+        let hints: Vec<&str> = error.hints().iter().map(String::as_str).collect();
+        assert_eq!((hints.len(), wanted), if wanted.is_some() { (3, Some(hints[0])) } else { (2, None) });
     }
     let text = "[migrate]\nurl = {{ x.dbUrl }}\n[variables]\nschema = s\n";
     for (name, near) in [("dbUlr", "dbUrl"), ("shcema", "schema")] {
