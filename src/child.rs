@@ -1,6 +1,6 @@
 //! A program that the settings name, run without a shell for what it prints on its standard output.
 //!
-//! It is given nothing to read, its standard error is ours, and its time and its output are limited. It is a process group of its own,
+//! It is given nothing to read, and its time and its output are limited. It is a process group of its own,
 //! so that all of it is killed where it has to be. What is wrong with it in a user's words is for those to say who know what it was for.
 
 use std::io::{self, Read};
@@ -43,14 +43,19 @@ pub enum ChildError {
     Unreadable(io::Error),
 }
 
-/// What `words` (the program and its arguments, at least one) prints. `wake`: where this can be read, it is killed.
+/// What `words` (the program and its arguments, at least one) prints. `stderr`: where its standard error goes. `wake`: where this can be read, it is killed.
 ///
 /// # Errors
 /// It cannot be run, fails, or goes beyond its limits.
-pub fn output(words: &[String], limits: Limits, wake: Option<BorrowedFd<'_>>) -> Result<Vec<u8>, ChildError> {
+pub fn output(
+    words: &[String],
+    limits: Limits,
+    stderr: Stdio,
+    wake: Option<BorrowedFd<'_>>,
+) -> Result<Vec<u8>, ChildError> {
     let (program, arguments) = words.split_first().ok_or(ChildError::NotFound)?;
     let mut command = Command::new(program);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit()).process_group(0);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0);
     let child = match command.spawn() {
         Ok(child) => child,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ChildError::NotFound),
@@ -162,7 +167,7 @@ mod tests {
     use super::*;
 
     fn shell(script: &str, limits: Limits) -> Result<Vec<u8>, ChildError> {
-        output(&["sh", "-c", script].map(str::to_owned), limits, None)
+        output(&["sh", "-c", script].map(str::to_owned), limits, Stdio::inherit(), None)
     }
 
     const LIMITS: Limits = Limits { time: Some(Duration::from_secs(20)), bytes: 100_000 };
@@ -189,8 +194,11 @@ mod tests {
 
     #[test]
     fn what_goes_wrong() {
-        assert!(matches!(output(&["no_such_program".to_owned()], LIMITS, None), Err(ChildError::NotFound)));
-        assert!(matches!(output(&["/".to_owned()], LIMITS, None), Err(ChildError::NotStarted(_))));
+        assert!(matches!(
+            output(&["no_such_program".to_owned()], LIMITS, Stdio::inherit(), None),
+            Err(ChildError::NotFound)
+        ));
+        assert!(matches!(output(&["/".to_owned()], LIMITS, Stdio::inherit(), None), Err(ChildError::NotStarted(_))));
         assert!(matches!(shell("echo a; exit 3", LIMITS), Err(ChildError::Failed(status)) if status.code() == Some(3)));
         assert!(matches!(shell("kill -9 $$", LIMITS), Err(ChildError::Failed(status)) if status.code().is_none()));
         assert!(matches!(shell("yes", LIMITS), Err(ChildError::PrintedTooMuch(100_000))));
@@ -219,7 +227,7 @@ mod tests {
         let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
         drop(writer);
         let words = ["sleep", "611.3"].map(str::to_owned);
-        assert!(matches!(output(&words, LIMITS, Some(reader.as_fd())), Err(ChildError::Woken)));
+        assert!(matches!(output(&words, LIMITS, Stdio::inherit(), Some(reader.as_fd())), Err(ChildError::Woken)));
         assert_eq!(running("sleep 611.3"), 0);
     }
 }

@@ -7,7 +7,9 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 
-use crate::commands::{self, Command};
+use crate::commands::event::Listeners;
+use crate::commands::narrator::Narrator;
+use crate::commands::{self, Command, Context, Credentials};
 use crate::config::{Environment, mask};
 use crate::error::{Error, Kind};
 use crate::secret::{Covers, Secret};
@@ -30,7 +32,7 @@ struct CommandLine {
 }
 
 /// Options that every command takes, before or after its name.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The configuration [default: migrate.ini in the current directory, or ALUDEL_CONFIG]
@@ -149,7 +151,9 @@ fn with_psql_apart(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
 
 fn run(command: Command, ui: &Ui, global: &Global) -> Result<(), Error> {
     let environment = Environment::of_process()?;
-    let credentials = commands::Credentials::default();
-    commands::run(command, &commands::Context { ui, environment: &environment, global, credentials })?;
+    let listeners = Listeners(vec![Box::new(Narrator::new(ui))]);
+    let credentials = &Credentials::default();
+    let context = Context { ui, environment: &environment, global, credentials, listeners, watches_signals: true };
+    commands::run(command, &context)?;
     ui.finish()
 }

@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, OnceCell};
 use std::os::fd::AsFd;
-use std::process::ExitStatus;
+use std::process::{ExitStatus, Stdio};
 
 use super::Context;
 use crate::child::{self, ChildError, Limits};
@@ -32,7 +32,7 @@ impl Credentials {
         command: &SecretCommand,
         config: &Config,
         context: &Context,
-        interrupt: &Interrupt,
+        interrupt: Option<&Interrupt>,
     ) -> Result<Secret> {
         let answer = ask(&self.url, command, config, context, interrupt)?;
         let url = answer.secret.clone();
@@ -47,7 +47,7 @@ impl Credentials {
         command: &SecretCommand,
         config: &Config,
         context: &Context,
-        interrupt: &Interrupt,
+        interrupt: Option<&Interrupt>,
     ) -> Result<&Answer> {
         let answer = ask(&self.password, command, config, context, interrupt)?;
         context.ui.cover(forms(&answer.secret));
@@ -66,9 +66,7 @@ impl Credentials {
         if self.warned.replace(true) {
             return;
         }
-        let typed = password.and_then(|password| said_by(context, origin, password));
-        let variable = context.global.x.iter().any(|(name, _)| mask::is_secret_name(name));
-        if let Some(option) = typed.or(variable.then_some("-x")) {
+        if let Some(option) = password.and_then(|password| said_by(context, origin, password)) {
             context.ui.warning(format_args!(
                 "everyone on this machine can read the password in `{option}` while this runs (`ps`)"
             ));
@@ -114,16 +112,19 @@ fn ask<'a>(
     command: &SecretCommand,
     config: &Config,
     context: &Context,
-    interrupt: &Interrupt,
+    interrupt: Option<&Interrupt>,
 ) -> Result<&'a Answer> {
     if let Some(answer) = known.get() {
         return Ok(answer);
     }
     let time = Some(config.settings.command_timeout.value).filter(|time| !time.is_zero());
-    let wake = interrupt.wake();
-    let output = child::output(&command.command.words, Limits { time, bytes: LONGEST }, Some(wake.as_fd()));
+    let wake = interrupt.map(Interrupt::wake);
+    let limits = Limits { time, bytes: LONGEST };
+    // A program that embeds the tool owns its standard error.
+    let stderr = if context.ui.is_silent() { Stdio::null() } else { Stdio::inherit() };
+    let output = child::output(&command.command.words, limits, stderr, wake.as_ref().map(|wake| wake.as_fd()));
     let output = output.map_err(|error| match error {
-        ChildError::Woken => stopped(Some(interrupt)),
+        ChildError::Woken => stopped(interrupt),
         error => config.with_unset(not_run(command, error), command.key, context.environment),
     })?;
     let answer = command.read(&output).map_err(|error| not_understood(command, error))?;

@@ -10,7 +10,7 @@ use super::workspace::{conninfo_error, load_config};
 use crate::config::keys::{self, KEYS};
 use crate::config::{Config, DatabaseUrl, InForce, Sourced, mask};
 use crate::database::conninfo::{self, Conninfo, Endpoint, Settings as ConninfoSettings, SslMode, Surroundings};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorView, Result};
 use crate::nearest::nearest;
 use crate::secret::Secret;
 
@@ -35,7 +35,7 @@ struct Report<'a> {
     environment_origin: Option<String>,
     environments: Vec<&'a str>,
     database: Option<String>,
-    problem: Option<String>,
+    problem: Option<ErrorView<'a>>,
     connection: Vec<Parameter>,
     settings: Vec<Setting>,
     variables: Vec<Parameter>,
@@ -93,17 +93,17 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         environment_origin: config.name().map(|name| name.origin.to_string()),
         environments: config.environments(),
         database: target.database,
-        problem: problem.as_ref().map(|error| error.title().to_owned()),
+        problem: problem.as_ref().map(ErrorView::from),
         connection: target.parameters,
         settings: settings.into_iter().map(|setting| view(setting, url)).collect(),
         variables: variables.collect(),
     };
     if arguments.json {
         context.ui.json(&report);
-    } else {
-        print(&report, &config, context);
+        return Ok(());
     }
-    if let Some(problem) = problem {
+    print(&report, &config, context);
+    if let Some(problem) = &problem {
         context.ui.warning(problem.title());
         problem.notes().iter().for_each(|note| context.ui.status(format_args!("note: {note}")));
         problem.hints().iter().for_each(|hint| context.ui.hint(hint));

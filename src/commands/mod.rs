@@ -1,5 +1,6 @@
 //! The commands: a file each, holding its arguments with their help, and one short function.
 
+pub mod actions;
 mod branches;
 mod changed;
 mod create;
@@ -9,6 +10,7 @@ mod downgrade;
 mod edit;
 mod ensure_version;
 mod env;
+pub mod event;
 mod heads;
 mod history;
 mod init;
@@ -16,12 +18,15 @@ mod list_templates;
 mod local;
 mod lower;
 mod merge;
+pub(crate) mod narrator;
+mod paper;
 mod plan;
 mod redo;
 mod repair;
 mod resume;
 mod revision;
 mod run;
+mod serve_once;
 mod show;
 mod stamp;
 mod status;
@@ -32,6 +37,7 @@ mod workspace;
 use clap::Subcommand;
 pub use credentials::Credentials;
 
+use self::event::Listeners;
 use crate::cli::Global;
 use crate::config::Environment;
 use crate::error::Result;
@@ -46,7 +52,11 @@ pub struct Context<'a> {
     /// The options of every command.
     pub global: &'a Global,
     /// What programs have said about the connection.
-    pub credentials: Credentials,
+    pub credentials: &'a Credentials,
+    /// Who is told what happens in a run.
+    pub listeners: Listeners<'a>,
+    /// Whether SIGINT and SIGTERM are for the tool to act on; a program that embeds it has its own ways.
+    pub watches_signals: bool,
 }
 
 /// The commands; the help of each stands with its arguments.
@@ -75,6 +85,7 @@ pub enum Command {
     ListTemplates(list_templates::Arguments),
     Env(env::Arguments),
     Local(local::Arguments),
+    ServeOnce(serve_once::Arguments),
 }
 
 /// Runs a command.
@@ -103,5 +114,6 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::ListTemplates(arguments) => list_templates::run(arguments, context),
         Command::Env(arguments) => env::run(arguments, context),
         Command::Local(arguments) => local::run(arguments, context),
+        Command::ServeOnce(arguments) => serve_once::run(arguments, context),
     }
 }

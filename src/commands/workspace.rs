@@ -238,12 +238,13 @@ pub(super) struct Database {
 /// Connects to the database that the command line, the configuration or the environment names.
 pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let url = config.database_url(context.environment)?;
-    let credentials = &context.credentials;
+    let credentials = context.credentials;
+    let interrupt = || context.watches_signals.then(Interrupt::watch).transpose();
     let (text, server, interrupt) = match url.value {
-        DatabaseUrl::Given(url) => (url, None, Interrupt::watch()?),
+        DatabaseUrl::Given(url) => (url, None, interrupt()?),
         DatabaseUrl::Asked(command) => {
-            let interrupt = Interrupt::watch()?;
-            (credentials.url(&command, config, context, &interrupt)?, None, interrupt)
+            let interrupt = interrupt()?;
+            (credentials.url(&command, config, context, interrupt.as_ref())?, None, interrupt)
         }
         DatabaseUrl::Local => {
             let running = local(config, context)?.ensure_running()?;
@@ -251,7 +252,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
                 Origin::Created => "using a private PostgreSQL, just made: its data are in .aludel/ (development only)",
                 Origin::Started | Origin::Found => "using the private PostgreSQL in .aludel/ (development only)",
             });
-            (Secret::new(running.connection().url()), Some(running), Interrupt::watch()?)
+            (Secret::new(running.connection().url()), Some(running), interrupt()?)
         }
     };
     let written = ConninfoSettings::parse(text.reveal()).map_err(|error| conninfo_error(&error))?;
@@ -264,7 +265,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         if failure.borrow().is_some() {
             return None;
         }
-        let answer = credentials.password(command, config, context, &interrupt);
+        let answer = credentials.password(command, config, context, interrupt.as_ref());
         answer.map_err(|error| *failure.borrow_mut() = Some(error)).ok()
     };
     // What a program says takes the place of the variable: behind URL and service, before the password file.
@@ -291,7 +292,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         application_name: application_name(),
         limits: limits(config),
         identity: identity(config),
-        interrupt: Some(interrupt),
+        interrupt,
         covers: covers(config, context),
     };
     let session = Session::connect(&conninfo, options)?;
