@@ -2,15 +2,16 @@
 //!
 //! No error shows what they print.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::os::fd::AsFd;
 use std::process::{ExitStatus, Stdio};
 
 use super::Context;
+use super::workspace::conninfo_error;
 use crate::child::{self, ChildError, Limits};
 use crate::config::secret_command::{Answer, AnswerError, LONGEST};
-use crate::config::{self, Config, SecretCommand, mask};
-use crate::database::conninfo::Settings as ConninfoSettings;
+use crate::config::{self, Config, Environment, SecretCommand, mask};
+use crate::database::conninfo::{Conninfo, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
 use crate::database::session::stopped;
 use crate::error::{Error, Result};
@@ -80,6 +81,53 @@ impl Credentials {
                 .ui
                 .hint("keep it out of the file: `password_command`, `PGPASSWORD`, `~/.pgpass` or `{{ env.NAME }}`");
         }
+    }
+}
+
+/// What a program's password stands in for: behind the URL and the service, before the password file.
+pub(super) const PASSWORD_VARIABLE: &str = "PGPASSWORD";
+/// What a program's user stands in for.
+pub(super) const USER_VARIABLE: &str = "PGUSER";
+/// What stands for a user whom a program will name.
+pub(super) const NAMED_LATER: &str = "...";
+
+/// A connection as it will be, before any program is asked: in the place of what it will say stands something else.
+pub(super) struct Preview<'a> {
+    /// The connection; only to be shown.
+    pub(super) conninfo: Conninfo,
+    /// The variables that say something of it.
+    pub(super) variables: Vec<String>,
+    /// The program to ask, if the password is not known without it.
+    pub(super) command: Option<&'a SecretCommand>,
+}
+
+impl<'a> Preview<'a> {
+    /// What `written` leads to; `command` is asked for the password if nothing that counts more gives one.
+    pub(super) fn of(
+        written: &ConninfoSettings,
+        command: Option<&'a SecretCommand>,
+        environment: &Environment,
+    ) -> Result<Self> {
+        let variables = RefCell::new(Vec::new());
+        let variable = |name: &str| {
+            let value = match (name, command) {
+                (PASSWORD_VARIABLE, Some(_)) => Some(mask::HIDDEN.to_owned()),
+                (USER_VARIABLE, Some(command)) if command.user_field.is_some() => Some(NAMED_LATER.to_owned()),
+                _ => environment.get(name).map(str::to_owned),
+            };
+            if value.is_some() {
+                variables.borrow_mut().push(name.to_owned());
+            }
+            value
+        };
+        let surroundings = Surroundings { variable: &variable, user: environment.user() };
+        let conninfo = Conninfo::resolve(written.clone(), &surroundings).map_err(|error| conninfo_error(&error))?;
+        let variables = variables.into_inner();
+        // The variable is not asked for where the URL or a service gives the password.
+        if command.is_some() && !variables.iter().any(|name| name == PASSWORD_VARIABLE) {
+            return Self::of(written, None, environment);
+        }
+        Ok(Self { conninfo, variables, command })
     }
 }
 

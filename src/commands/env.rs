@@ -1,15 +1,14 @@
 //! `aludel env`
 
-use std::cell::RefCell;
-
 use clap::Args;
 use serde::Serialize;
 
 use super::Context;
+use super::credentials::{PASSWORD_VARIABLE, Preview, USER_VARIABLE};
 use super::workspace::{conninfo_error, load_config};
 use crate::config::keys::{self, KEYS};
 use crate::config::{Config, DatabaseUrl, InForce, Sourced, mask};
-use crate::database::conninfo::{self, Conninfo, Endpoint, Settings as ConninfoSettings, SslMode, Surroundings};
+use crate::database::conninfo::{self, Conninfo, Endpoint, Settings as ConninfoSettings, SslMode};
 use crate::error::{Error, ErrorView, Result};
 use crate::nearest::nearest;
 use crate::secret::Secret;
@@ -174,9 +173,6 @@ fn shown(text: &Secret, written: &ConninfoSettings) -> String {
     if conninfo::keywords().any(tells) { mask::HIDDEN.to_owned() } else { shown }
 }
 
-/// What stands for a user whom a program will name.
-const NAMED_LATER: &str = "...";
-
 /// The database, and each part of the connection with its origin; `given_by` is the connection string's.
 fn connection(
     written: ConninfoSettings,
@@ -185,40 +181,27 @@ fn connection(
     context: &Context,
 ) -> Result<(String, Vec<Parameter>)> {
     let environment = context.environment;
-    let command = config.settings.password_command.as_ref().filter(|_| written.secret("password").is_none());
-    let asked = RefCell::new(Vec::new());
-    let variable = |name: &str| {
-        let value = match (name, command) {
-            ("PGPASSWORD", Some(_)) => Some(mask::HIDDEN.to_owned()),
-            ("PGUSER", Some(command)) if command.user_field.is_some() => Some(NAMED_LATER.to_owned()),
-            _ => environment.get(name).map(str::to_owned),
-        };
-        if value.is_some() {
-            asked.borrow_mut().push(name.to_owned());
-        }
-        value
-    };
-    let surroundings = Surroundings { variable: &variable, user: environment.user() };
-    let conninfo = Conninfo::resolve(written.clone(), &surroundings).map_err(|error| conninfo_error(&error))?;
+    let command = config.settings.password_command.as_ref();
+    let Preview { conninfo, variables, command } = Preview::of(&written, command, environment)?;
     conninfo.warnings.iter().for_each(|warning| context.ui.warning(warning));
-    let asked = asked.into_inner();
-    let said = |variable: &str| asked.iter().any(|name| name == variable);
-    let named_later = command.filter(|command| command.user_field.is_some() && said("PGUSER"));
+    let said = |variable: &str| variables.iter().any(|name| name == variable);
+    let named_later = command.filter(|_| said(USER_VARIABLE)).and_then(|command| command.user_field.as_ref());
+    let service = written.get("service").or(conninfo.settings.get("service")).or(environment.get("PGSERVICE"));
     let origin = |name: &str, variable: Option<&str>| -> Option<String> {
         if written.get(name).is_some() || written.secret(name).is_some() {
             return Some(given_by.to_owned());
         }
-        match (variable.filter(|variable| said(variable)), command) {
-            (Some("PGPASSWORD"), Some(command)) => Some(format!("password_command, {}", command.command.origin)),
-            (Some("PGUSER"), Some(_)) if named_later.is_some() => {
-                let field = named_later.and_then(|command| command.user_field.as_ref());
-                field.map(|field| format!("user_field, {}", field.origin))
+        match (variable.filter(|variable| said(variable)), command, named_later) {
+            (Some(PASSWORD_VARIABLE), Some(command), _) => {
+                Some(format!("password_command, {}", command.command.origin))
             }
-            (Some(variable), _) => Some(variable.to_owned()),
-            (None, _) if conninfo.settings.get(name).is_some() || conninfo.settings.secret(name).is_some() => {
-                conninfo.settings.get("service").map(|service| format!("service {service}"))
+            (Some(USER_VARIABLE), _, Some(field)) => Some(format!("user_field, {}", field.origin)),
+            (Some(variable), _, _) => Some(variable.to_owned()),
+            (None, _, _) if name == "sslmode" && said("PGREQUIRESSL") => Some("PGREQUIRESSL".to_owned()),
+            (None, _, _) if conninfo.settings.get(name).is_some() || conninfo.settings.secret(name).is_some() => {
+                service.map(|service| format!("service {service}"))
             }
-            (None, _) => None,
+            (None, _, _) => None,
         }
     };
     let parameters = conninfo::keywords().filter_map(|(name, variable)| {

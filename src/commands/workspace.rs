@@ -1,10 +1,11 @@
 //! What the commands share: the configuration, the revisions as a graph, and where the database stands.
 
-use std::cell::RefCell;
 use std::time::Duration;
 
-use super::{Context, credentials};
-use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl, SecretCommand, Sourced};
+use super::Context;
+use super::credentials::{self, PASSWORD_VARIABLE, Preview, USER_VARIABLE};
+use crate::config::secret_command::Answer;
+use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl, Sourced};
 use crate::database::conninfo::{Conninfo, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
 use crate::database::limits::Limits;
@@ -259,31 +260,24 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let in_url = written.secret("password").cloned();
     let typed = in_url.as_ref().filter(|_| config.settings.url_command.is_none());
     credentials.warn(config, context, &url.origin, typed);
-    let command = config.settings.password_command.as_ref().filter(|_| server.is_none() && in_url.is_none());
-    let failure = RefCell::new(None);
-    let said = |command: &SecretCommand| {
-        if failure.borrow().is_some() {
-            return None;
-        }
-        let answer = credentials.password(command, config, context, interrupt.as_ref());
-        answer.map_err(|error| *failure.borrow_mut() = Some(error)).ok()
-    };
-    // What a program says takes the place of the variable: behind URL and service, before the password file.
     let environment = context.environment;
-    let variable = |name: &str| match (name, command) {
-        ("PGPASSWORD", Some(command)) => said(command).map(|answer| answer.secret.reveal().to_owned()),
-        ("PGUSER", Some(command)) if command.user_field.is_some() => said(command)?.user.clone(),
+    let command = config.settings.password_command.as_ref().filter(|_| server.is_none());
+    let command = match command {
+        Some(command) => Preview::of(&written, Some(command), environment)?.command,
+        None => None,
+    };
+    let ask = |command| credentials.password(command, config, context, interrupt.as_ref());
+    let answer = command.map(ask).transpose()?;
+    let variable = |name: &str| match (name, answer) {
+        (PASSWORD_VARIABLE, Some(answer)) => Some(answer.secret.reveal().to_owned()),
+        (USER_VARIABLE, Some(Answer { user: Some(user), .. })) => Some(user.clone()),
         _ => environment.get(name).map(str::to_owned),
     };
     // The private server is the one that was just started, whatever the environment says of another.
     let nothing = |_: &str| None;
     let surroundings =
         Surroundings { variable: if server.is_some() { &nothing } else { &variable }, user: environment.user() };
-    let conninfo = Conninfo::resolve(written, &surroundings).map_err(|error| conninfo_error(&error));
-    if let Some(error) = failure.take() {
-        return Err(error);
-    }
-    let conninfo = conninfo?;
+    let conninfo = Conninfo::resolve(written, &surroundings).map_err(|error| conninfo_error(&error))?;
     for warning in &conninfo.warnings {
         context.ui.warning(warning);
     }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::canary::{HEAD, clean, clean_files, password};
 use crate::entrances::{all, through};
-use crate::support::{Database, Project, variables};
+use crate::support::{Database, Project, Ran, feed, variables};
 use crate::{Case, LOUD, Target};
 
 /// What asks the stand-in of the AWS client for the secret `shop`.
@@ -168,6 +168,21 @@ fn every_failure_of_a_program() {
     says(&mut case, "cat json", "there are `password`, `user`");
     let tables = case.database.psql("SELECT count(*) FROM pg_class WHERE relname LIKE 'aludel%'");
     assert_eq!(tables.trim(), "0", "nothing was touched");
+}
+
+/// The answer to a machine holds the error, and nothing of what was printed.
+#[test]
+fn an_answer_in_json() {
+    let mut case = Case::new();
+    let target = case.target();
+    case.write_secret("json", &serde_json::json!({ "password": target.password }).to_string());
+    settings(&case, &target, "password_command = cat json\npassword_field = pasword");
+    let ran = Ran::of(&feed(case.project.command(["serve-once"]), r#"{"action": "up"}"#), |text| text);
+    clean("the answer", &ran.transcript());
+    let answer: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    assert_eq!(ran.code, 1, "{}", ran.transcript());
+    assert_eq!(answer["error"]["places"][0]["line"], 4, "{answer}");
+    assert_eq!(answer["error"]["hints"][0], "did you mean `password`?", "{answer}");
 }
 
 /// A program that counts how often it is run, and the count.
