@@ -447,7 +447,7 @@ impl Session {
 }
 
 /// The error of a run that a signal ended.
-pub(super) fn stopped(interrupt: Option<&Interrupt>) -> Error {
+pub fn stopped(interrupt: Option<&Interrupt>) -> Error {
     let signal = interrupt.and_then(Interrupt::take).unwrap_or(2);
     Error::new(Kind::Signal(signal), format!("stopped by {}", interrupt::name(signal)))
 }
