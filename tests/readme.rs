@@ -163,3 +163,8 @@ fn check(page: &str) {
 fn the_readme_prints_what_it_says() {
     check("README.md");
 }
+
+#[test]
+fn the_page_about_revisions_prints_what_it_says() {
+    check("docs/revisions.md");
+}

@@ -202,10 +202,8 @@ fn lower(
         });
     }
     let statements = |kind| summary.of_kind(kind).map(|section| section.statements).sum::<usize>();
-    if direction == Direction::Downgrade
-        && statements(SectionKind::Downgrade) == 0
-        && statements(SectionKind::Upgrade) > 0
-    {
+    let changes = |kind| summary.of_kind(kind).any(|section| section.statements > 0 && !section.section.verifies);
+    if direction == Direction::Downgrade && !changes(SectionKind::Downgrade) && changes(SectionKind::Upgrade) {
         warnings
             .push(format!("the downgrade section of {} is empty: what its upgrade did stays ({path})", revision.id));
     }
@@ -215,6 +213,7 @@ fn lower(
     }
     let section = |section: &crate::model::sql::check::SectionSummary| SectionUse {
         ordinal: section.section.ordinal,
+        verifies: section.section.verifies,
         transaction: section.section.transaction == Transaction::Inside,
         statements: section.statements,
     };

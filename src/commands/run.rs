@@ -214,6 +214,10 @@ pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Resu
         ui.line(format_args!("{}{bare}", arrow(&workspace, node, request.direction)));
         if ui.is_verbose() {
             effects(&prepared, index)?.iter().for_each(|effect| ui.line(format_args!("    {effect}")));
+            match step.sections.iter().filter(|section| section.verifies).map(|section| section.statements).sum() {
+                0_usize => {}
+                count => ui.line(format_args!("    verifies it with {}", counted(count, "statement"))),
+            }
         }
     }
     if plan.steps().is_empty() {
@@ -231,7 +235,8 @@ fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
     let mut body = prepared.bodies.open(step)?;
     let mut effects = Vec::new();
     while let Some(batch) = body.next_batch().map_err(|error| prepared.bodies.explain(&error))? {
-        for range in &batch.statements {
+        // What a verification does is taken back.
+        for range in batch.statements.iter().filter(|_| !batch.section.verifies) {
             // What the parser cannot read is left to the server to judge.
             effects.extend(classify::effects(&batch.text[range.clone()]).unwrap_or_default());
         }

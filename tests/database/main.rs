@@ -19,6 +19,7 @@ mod rows;
 mod search_path;
 mod together;
 mod unlogged_in;
+mod verify;
 mod without_transaction;
 
 use std::process::Command;

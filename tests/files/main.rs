@@ -24,3 +24,4 @@ mod revision;
 mod settings;
 mod sql;
 mod usage;
+mod verify;

@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::source::Excerpt;
 
 use super::keywords::{Class, class};
-use super::marker::{Marker, SectionKind, Transaction};
+use super::marker::{Marker, MarkerKind, MarkerProblem, SectionKind, Transaction};
 use super::problem::{BodyError, MetaPurpose, Problem};
 use super::split::{Ending, Fault, FaultKind, Opener, Piece, PieceKind, Splitter, Step};
 use super::window::Window;
@@ -20,6 +20,8 @@ pub struct Section {
     pub kind: SectionKind,
     /// Which of its kind it is in the file, from 1.
     pub ordinal: usize,
+    /// Whether it verifies the section before it.
+    pub verifies: bool,
     /// Whether it runs in a transaction.
     pub transaction: Transaction,
     /// The line of its marker.
@@ -203,12 +205,24 @@ impl<R: Read> Reader<R> {
     fn marker(&mut self, range: Range<usize>, refused: &mut Vec<BodyError>) -> Option<Section> {
         match Marker::parse(&self.window.text[range.clone()]) {
             Ok(marker) => {
-                let ordinal = &mut self.ordinals[marker.kind as usize];
+                let (kind, default) = match (marker.kind, self.current) {
+                    (MarkerKind::Section(kind), _) => (kind, self.default),
+                    (MarkerKind::Verify, Current::In(section)) => (section.kind, Transaction::Inside),
+                    // What it verifies was refused already.
+                    (MarkerKind::Verify, Current::Unknown) => return None,
+                    (MarkerKind::Verify, Current::Header | Current::RefusedHeader) => {
+                        refused.push(self.window.error(Problem::Marker(MarkerProblem::NothingToVerify), range));
+                        self.current = Current::Unknown;
+                        return None;
+                    }
+                };
+                let ordinal = &mut self.ordinals[kind as usize];
                 *ordinal += 1;
                 let section = Section {
-                    kind: marker.kind,
+                    kind,
                     ordinal: *ordinal,
-                    transaction: marker.transaction.unwrap_or(self.default),
+                    verifies: marker.kind == MarkerKind::Verify,
+                    transaction: marker.transaction.unwrap_or(default),
                     line: self.window.place(range.start).line,
                 };
                 self.current = Current::In(section);
@@ -270,6 +284,10 @@ impl<R: Read> Reader<R> {
         match (class, section.transaction) {
             (Class::Setting(setting), _) => Some(Problem::Setting(setting)),
             (Class::CopyToStdout, _) => Some(Problem::CopyToStdout),
+            (Class::Control(control), _) if section.verifies => Some(Problem::ControlInVerify(control.keywords())),
+            (Class::Savepoint(savepoint), _) if section.verifies => {
+                Some(Problem::ControlInVerify(savepoint.keywords()))
+            }
             (Class::Control(control), Transaction::Inside) => Some(Problem::TransactionControl(control, section.kind)),
             (Class::Control(control), Transaction::Outside) => Some(Problem::ControlOutside(control)),
             // It would give the run's lock away.
