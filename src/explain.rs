@@ -1,5 +1,8 @@
 //! The sentences for what the model found wrong: its errors are data, and here alone they become words, places and hints.
 
+mod repeatable;
+
+pub use self::repeatable::repeatables;
 use crate::error::{Error, Kind};
 use crate::model::bookkeeping::Action;
 use crate::model::graph::{Edge, Graph, GraphError, Node};
@@ -378,6 +381,10 @@ pub fn body(error: &BodyError) -> Error {
         }
         Problem::ControlInVerify(keywords) => Error::failed(format!("`{keywords}` in a verification"))
             .hint("leave it out: what a verification does is taken back behind it"),
+        Problem::NotInRepeatable(what) => {
+            Error::failed(format!("{what} in a repeatable file, which runs in a transaction"))
+                .hint("leave it out, or put it into a revision")
+        }
         Problem::NeverInTransaction(what, section) => Error::failed(format!("{what} cannot run inside a transaction"))
             .hint(format!("put it into a section of its own: `-- migrate:{section} transaction:false`")),
         Problem::Setting(setting) => {
@@ -437,6 +444,11 @@ fn marker(problem: &MarkerProblem) -> Error {
         MarkerProblem::OptionOfVerify => {
             Error::failed("a verification is always in a transaction").hint("leave the option out")
         }
+        MarkerProblem::DowngradeOfRepeatable => {
+            Error::failed("a repeatable file has no downgrade").hint("a revision drops what it made")
+        }
+        MarkerProblem::RepeatableOutside => Error::failed("a repeatable file always runs in a transaction")
+            .hint("put what cannot be in one into a revision"),
         MarkerProblem::NothingToVerify => Error::failed("a verification stands before the first section")
             .hint("it belongs behind the section that it verifies: `-- migrate:upgrade`, which may be empty"),
     }

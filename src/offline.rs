@@ -161,6 +161,7 @@ fn before_record(step: &ProgramStep) -> String {
     match step.record.action {
         Action::Upgrade => format!("-- {revision} is applied: the version table and the history say so.\n"),
         Action::Downgrade => format!("-- {revision} is undone: the version table and the history say so.\n"),
+        Action::Repeat => format!("-- {revision} was run: the history says so.\n"),
         Action::Repair => format!("-- The file of {revision} as it is now is accepted; nothing is run.\n"),
         Action::Stamp => format!("-- The database is taken to be at {revision} from now on; nothing else is run.\n"),
     }

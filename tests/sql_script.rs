@@ -392,6 +392,41 @@ fn a_verification_is_the_same_both_ways() {
     assert_eq!(failed, 3 * 8);
 }
 
+#[test]
+fn repeatable_files_are_the_same_both_ways() {
+    let project = example();
+    for (id, header, body) in [
+        ("b_view", "depends_on: [c_function]", "CREATE OR REPLACE VIEW b_view AS SELECT c_function() AS it"),
+        (
+            "c_function",
+            "statement_timeout: 5s",
+            "CREATE OR REPLACE FUNCTION c_function() RETURNS text LANGUAGE sql AS $$ SELECT ':USER' $$;\nSET search_path = a;",
+        ),
+        (
+            "d_early",
+            "depends_on: [\"001\"]",
+            "CREATE OR REPLACE VIEW d_early AS SELECT 1 AS one;\n-- migrate:verify\nSELECT one = 1 FROM d_early;",
+        ),
+    ] {
+        project
+            .write(&format!("versions/repeatable/{id}.sql"), format!("-- repeatable: {id}\n-- {header}\n\n{body}\n"));
+    }
+    assert_ways_agree(&project, &Database::create(), &["head"], &[], "upgrade");
+    assert_ways_agree(&project, &Database::create(), &["002"], &[], "upgrade");
+    // What a script has run, a connected run knows; and a script runs it again.
+    let database = Database::create();
+    let printed = script(&project, &["upgrade", "head"]);
+    run(&database, &printed);
+    let nothing = connected(&project, &database, &["upgrade", "head"]).succeeded();
+    assert!(nothing.stderr.starts_with("nothing to do"), "{}", nothing.stderr);
+    let before = state(&database);
+    run(&database, &script(&project, &["upgrade", "head:head"]));
+    assert_equal(&state(&database), &before);
+    let repeats: Vec<String> = history(&database).into_iter().filter(|row| row.starts_with("repeat ")).collect();
+    assert_eq!(repeats.len(), 6);
+    assert_eq!(repeats[..3], repeats[3..]);
+}
+
 /// A small generator (splitmix64): the same graphs on every machine.
 struct Random(u64);
 

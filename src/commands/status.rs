@@ -2,6 +2,7 @@
 
 use clap::Args;
 use serde::Serialize;
+use std::borrow::Cow;
 
 use super::Context;
 use super::changed::{self, ChangedView};
@@ -15,6 +16,7 @@ use crate::model::applied::Applied;
 use crate::model::graph::Node;
 use crate::model::journal::Progress;
 use crate::model::plan;
+use crate::model::repeatable::{State, Why};
 use crate::project::Wanted;
 
 /// Show where the database stands: applied, pending, unknown rows, heads
@@ -38,6 +40,41 @@ struct Report<'a> {
     heads: Vec<RevisionView<'a>>,
     partial: Vec<PartialView<'a>>,
     running: Option<String>,
+    repeatables: Vec<RepeatableView<'a>>,
+}
+
+/// A repeatable file as JSON.
+#[derive(Serialize)]
+struct RepeatableView<'a> {
+    repeatable: &'a str,
+    message: &'a str,
+    file: Cow<'a, str>,
+    state: &'static str,
+    waits_for: Vec<&'a str>,
+}
+
+impl<'a> RepeatableView<'a> {
+    fn new(workspace: &'a Workspace, index: usize, state: &State) -> Self {
+        let repeatable = workspace.repeatables.get(index);
+        let waits_for = match state {
+            State::Waiting(nodes) => nodes.iter().map(|node| workspace.graph.revision(*node).id.as_str()).collect(),
+            State::Current | State::Due(_) => Vec::new(),
+        };
+        Self {
+            repeatable: repeatable.id.as_str(),
+            message: &repeatable.message,
+            file: workspace.repeatable_path(index),
+            state: match state {
+                State::Current => "current",
+                State::Waiting(_) => "waiting",
+                State::Due(Why::New) => "new",
+                State::Due(Why::Changed) => "changed",
+                State::Due(Why::Undone) => "undone",
+                State::Due(Why::Needs(_)) => "needs",
+            },
+            waits_for,
+        }
+    }
 }
 
 /// So many pending revisions fit a screen; `plan` and `--json` show them all.
@@ -67,6 +104,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let half_undone = journal.half_undone(graph, Kind::Check);
     let at_heads = unknown.is_empty() && half_undone.is_empty() && plan::missing_heads(graph, &applied).is_empty();
     let pending = pending(&workspace, &applied);
+    let states = workspace.repeatable_states(&applied, Some(&standing), false)?;
     let view = View::new(&workspace, Some(&current));
     if arguments.json {
         let is_applied = |node: &Node| applied.contains(*node);
@@ -82,6 +120,12 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
             heads: view.list(graph.heads()),
             partial: partial.iter().copied().map(PartialView::from).collect(),
             running: holder.map(|holder| holder.to_string()),
+            repeatables: workspace
+                .repeatables
+                .order()
+                .iter()
+                .map(|index| RepeatableView::new(&workspace, *index, &states[*index]))
+                .collect(),
         });
         return Ok(());
     }
@@ -122,6 +166,16 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     if pending.len() > SHOWN {
         ui.line(format_args!("          and {} more", pending.len() - SHOWN));
     }
+    let unrun = unrun(&workspace, &states);
+    if !states.is_empty() {
+        ui.line(format_args!("repeat    {} of {}", unrun.len(), states.len()));
+    }
+    for line in unrun.iter().take(SHOWN) {
+        ui.line(format_args!("          {line}"));
+    }
+    if unrun.len() > SHOWN {
+        ui.line(format_args!("          and {} more", unrun.len() - SHOWN));
+    }
     for progress in &partial {
         match &holder {
             None => ui.line(format_args!("partial   {}", explain::unfinished(progress))),
@@ -142,10 +196,30 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         ui.hint("Alembic has migrated this database: to carry on from there, write `version_table = alembic_version`");
     } else if !half_undone.is_empty() {
         half_undone.iter().flat_map(Error::hints).for_each(|hint| ui.hint(hint));
-    } else if !pending.is_empty() {
+    } else if !pending.is_empty() || states.iter().any(State::is_due) {
         ui.hint(if heads.len() > 1 { "aludel upgrade heads" } else { "aludel upgrade head" });
     }
     Ok(())
+}
+
+/// A line for each repeatable file that is to be run, now or later, in order.
+fn unrun(workspace: &Workspace, states: &[State]) -> Vec<String> {
+    let repeatables = &workspace.repeatables;
+    let line = |index: &usize| {
+        let repeatable = repeatables.get(*index);
+        let message = if repeatable.message.is_empty() { String::new() } else { format!(", {}", repeatable.message) };
+        let why = match &states[*index] {
+            State::Current => return None,
+            State::Due(Why::New) => "new".to_owned(),
+            State::Due(Why::Changed) => "changed".to_owned(),
+            State::Due(Why::Undone) => "a revision was undone since".to_owned(),
+            State::Due(Why::Needs(other)) => format!("{} runs", repeatables.get(*other).id),
+            State::Waiting(nodes) if nodes.is_empty() => "waits for what it depends on".to_owned(),
+            State::Waiting(nodes) => format!("waits for {}", workspace.ids(nodes).join(", ")),
+        };
+        Some(format!("{}{message} ({why})", repeatable.id))
+    };
+    repeatables.order().iter().filter_map(line).collect()
 }
 
 /// What is not applied, parents first: the order in which `upgrade heads` would run it.

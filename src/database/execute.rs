@@ -434,8 +434,7 @@ impl<'a> Run<'a> {
                         self.send()?;
                         self.settle_all()?;
                     }
-                    // A redo comes back to the rows it began with: there, the guard of a later step could pass behind a failed one.
-                    if *step > 0 && program.steps[*step].record.action != program.steps[*step - 1].record.action {
+                    if *step > 0 && program.could_pass_behind(*step - 1, *step) {
                         self.settle_all()?;
                     }
                     self.message.step = *step;

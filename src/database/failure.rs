@@ -481,6 +481,9 @@ impl Failure {
                 "a statement that cannot run in a transaction goes into a section `-- migrate:{} transaction:false`",
                 action.verb()
             )),
+            "42P06" | "42P07" | "42701" | "42710" | "42723" if action == Action::Repeat => explained.hint(
+                "it runs again whenever its file changes: `CREATE OR REPLACE`, or `DROP ... IF EXISTS` before it",
+            ),
             // Something with that name is there already: schema, table, column, object, function.
             "42P06" | "42P07" | "42701" | "42710" | "42723"
                 if action == Action::Upgrade && self.part.is_none() && program.steps[self.step].begun.is_none() =>
@@ -500,7 +503,7 @@ impl Failure {
         let recorded = match step.record.action {
             Action::Upgrade => "it is not recorded as applied",
             Action::Downgrade => "it is still recorded as applied",
-            Action::Stamp | Action::Repair => "it is not recorded",
+            Action::Stamp | Action::Repair | Action::Repeat => "it is not recorded",
         };
         let total = step.statements();
         let mut error = match self.part {
@@ -525,6 +528,9 @@ impl Failure {
                 .note(format!("what an earlier run has done of revision {revision} stays; {recorded}")),
             None if step.record.action == Action::Downgrade => {
                 error.note(format!("nothing of the downgrade was kept: revision {revision} is still applied"))
+            }
+            None if step.record.action == Action::Repeat => {
+                error.note(format!("nothing of the repeatable {revision} was kept"))
             }
             None => error.note(format!("nothing of revision {revision} was kept")),
         };
@@ -592,6 +598,7 @@ pub(super) fn kept_before(error: Error, program: &Program, finished: usize) -> E
             Action::Downgrade => "undone",
             Action::Stamp => "stamped",
             Action::Repair => "accepted",
+            Action::Repeat => "run",
         };
         error.note(format!("{done} before it, and kept: {}", short(&revisions(steps))))
     })

@@ -4,7 +4,7 @@
 //! anything that stands here. The statements of a revision are not here: an operation names the section, and
 //! the executor reads it when it comes to it.
 
-use super::bookkeeping::{Author, Began, Expected, Record, Scope, Tables};
+use super::bookkeeping::{Action, Author, Began, Expected, Record, Scope, Tables};
 use super::journal::{self, Begun, Mark, State};
 use super::plan::Direction;
 use super::sql::outside::{self, Trace};
@@ -224,6 +224,14 @@ impl Program {
             operations.push(Operation::Commit);
         }
         Ok(Self { steps, operations, tables, author })
+    }
+
+    /// Whether the guard of the step `later` could pass where the one before it, `earlier`, failed: a repeatable file leaves the rows
+    /// as they are, and a redo comes back to those that it began with.
+    #[must_use]
+    pub fn could_pass_behind(&self, earlier: usize, later: usize) -> bool {
+        let (earlier, later) = (&self.steps[earlier].record, &self.steps[later].record);
+        !earlier.changes_rows() || (earlier.action != later.action && later.action != Action::Repeat)
     }
 
     /// Whether the whole run is one transaction.
@@ -472,7 +480,7 @@ fn lower_step(index: usize, step: &ProgramStep, operations: &mut Vec<Operation>)
 
 #[cfg(test)]
 mod tests {
-    use super::super::bookkeeping::{Action, Clears};
+    use super::super::bookkeeping::Clears;
     use super::*;
 
     fn step(sections: &[bool]) -> ProgramStep {

@@ -14,6 +14,7 @@ mod failures;
 mod hostile;
 mod names;
 mod pipeline;
+mod repeatable;
 mod resume;
 mod rows;
 mod search_path;

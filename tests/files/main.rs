@@ -20,6 +20,7 @@ mod newcomers;
 mod output;
 mod plan;
 mod reading;
+mod repeatable;
 mod revision;
 mod settings;
 mod sql;

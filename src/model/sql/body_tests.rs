@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::sql::check::{BodySummary, Savepoints, check};
 use crate::model::sql::keywords::{Control, Setting};
-use crate::model::sql::marker::{MarkerKind, MarkerProblem};
+use crate::model::sql::marker::{MarkerKind, MarkerProblem, Transaction};
 use crate::model::sql::problem::{MetaPurpose, Problem};
 use crate::model::sql::split::Opener;
 
@@ -316,5 +316,38 @@ fn a_verification_is_of_the_section_before_it() {
         ),
     ] {
         assert_eq!(problem(text).0, expected, "{text}");
+    }
+}
+
+#[test]
+fn a_repeatable_file_needs_no_marker() {
+    let texts = |text: &str| {
+        let summary = check("f.sql", Cursor::new(text), Form::Repeatable).unwrap();
+        let statements = |verifies| {
+            let of = summary.of_kind(SectionKind::Upgrade).filter(move |section| section.section.verifies == verifies);
+            of.map(|section| section.statements).sum::<usize>()
+        };
+        let counts = (statements(false), statements(true));
+        let mut body = Body::new("f.sql", Cursor::new(text), Form::Repeatable, SectionKind::Upgrade);
+        let mut texts = Vec::new();
+        while let Some(batch) = body.next_batch().unwrap() {
+            texts.extend(batch.statements.iter().map(|range| batch.text[range.clone()].to_owned()));
+        }
+        (counts, texts.join(" "))
+    };
+    let header = "-- repeatable: a\n\n";
+    assert_eq!(texts(&format!("{header}SELECT 1;\nSELECT 2")), ((2, 0), "SELECT 1; SELECT 2".to_owned()));
+    assert_eq!(texts(&format!("{header}-- migrate:upgrade\nSELECT 1;")), ((1, 0), "SELECT 1;".to_owned()));
+    assert_eq!(
+        texts(&format!("{header}SELECT 1;\n-- migrate:verify\nSELECT 2;")),
+        ((1, 1), "SELECT 1; SELECT 2;".to_owned())
+    );
+    assert_eq!(texts(header), ((0, 0), String::new()));
+    for (text, expected) in [
+        ("-- migrate:downgrade\n", MarkerProblem::DowngradeOfRepeatable),
+        ("-- migrate:upgrade transaction:false\n", MarkerProblem::RepeatableOutside),
+    ] {
+        let errors = check("f.sql", Cursor::new(text), Form::Repeatable).unwrap_err();
+        assert_eq!(errors[0].problem, Problem::Marker(expected));
     }
 }

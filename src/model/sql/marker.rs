@@ -109,6 +109,10 @@ pub enum MarkerProblem {
     OptionOfVerify,
     /// A verification before the first section.
     NothingToVerify,
+    /// A repeatable file is not undone.
+    DowngradeOfRepeatable,
+    /// A repeatable file is always in a transaction.
+    RepeatableOutside,
 }
 
 /// What every marker begins with.
