@@ -184,6 +184,7 @@ fn an_error_prints_nothing() {
 #[test]
 fn a_request_and_its_answer() {
     let (tables, project, database) = (documented(), merged(), Database::create());
+    project.write("versions/repeatable/a.sql", "-- repeatable: a\n\nSELECT 1;\n");
     project.write("migrate.ini", format!("[migrate]\nurl = {}\n", database.url()));
     let ask = |request: &str| -> Value {
         let output = feed(project.command(["serve-once"]), request);
