@@ -10,7 +10,7 @@ use clap::{Args, Parser};
 use crate::commands::event::{Listener, Listeners};
 use crate::commands::narrator::Narrator;
 use crate::commands::run_log::RunLog;
-use crate::commands::{self, Command, Context};
+use crate::commands::{self, Command, Context, Credentials};
 use crate::config::{Environment, mask};
 use crate::error::{Error, Kind};
 use crate::secret::{Covers, Secret};
@@ -184,7 +184,8 @@ fn run(command: Command, ui: &Ui, global: &Global, environment: &Environment) ->
         true => Box::new(RunLog::new(ui)),
         false => Box::new(Narrator::new(ui)),
     };
-    let context = Context { ui, environment, global, listeners: Listeners(vec![listener]), watches_signals: true };
+    let (listeners, credentials) = (Listeners(vec![listener]), &Credentials::default());
+    let context = Context { ui, environment, global, credentials, listeners, watches_signals: true };
     commands::run(command, &context)?;
     ui.finish()
 }

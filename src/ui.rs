@@ -51,7 +51,7 @@ pub struct Ui {
     /// The options that a command in a hint needs as well, to mean the same project.
     options: String,
     /// What standard error must not show.
-    covers: Covers,
+    covers: RefCell<Covers>,
     out: RefCell<Output>,
     bar: RefCell<Option<ProgressBar>>,
 }
@@ -86,7 +86,7 @@ impl Ui {
             silent: false,
             coloured,
             options,
-            covers: Covers::default(),
+            covers: RefCell::default(),
             out,
             bar: RefCell::new(None),
         }
@@ -103,7 +103,7 @@ impl Ui {
     /// The same, where standard error shows nothing of what `covers` hides.
     #[must_use]
     pub fn covering(mut self, covers: Covers) -> Self {
-        self.covers = covers;
+        self.covers = RefCell::new(covers);
         self
     }
 
@@ -118,6 +118,17 @@ impl Ui {
     #[must_use]
     pub fn is_for_programs(&self) -> bool {
         self.format == LogFormat::Json
+    }
+
+    /// From here on standard error shows nothing of these texts either; each stands with what is shown for it.
+    pub fn cover(&self, texts: impl IntoIterator<Item = (String, String)>) {
+        self.covers.borrow_mut().extend(texts);
+    }
+
+    /// Whether this is [`Ui::silent`].
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// Whether `-v` was given.
@@ -241,7 +252,7 @@ impl Ui {
     /// Takes out of a document what standard error must not show, and completes the commands of its hints.
     fn make_fit(&self, value: &mut Value) {
         match value {
-            Value::String(text) => *text = self.covers.cover(std::mem::take(text)),
+            Value::String(text) => *text = self.covers.borrow().cover(std::mem::take(text)),
             Value::Array(items) => items.iter_mut().for_each(|item| self.make_fit(item)),
             Value::Object(fields) => {
                 for hint in fields.get_mut("hints").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -335,7 +346,7 @@ impl Ui {
 
     /// Writes a line to standard error in one piece, after all results before it, above the progress bar.
     fn say(&self, text: &str) {
-        let text = &self.covers.cover(text.to_owned());
+        let text = &self.covers.borrow().cover(text.to_owned());
         self.write(&if self.coloured { format!("{text}\n") } else { format!("{}\n", strip_str(text)) });
     }
 

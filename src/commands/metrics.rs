@@ -55,9 +55,9 @@ impl Metrics {
 
     /// Does what is to be measured, and writes the file whatever comes of it.
     pub(super) fn of<T>(self, context: &Context, act: impl FnOnce(&Context) -> Result<T>) -> Result<T> {
-        let Context { ui, environment, global, watches_signals, .. } = *context;
+        let Context { ui, environment, global, credentials, watches_signals, .. } = *context;
         let listeners = Listeners(vec![Box::new(&context.listeners), Box::new(&self)]);
-        let result = act(&Context { ui, environment, global, listeners, watches_signals });
+        let result = act(&Context { ui, environment, global, credentials, listeners, watches_signals });
         let text = self.text(result.as_ref().err());
         if let Err(cause) = replace(&self.file, &text) {
             ui.warning(format_args!("cannot write the metrics to {}: {cause}", self.file.display()));
@@ -86,7 +86,7 @@ impl Listener for &Metrics {
                     match action {
                         Action::Upgrade => (*applied, *pending) = (*applied + 1, pending.saturating_sub(1)),
                         Action::Downgrade => (*applied, *pending) = (applied.saturating_sub(1), *pending + 1),
-                        Action::Stamp | Action::Repair => {}
+                        Action::Stamp | Action::Repair | Action::Repeat => {}
                     }
                 }
                 seen.done.push(Done { action, revision, time });

@@ -4,10 +4,12 @@ pub mod actions;
 mod branches;
 mod changed;
 mod create;
+mod credentials;
 mod current;
 mod downgrade;
 mod edit;
 mod ensure_version;
+mod env;
 pub mod event;
 mod heads;
 mod history;
@@ -24,6 +26,7 @@ mod ping;
 mod plan;
 mod redo;
 mod repair;
+mod repeatable;
 mod resume;
 mod revision;
 mod run;
@@ -37,6 +40,7 @@ mod view;
 mod workspace;
 
 use clap::Subcommand;
+pub use credentials::Credentials;
 
 use self::event::Listeners;
 use crate::cli::Global;
@@ -52,6 +56,8 @@ pub struct Context<'a> {
     pub environment: &'a Environment,
     /// The options of every command.
     pub global: &'a Global,
+    /// What programs have said about the connection.
+    pub credentials: &'a Credentials,
     /// Who is told what happens in a run.
     pub listeners: Listeners<'a>,
     /// Whether SIGINT and SIGTERM are for the tool to act on; a program that embeds it has its own ways.
@@ -84,6 +90,7 @@ pub enum Command {
     EnsureVersion(ensure_version::Arguments),
     #[command(alias = "list_templates")]
     ListTemplates(list_templates::Arguments),
+    Env(env::Arguments),
     Local(local::Arguments),
     ServeOnce(serve_once::Arguments),
 }
@@ -114,6 +121,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Edit(arguments) => edit::run(arguments, context),
         Command::EnsureVersion(arguments) => ensure_version::run(arguments, context),
         Command::ListTemplates(arguments) => list_templates::run(arguments, context),
+        Command::Env(arguments) => env::run(arguments, context),
         Command::Local(arguments) => local::run(arguments, context),
         Command::ServeOnce(arguments) => serve_once::run(arguments, context),
     }

@@ -106,6 +106,10 @@ fn examine(context: &Context, report: &mut Report, problems: &mut Vec<Error>) ->
     report.connect_seconds = Some(seconds(session.connected_in()));
     let facts = session.facts()?;
     report.read(&facts);
+    let wanted = changed::wanted(&config);
+    let checks = wanted.checksums;
+    let workspace = Workspace::read(config, wanted);
+    workspace.iter().for_each(|workspace| workspace.has_asked(&mut session));
     let standing = session.writable();
     // A standby lets nobody listen, which the answer is found by.
     let mode = if facts.pooled && !facts.standby { session.pooler_mode() } else { Ok(None) };
@@ -122,9 +126,7 @@ fn examine(context: &Context, report: &mut Report, problems: &mut Vec<Error>) ->
     let standing = standing.map_err(|error| problems.push(error)).ok();
     report.database = standing.as_ref().map(|standing| standing.place.clone());
     report.version_table = standing.as_ref().map(|standing| standing.version_table);
-    let wanted = changed::wanted(&config);
-    let checks = wanted.checksums;
-    match Workspace::read(config, wanted) {
+    match workspace {
         // The server was asked all the same.
         Err(error) => problems.push(error),
         Ok(workspace) => {
@@ -178,7 +180,9 @@ impl Asked<'_> {
         let journal = standing.map(|standing| Journal { rows: &standing.progress, applied: &applied });
         let resumption = Resumption { journal, wish: Wish::Safe, typed: (&heads).into() };
         let nobody = Author { run: String::new(), user: None, host: None, tool: String::new() };
-        let prepared = lower::plan(workspace, context, &[plan], nobody, resumption)?;
+        let plans = std::slice::from_ref(&plan);
+        let due = workspace.repeatables_behind(plans, standing)?;
+        let prepared = lower::plan(workspace, context, plans, &due, nobody, resumption)?;
         if let Some(standing) = standing {
             let journal = prepared.program.has_journal();
             problems.extend(session.may_not_create(self.facts, standing, journal));

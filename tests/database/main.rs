@@ -17,11 +17,13 @@ mod log;
 mod names;
 mod ping;
 mod pipeline;
+mod repeatable;
 mod resume;
 mod rows;
 mod search_path;
 mod together;
 mod unlogged_in;
+mod verify;
 mod without_transaction;
 
 use std::process::Command;
