@@ -168,6 +168,17 @@ fn mistakes_of_the_command_line() {
 }
 
 #[test]
+fn what_a_program_of_the_settings_says() {
+    let case = Case::with("password_command = sh -c 'echo no luck >&2; echo cAnArY; exit 3'\n");
+    case.chain(1);
+    let ran = case.run("--log-format json upgrade head");
+    let log = events(&ran.stderr);
+    assert_eq!((ran.code, names(&log)), (1, vec!["program", "error"]), "{}", ran.stderr);
+    assert_eq!((&log[0]["message"], &log[0]["program"]), (&"no luck".into(), &"sh".into()));
+    assert!(!ran.stderr.contains("cAnArY"), "{}", ran.stderr);
+}
+
+#[test]
 fn waiting_for_the_lock() {
     let case = Case::new();
     case.chain(1);
