@@ -50,13 +50,20 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
         }
         Expected::Anything => "-- It replaces what the database says of itself, whatever that is.\n",
     };
+    let given = match program.author.role {
+        Some(_) => "A setting to run it with is given as PGOPTIONS='-c NAME=VALUE'",
+        None => "A role or a setting to run it with is given as PGOPTIONS='-c role=NAME'",
+    };
     ui.raw(&format!(
         "--\n\
          -- To be run with psql: psql -X -d DATABASE -f FILE\n\
          {checks}\
-         -- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.\n\n\
+         -- {given}: a SET would last for one step.\n\n\
          {PSQL}\n{TEXT}\n"
     ));
+    if !program.set_role().is_empty() {
+        ui.raw(&format!("-- Everything is done as this role, and belongs to it.\n{}\n", program.set_role()));
+    }
     ui.raw(&format!(
         "-- One run at a time: this session has the lock until it ends.\n{}\n",
         program.tables.lock_of_a_script()

@@ -9,7 +9,7 @@ use super::Context;
 use super::changed;
 use super::lower::{self, Prepared};
 use super::resume::{Journal, Resumption, Typed};
-use super::workspace::{Database, Workspace, connect, limits, load_config, tables};
+use super::workspace::{Database, Workspace, connect, limits, load_config, role, tables};
 use crate::config::Config;
 use crate::database::execute::{Bodies as _, Observer, Settled};
 use crate::database::interrupt;
@@ -149,7 +149,7 @@ pub(super) fn stamp(context: &Context, request: StampRequest) -> Result<()> {
             expected,
             request.purge,
             decided(&workspace, &stamp),
-            author_of_a_script(),
+            author_of_a_script(&workspace.config),
         )?;
         let heading = format!("stamp {}", spoken(&workspace.ids(&stamp.rows)));
         return offline::write(&prepared.program, &prepared.bodies, &heading, context.ui);
@@ -198,7 +198,13 @@ pub(super) fn show_plan(context: &Context, request: Request, json: bool) -> Resu
     warn_beside_branch(context, &workspace, &plan, target);
     let journal = progress.as_ref().map(|progress| Journal { rows: progress, applied: &applied });
     let resumption = Resumption { journal, wish: request.wish, typed: target.into() };
-    let prepared = lower::plan(&workspace, context, std::slice::from_ref(&plan), author_of_a_script(), resumption)?;
+    let prepared = lower::plan(
+        &workspace,
+        context,
+        std::slice::from_ref(&plan),
+        author_of_a_script(&workspace.config),
+        resumption,
+    )?;
     let ui = context.ui;
     prepared.warnings.iter().for_each(|warning| ui.warning(warning));
     prepared.remarks.iter().for_each(|remark| ui.status(remark));
@@ -314,7 +320,8 @@ fn write_sql(context: &Context, workspace: &Workspace, request: &Request) -> Res
         spoken(&workspace.ids(plan.rows_before())),
         spoken(&workspace.ids(plan.rows_after()))
     );
-    let prepared = lower::plan(workspace, context, &[plan], author_of_a_script(), Resumption::default())?;
+    let prepared =
+        lower::plan(workspace, context, &[plan], author_of_a_script(&workspace.config), Resumption::default())?;
     prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
     offline::write(&prepared.program, &prepared.bodies, &heading, context.ui)
 }
@@ -534,6 +541,7 @@ impl<'a> Run<'a> {
             user: environment.user().map(str::to_owned),
             host: crate::config::host_name(),
             tool: tool(),
+            role: role(&self.workspace.config),
         }
     }
 }
@@ -545,8 +553,8 @@ impl Drop for Run<'_> {
 }
 
 /// The author of a printed script: the same whenever and wherever it is printed.
-fn author_of_a_script() -> Author {
-    Author { run: "sql".to_owned(), user: None, host: None, tool: tool() }
+fn author_of_a_script(config: &Config) -> Author {
+    Author { run: "sql".to_owned(), user: None, host: None, tool: tool(), role: role(config) }
 }
 
 fn tool() -> String {

@@ -274,6 +274,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         identity: identity(config),
         interrupt: Some(Interrupt::watch()?),
         covers: covers(config, context),
+        role: role(config),
     };
     let session = Session::connect(&conninfo, options)?;
     Ok(Database { session, server })
@@ -312,6 +313,11 @@ pub(super) fn limits(config: &Config) -> Limits {
         transaction_timeout: settings.transaction_timeout.value,
         retry_for: settings.lock_retry_for.value,
     }
+}
+
+/// The role that the configuration says to work as.
+pub(super) fn role(config: &Config) -> Option<String> {
+    config.settings.role.as_ref().map(|role| role.value.clone())
 }
 
 /// The database that the configuration means.

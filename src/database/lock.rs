@@ -191,7 +191,7 @@ impl Session {
     /// Stands in line for the version table behind the transaction that has it, before the next ones that were sent ahead: each of
     /// them waits then, and can be cancelled, until what is returned is dropped. As good as it gets where that is not possible.
     pub(super) fn hold_back(&self) -> Option<Connection> {
-        let mut beside = self.beside()?;
+        let mut beside = self.beside_as(self.options.role.clone())?;
         let soon = Instant::now() + Duration::from_secs(1);
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '1min'; \
              SET LOCAL idle_in_transaction_session_timeout = '1min'";

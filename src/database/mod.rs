@@ -16,6 +16,7 @@ pub mod pooler;
 pub mod preflight;
 pub mod query;
 pub mod recorded;
+mod role;
 pub mod server_error;
 pub mod session;
 mod silence;

@@ -99,6 +99,8 @@ pub struct SessionOptions {
     pub interrupt: Option<Interrupt>,
     /// What nothing that the server says may show.
     pub covers: Covers,
+    /// The role to work as, where it is not the one that logs in.
+    pub role: Option<String>,
 }
 
 impl Session {
@@ -107,12 +109,16 @@ impl Session {
     /// # Errors
     /// The server cannot be reached or refuses, with the cause and the next thing to try.
     pub fn connect(conninfo: &Conninfo, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { tables, application_name, limits, identity, interrupt, covers } = options;
-        let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake), covers };
+        let SessionOptions { tables, application_name, limits, identity, interrupt, covers, role } = options;
+        let wake = interrupt.as_ref().map(Interrupt::wake);
+        let options = ConnectOptions { application_name, wake, covers, role };
         let connection = match Connection::connect(conninfo, &options) {
             Ok(connection) => connection,
             Err(error) if error.is_woken() => return Err(stopped(interrupt.as_ref())),
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let role = options.role.as_ref().and_then(|role| super::role::refused(&error, role, &conninfo.user));
+                return Err(role.unwrap_or_else(|| error.into()));
+            }
         };
         let (place, role) = (conninfo.to_string(), identifier(&conninfo.user));
         let conninfo = conninfo.clone();
@@ -170,9 +176,15 @@ impl Session {
         Conninfo { hosts, target_session: TargetSession::Any, ..self.conninfo.clone() }
     }
 
-    /// A connection beside this one, to the same address; no signal ends its waits.
+    /// A connection beside this one, to the same address; no signal ends its waits. It works as the role that logged in, which
+    /// may see and end its own sessions.
     pub(super) fn beside(&self) -> Option<Connection> {
-        let options = ConnectOptions { wake: None, ..self.options.clone() };
+        self.beside_as(None)
+    }
+
+    /// The same as another role.
+    pub(super) fn beside_as(&self, role: Option<String>) -> Option<Connection> {
+        let options = ConnectOptions { wake: None, role, ..self.options.clone() };
         Connection::connect(&self.own_address(), &options).ok()
     }
 
@@ -311,6 +323,7 @@ impl Session {
         self.role = found.role.as_deref().map_or_else(|| self.role.clone(), identifier);
         self.process.clone_from(&found.process);
         self.lacking_on_journal.clone_from(&found.missing_on_journal);
+        self.check_role(&found)?;
         self.check_identity(&found, identity.first())?;
         if about.rows.first().and_then(|row| row.get(3)) == Some("t") {
             let table = self.tables.version();

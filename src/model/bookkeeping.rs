@@ -64,6 +64,8 @@ pub struct Author {
     pub host: Option<String>,
     /// The tool with its version.
     pub tool: String,
+    /// The role to work as, where it is not the one that logs in.
+    pub role: Option<String>,
 }
 
 /// The rows of the version table that a step expects to find.
