@@ -7,6 +7,8 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 
+use crate::commands::event::Listeners;
+use crate::commands::narrator::Narrator;
 use crate::commands::{self, Command};
 use crate::config::{Environment, mask};
 use crate::error::{Error, Kind};
@@ -149,6 +151,7 @@ fn with_psql_apart(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
 
 fn run(command: Command, ui: &Ui, global: &Global) -> Result<(), Error> {
     let environment = Environment::of_process()?;
-    commands::run(command, &commands::Context { ui, environment: &environment, global })?;
+    let listeners = Listeners(vec![Box::new(Narrator::new(ui))]);
+    commands::run(command, &commands::Context { ui, environment: &environment, global, listeners })?;
     ui.finish()
 }

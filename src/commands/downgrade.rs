@@ -55,5 +55,5 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         lock_wait,
         wish: resume.wish(),
     };
-    run::move_along(context, request)
+    run::upgrade_or_downgrade(context, request)
 }

@@ -3,10 +3,8 @@
 
 mod repair;
 
-use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::io::{Cursor, Read};
-use std::time::Duration;
 
 pub(super) use self::repair::repair;
 use super::Context;
@@ -28,7 +26,6 @@ use crate::model::sql::problem::BodyError;
 use crate::model::sql::written::Written;
 use crate::project::in_two_threads;
 use crate::template;
-use crate::ui::{counted, duration};
 
 /// With fewer files than this, a second thread costs more than it saves.
 const FILES_FOR_TWO_THREADS: usize = 100;
@@ -41,23 +38,16 @@ pub(super) struct Prepared<'a> {
     pub(super) warnings: Vec<String>,
     /// What becomes of revisions that stopped partway.
     pub(super) remarks: Vec<String>,
-    /// How long it took, once it has run.
-    pub(super) took: Cell<Duration>,
 }
 
 impl<'a> Prepared<'a> {
     fn new(program: Program, bodies: Files<'a>) -> Self {
-        Self { program, bodies, warnings: Vec::new(), remarks: Vec::new(), took: Cell::default() }
+        Self { program, bodies, warnings: Vec::new(), remarks: Vec::new() }
     }
 
     /// A step for the user: `002 v2.1 features`.
     pub(super) fn name(&self, step: usize) -> String {
         self.bodies.name(step)
-    }
-
-    /// `3 revisions in 45 ms`.
-    pub(super) fn summary(&self) -> String {
-        format!("{} in {}", counted(self.program.steps.len(), "revision"), duration(self.took.get()))
     }
 }
 

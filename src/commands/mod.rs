@@ -7,6 +7,7 @@ mod current;
 mod downgrade;
 mod edit;
 mod ensure_version;
+pub mod event;
 mod heads;
 mod history;
 mod init;
@@ -14,6 +15,8 @@ mod list_templates;
 mod local;
 mod lower;
 mod merge;
+pub(crate) mod narrator;
+mod paper;
 mod plan;
 mod redo;
 mod repair;
@@ -29,6 +32,7 @@ mod workspace;
 
 use clap::Subcommand;
 
+use self::event::Listeners;
 use crate::cli::Global;
 use crate::config::Environment;
 use crate::error::Result;
@@ -42,6 +46,8 @@ pub struct Context<'a> {
     pub environment: &'a Environment,
     /// The options of every command.
     pub global: &'a Global,
+    /// Who is told what happens in a run.
+    pub listeners: Listeners<'a>,
 }
 
 /// The commands; the help of each stands with its arguments.

@@ -1,14 +1,23 @@
 //! `aludel plan`
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::Context;
-use super::run::{self, Request};
-use super::workspace::{Start, parse_route, parse_start};
+use super::lower::{self, Prepared};
+use super::paper::{author_of_a_script, refuse_backwards, start_of};
+use super::resume::{Journal, Resumption};
+use super::run::{Request, at, make_plan, spoken, verb, warn_beside_branch};
+use super::workspace::{Start, Workspace, parse_route, parse_start};
+use crate::database::execute::Bodies as _;
 use crate::error::Result;
+use crate::model::graph::Node;
 use crate::model::journal::Wish;
 use crate::model::plan::Direction;
+use crate::model::program::ProgramStep;
 use crate::model::range::Route;
+use crate::model::sql::classify::{self, Effect};
+use crate::ui::counted;
 
 /// Show what an `upgrade` or a `downgrade` would run, in order; changes nothing
 ///
@@ -60,5 +69,115 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         lock_wait: None,
         wish: Wish::Safe,
     };
-    run::show_plan(context, request, planned.json)
+    show(context, request, planned.json)
+}
+
+fn show(context: &Context, request: Request, json: bool) -> Result<()> {
+    let workspace = Workspace::open_to_run(context)?;
+    let (applied, progress) = match start_of(&workspace, &request.from, request.route.from.as_ref())? {
+        Some(start) => (start, None),
+        None => {
+            let standing = workspace.standing(context)?;
+            (workspace.applied(&standing.rows)?, Some(standing.progress))
+        }
+    };
+    refuse_backwards(&workspace, &request, &applied)?;
+    let target = &request.route.to;
+    let plan = make_plan(&workspace, &applied, target, request.direction)?;
+    warn_beside_branch(context, &workspace, &plan, target);
+    let journal = progress.as_ref().map(|progress| Journal { rows: progress, applied: &applied });
+    let resumption = Resumption { journal, wish: request.wish, typed: target.into() };
+    let prepared = lower::plan(
+        &workspace,
+        context,
+        std::slice::from_ref(&plan),
+        author_of_a_script(&workspace.config),
+        resumption,
+    )?;
+    let ui = context.ui;
+    prepared.warnings.iter().for_each(|warning| ui.warning(warning));
+    prepared.remarks.iter().for_each(|remark| ui.status(remark));
+    let rows_before = workspace.ids(plan.rows_before());
+    let rows_after = workspace.ids(plan.rows_after());
+    if json {
+        let steps = plan.nodes().zip(&prepared.program.steps).map(|(node, step)| StepView::new(&workspace, node, step));
+        ui.json(&PlanView { direction: verb(request.direction), rows_before, rows_after, steps: steps.collect() });
+        return Ok(());
+    }
+    for (index, (node, step)) in plan.nodes().zip(&prepared.program.steps).enumerate() {
+        let bare = if step.is_in_parts() { " (not in one transaction)" } else { "" };
+        ui.line(format_args!("{}{bare}", arrow(&workspace, node, request.direction)));
+        if ui.is_verbose() {
+            effects(&prepared, index)?.iter().for_each(|effect| ui.line(format_args!("    {effect}")));
+        }
+    }
+    if plan.steps().is_empty() {
+        ui.status(format_args!("nothing to do: {}", at(&rows_before)));
+    } else {
+        let count = counted(plan.steps().len(), "revision");
+        ui.status(format_args!("{count}, from {} to {}", spoken(&rows_before), spoken(&rows_after)));
+    }
+    Ok(())
+}
+
+/// What a step's statements create, change and drop, as far as their text says it; the rest (data, functions' work) is
+/// not listed.
+fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
+    let mut body = prepared.bodies.open(step)?;
+    let mut effects = Vec::new();
+    while let Some(batch) = body.next_batch().map_err(|error| prepared.bodies.explain(&error))? {
+        for range in &batch.statements {
+            // What the parser cannot read is left to the server to judge.
+            effects.extend(classify::effects(&batch.text[range.clone()]).unwrap_or_default());
+        }
+    }
+    Ok(effects)
+}
+
+/// `upgrade 001 -> 002, v2.1 features`, `downgrade 002 -> 001, v2.1 features`.
+fn arrow(workspace: &Workspace, node: Node, direction: Direction) -> String {
+    let graph = &workspace.graph;
+    let parents: Vec<&str> = graph.parents(node).map(|parent| graph.id(parent).as_str()).collect();
+    let below = if parents.is_empty() { "<base>".to_owned() } else { parents.join(", ") };
+    let revision = graph.revision(node);
+    let message = if revision.message.is_empty() { String::new() } else { format!(", {}", revision.message) };
+    match direction {
+        Direction::Upgrade => format!("upgrade {below} -> {}{message}", revision.id),
+        Direction::Downgrade => format!("downgrade {} -> {below}{message}", revision.id),
+    }
+}
+
+/// A plan as JSON; the fields are documented in docs/json.md and only ever added to.
+#[derive(Serialize)]
+struct PlanView<'a> {
+    direction: &'static str,
+    rows_before: Vec<String>,
+    rows_after: Vec<String>,
+    steps: Vec<StepView<'a>>,
+}
+
+#[derive(Serialize)]
+struct StepView<'a> {
+    revision: &'a str,
+    message: &'a str,
+    file: String,
+    checksum: Option<&'a str>,
+    one_transaction: bool,
+    delete_rows: &'a [String],
+    insert_rows: &'a [String],
+}
+
+impl<'a> StepView<'a> {
+    fn new(workspace: &'a Workspace, node: Node, step: &'a ProgramStep) -> Self {
+        let revision = workspace.graph.revision(node);
+        Self {
+            revision: revision.id.as_str(),
+            message: &revision.message,
+            file: workspace.path(node).into_owned(),
+            checksum: step.record.checksum.as_deref(),
+            one_transaction: !step.is_in_parts(),
+            delete_rows: &step.record.delete,
+            insert_rows: &step.record.insert,
+        }
+    }
 }

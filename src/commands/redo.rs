@@ -5,9 +5,15 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
-use super::run::redo;
-use super::workspace::parse_wait;
-use crate::error::Result;
+use super::resume::{Journal, Resumption, Typed};
+use super::run::{Run, make_plan};
+use super::workspace::{Workspace, parse_wait};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::model::journal::Wish;
+use crate::model::plan::{self, Direction, PlanError};
+use crate::model::target::{Point, Target, Walk};
+use crate::project::Wanted;
 
 /// Undo the last revision and apply it again: for the one that is being written
 ///
@@ -24,5 +30,26 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    redo(context, arguments.count, arguments.lock_wait)
+    let Arguments { count, lock_wait } = arguments;
+    // A file that is being written changes all the time: what `redo` undoes and applies again is not compared.
+    let wanted = |_: &Config| Wanted { bodies: true, checksums: false };
+    let (workspace, database) = Workspace::open_connected(context, wanted)?;
+    let (mut run, standing) = Run::begin(context, &workspace, database, lock_wait)?;
+    let applied = workspace.applied(&standing.rows)?;
+    let last = Target { branch: None, point: Point::Away(None, Walk::Down(count)) };
+    let down = match plan::downgrade(&workspace.graph, &applied, &last) {
+        Err(PlanError::NotEnoughSteps { possible: 0, .. }) => {
+            return Err(Error::failed("there is nothing to redo: nothing is applied").hint("aludel upgrade +1"));
+        }
+        // The last revision is a merge: going down to any of its parents undoes it alone.
+        Err(PlanError::AmbiguousWalk { candidates, .. }) if count == 1 && applied.rows().len() == 1 => {
+            let parent = Target::named(workspace.graph.id(candidates[0]).clone());
+            make_plan(&workspace, &applied, &parent, Direction::Downgrade)?
+        }
+        plan => plan.map_err(|error| workspace.explain(&error))?,
+    };
+    let up = plan::back(&workspace.graph, &down);
+    let journal = Journal { rows: &standing.progress, applied: &applied };
+    let resumption = Resumption { journal: Some(journal), wish: Wish::Safe, typed: Typed::Counted };
+    run.carry_out(&standing, &[down, up], resumption).map(drop)
 }

@@ -5,10 +5,16 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
-use super::run::repair;
-use super::workspace::{parse_target, parse_wait};
-use crate::error::Result;
+use super::changed;
+use super::lower;
+use super::run::{Run, Silent, spoken};
+use super::workspace::{Workspace, parse_target, parse_wait};
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::model::graph::Node;
+use crate::model::plan::{self, Landing};
 use crate::model::target::Target;
+use crate::project::Wanted;
 
 /// Accept the files of applied revisions that were changed since
 ///
@@ -31,5 +37,35 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    repair(context, &arguments.revisions, arguments.lock_wait)
+    let Arguments { revisions: targets, lock_wait } = arguments;
+    let wanted = |_: &Config| Wanted { bodies: true, checksums: true };
+    let (workspace, database) = Workspace::open_connected(context, wanted)?;
+    let (mut run, standing) = Run::begin(context, &workspace, database, lock_wait)?;
+    let applied = workspace.applied(&standing.rows)?;
+    let mut named = Vec::new();
+    for target in &targets {
+        let landings =
+            plan::find(&workspace.graph, Some(&applied), target).map_err(|error| workspace.explain(&error))?;
+        named.extend(landings.into_iter().filter_map(Landing::revision));
+    }
+    if let Some(node) = named.iter().find(|node| !applied.contains(**node)) {
+        let id = workspace.graph.id(*node);
+        return Err(
+            Error::failed(format!("{id} is not applied: its file may change as it likes")).note("nothing was accepted")
+        );
+    }
+    let mut changed = changed::find(&workspace, &applied, run.locked.session())?;
+    changed.retain(|changed| targets.is_empty() || named.contains(&changed.node));
+    if changed.is_empty() {
+        let of = if named.is_empty() { String::new() } else { format!(" of {}", spoken(&workspace.ids(&named))) };
+        context.ui.status(format_args!("nothing to do: no file{of} was changed after it was applied"));
+        return Ok(());
+    }
+    let nodes: Vec<Node> = changed.iter().map(|changed| changed.node).collect();
+    let prepared = lower::repair(&workspace, context, &nodes, &standing.rows, run.author())?;
+    run.locked.execute(&prepared.program, &prepared.bodies, &mut Silent)?;
+    for line in changed.iter().map(|changed| changed.line(&workspace)) {
+        context.ui.done("accepted", line);
+    }
+    Ok(())
 }

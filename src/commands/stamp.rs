@@ -5,10 +5,21 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
-use super::run::{self, StampRequest};
-use super::workspace::{Start, parse_route, parse_start, parse_wait};
+use super::lower;
+use super::paper::{author_of_a_script, start_of};
+use super::run::{Run, Silent, range_needs_sql, spoken};
+use super::workspace::{Start, Workspace, connect, parse_route, parse_start, parse_wait};
+use crate::database::session::Standing;
 use crate::error::Result;
+use crate::explain;
+use crate::model::applied::Applied;
+use crate::model::bookkeeping::{Clears, Expected};
+use crate::model::graph::Node;
+use crate::model::journal::Progress;
+use crate::model::plan::{self, PlanError, Purge, Stamp};
 use crate::model::range::Route;
+use crate::model::target::Target;
+use crate::offline;
 
 /// Record which revisions a database is at, without running them
 ///
@@ -45,6 +56,91 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { targets, purge, sql, from, lock_wait } = arguments;
-    run::stamp(context, StampRequest { targets, purge, sql, from: from.map(|start| start.0), lock_wait })
+    let Arguments { targets: routes, purge, sql, from, lock_wait } = arguments;
+    let from = from.map(|start| start.0);
+    let workspace = Workspace::open(context)?;
+    let targets: Vec<Target> = routes.iter().map(|route| route.to.clone()).collect();
+    let emptied = if purge { Purge::Yes } else { Purge::No };
+    let explain = |error: PlanError| workspace.explain(&error);
+    // Of `stamp 001 002` Alembic keeps the one that the database was not at; which one is meant cannot be known.
+    if let Some(overlap) = plan::start(&workspace.graph, &targets).map_err(explain)?.overlap(&workspace.graph) {
+        return Err(workspace.explain(&PlanError::OverlappingTargets(overlap)).note("nothing was changed"));
+    }
+    if sql {
+        let start = start_of(&workspace, &from, routes.iter().find_map(|route| route.from.as_ref()))?;
+        let rows = start.map_or_else(Vec::new, |start| workspace.ids(start.rows()));
+        let stamp = plan::stamp(&workspace.graph, &rows, &targets, emptied).map_err(explain)?;
+        let expected = if purge { Expected::Anything } else { Expected::Rows(rows) };
+        let prepared = lower::stamp(
+            &workspace,
+            &stamp,
+            expected,
+            purge,
+            decided(&workspace, &stamp),
+            author_of_a_script(&workspace.config),
+        )?;
+        let heading = format!("stamp {}", spoken(&workspace.ids(&stamp.rows)));
+        return offline::write(&prepared.program, &prepared.bodies, &heading, context.ui);
+    }
+    if let Some(route) = routes.iter().find(|route| route.from.is_some()) {
+        return Err(range_needs_sql(route));
+    }
+    let database = connect(&workspace.config, context)?;
+    let (mut run, standing) = Run::begin(context, &workspace, database, lock_wait)?;
+    let stamp = plan::stamp(&workspace.graph, &standing.rows, &targets, emptied).map_err(explain)?;
+    let (decided, beside): (Vec<&Progress>, Vec<&Progress>) =
+        standing.progress.iter().partition(|progress| ends(&workspace, &stamp, purge, progress));
+    beside.iter().for_each(|progress| context.ui.status(explain::unfinished(progress)));
+    if stamp.delete.is_empty() && stamp.insert.is_empty() && standing.version_table && decided.is_empty() {
+        context.ui.status(format_args!("nothing to do: the database is stamped {} already", spoken(&standing.rows)));
+        return Ok(());
+    }
+    record(&mut run, &standing, &stamp, purge, &decided)
+}
+
+/// Whether a stamp ends what stopped partway.
+fn ends(workspace: &Workspace, stamp: &Stamp, purge: bool, progress: &Progress) -> bool {
+    purge || workspace.graph.find(&progress.revision).is_some_and(|node| stamp.decides.contains(node))
+}
+
+/// What of the journal goes with a stamp on paper, where nobody knows what is in it.
+fn decided(workspace: &Workspace, stamp: &Stamp) -> Clears {
+    if stamp.decides.len() == workspace.graph.len() {
+        return Clears::All;
+    }
+    Clears::These(workspace.ids(&stamp.decides.iter().collect::<Vec<Node>>()))
+}
+
+/// Stamps the database, which ends what `decided` says stopped partway.
+fn record(run: &mut Run, standing: &Standing, stamp: &Stamp, purge: bool, decided: &[&Progress]) -> Result<()> {
+    let expected = Expected::Rows(standing.rows.clone());
+    let clears = match decided {
+        [] => Clears::Nothing,
+        _ if purge => Clears::All,
+        _ => Clears::These(decided.iter().map(|progress| progress.revision.clone()).collect()),
+    };
+    let prepared = lower::stamp(run.workspace, stamp, expected, purge, clears, run.author())?;
+    lower::check_widths(&prepared.program, standing)?;
+    decided.iter().for_each(|progress| run.context.ui.status(explain::ended_by_stamp(progress)));
+    run.locked.create_tables(standing, false)?;
+    run.locked.execute(&prepared.program, &prepared.bodies, &mut Silent)?;
+    let (before, after) = (spoken(&standing.rows), spoken(&run.workspace.ids(&stamp.rows)));
+    run.context.ui.done("stamped", format_args!("{after} (it was {before}); nothing was run"));
+    // Of a merge's two sides, a stamp at one forgets the other; `upgrade` would run it again.
+    let graph = &run.workspace.graph;
+    let known = standing.rows.iter().filter(|row| graph.find(row).is_some());
+    let (before, after) = (
+        run.workspace.applied(&known.cloned().collect::<Vec<_>>())?,
+        Applied::from_nodes(graph, stamp.rows.iter().copied()),
+    );
+    let forgotten: Vec<Node> = graph.nodes().filter(|node| before.contains(*node) && !after.contains(*node)).collect();
+    match forgotten.len() {
+        0 => {}
+        1..=8 => run
+            .context
+            .ui
+            .status(format_args!("no longer taken for applied: {}", run.workspace.ids(&forgotten).join(", "))),
+        many => run.context.ui.status(format_args!("no longer taken for applied: {many} revisions")),
+    }
+    Ok(())
 }

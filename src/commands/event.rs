@@ -1,0 +1,188 @@
+//! What happens in a run, as data, and who is told of it: a person at a terminal, a log, a service that embeds the tool.
+//!
+//! Nothing is decided here, and a listener cannot stop a run.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use super::lower::Prepared;
+use crate::database::execute::{Observer, Settled};
+use crate::database::server_error::ServerError;
+use crate::error::Error;
+use crate::model::bookkeeping::Action;
+
+/// Something that happened in a run.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A run holds the lock, knows what it will do, and begins with it. Where there is nothing to do, no run begins.
+    RunBegun(&'a RunBegun<'a>),
+    /// A step begins.
+    Begun(&'a Step<'a>),
+    /// A step is committed; the time is what it took, as seen from here.
+    Finished(&'a Step<'a>, Duration),
+    /// The server said something while a step ran.
+    Notice(&'a Step<'a>, &'a ServerError),
+    /// About a second more went by without an answer.
+    Waiting {
+        /// The step that runs.
+        step: &'a Step<'a>,
+        /// What it has taken so far.
+        time: Duration,
+        /// Who holds what it waits for, in words.
+        blockers: &'a [String],
+    },
+    /// The step was rolled back, and is tried again.
+    Again {
+        /// The step.
+        step: &'a Step<'a>,
+        /// Why, in words.
+        why: &'a str,
+        /// Who held what it waited for, in words.
+        blockers: &'a [String],
+    },
+    /// It was found out what became of the statement that a run before stopped in.
+    Settled(&'a Step<'a>, &'a Settled),
+    /// A signal came (its number); what runs is being cancelled.
+    Interrupted(u8),
+    /// The connection was lost, for the reason given; it is being found out what was committed.
+    Recovering(&'a str),
+    /// The run is over.
+    RunEnded(&'a RunEnded<'a>),
+}
+
+/// A run at its beginning.
+#[derive(Clone, Copy, Debug)]
+pub struct RunBegun<'a> {
+    /// Its id, which the history holds too.
+    pub run: &'a str,
+    /// The database as a URL, without a password.
+    pub database: &'a str,
+    /// The rows of the version table before it; none for an empty database.
+    pub rows_before: &'a [String],
+    /// The rows that it is to leave.
+    pub rows_after: &'a [String],
+    /// How many steps it has.
+    pub steps: usize,
+}
+
+/// A run at its end.
+#[derive(Clone, Copy, Debug)]
+pub struct RunEnded<'a> {
+    /// Its id.
+    pub run: &'a str,
+    /// How many steps it had.
+    pub steps: usize,
+    /// The rows of the version table after it, or why it failed; steps that finished before that stay.
+    pub result: std::result::Result<&'a [String], &'a Error>,
+    /// What it took from its first step on.
+    pub time: Duration,
+}
+
+/// A step of a run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step<'a> {
+    /// Its number, from 0.
+    pub index: usize,
+    /// What it does.
+    pub action: Action,
+    /// The revision.
+    pub revision: &'a str,
+    /// The revision with its message, in one line.
+    pub name: String,
+}
+
+/// Is told what happens in a run.
+pub trait Listener {
+    /// Something happened.
+    fn hear(&self, event: &Event<'_>);
+}
+
+/// Several listeners; each is told, in this order.
+#[derive(Default)]
+pub struct Listeners<'a>(pub Vec<Box<dyn Listener + 'a>>);
+
+impl Listener for Listeners<'_> {
+    fn hear(&self, event: &Event<'_>) {
+        self.0.iter().for_each(|listener| listener.hear(event));
+    }
+}
+
+/// A step that was carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Done {
+    /// What it did.
+    pub action: Action,
+    /// The revision.
+    pub revision: String,
+    /// What it took.
+    pub time: Duration,
+}
+
+/// Keeps which steps were carried out, also of a run that failed later.
+#[derive(Debug, Default)]
+pub struct Tally(RefCell<Vec<Done>>);
+
+impl Tally {
+    /// The steps so far, in their order.
+    #[must_use]
+    pub fn take(&self) -> Vec<Done> {
+        self.0.take()
+    }
+}
+
+impl Listener for &Tally {
+    fn hear(&self, event: &Event<'_>) {
+        if let Event::Finished(step, time) = event {
+            let done = Done { action: step.action, revision: step.revision.to_owned(), time: *time };
+            self.0.borrow_mut().push(done);
+        }
+    }
+}
+
+/// Tells a listener what an executor observes.
+pub(super) struct Told<'a> {
+    pub(super) listener: &'a dyn Listener,
+    pub(super) prepared: &'a Prepared<'a>,
+}
+
+impl Told<'_> {
+    fn step(&self, index: usize) -> Step<'_> {
+        let record = &self.prepared.program.steps[index].record;
+        Step { index, action: record.action, revision: &record.revision, name: self.prepared.name(index) }
+    }
+}
+
+impl Observer for Told<'_> {
+    fn started(&mut self, step: usize) {
+        self.listener.hear(&Event::Begun(&self.step(step)));
+    }
+
+    fn finished(&mut self, step: usize, time: Duration) {
+        self.listener.hear(&Event::Finished(&self.step(step), time));
+    }
+
+    fn notice(&mut self, step: usize, notice: &ServerError) {
+        self.listener.hear(&Event::Notice(&self.step(step), notice));
+    }
+
+    fn waiting(&mut self, step: usize, time: Duration, blockers: &[String]) {
+        self.listener.hear(&Event::Waiting { step: &self.step(step), time, blockers });
+    }
+
+    fn again(&mut self, step: usize, why: &str, blockers: &[String]) {
+        self.listener.hear(&Event::Again { step: &self.step(step), why, blockers });
+    }
+
+    fn interrupted(&mut self, signal: u8) {
+        self.listener.hear(&Event::Interrupted(signal));
+    }
+
+    fn recovering(&mut self, why: &str) {
+        self.listener.hear(&Event::Recovering(why));
+    }
+
+    fn settled(&mut self, step: usize, what: &Settled) {
+        self.listener.hear(&Event::Settled(&self.step(step), what));
+    }
+}
