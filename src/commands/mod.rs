@@ -2,6 +2,7 @@
 
 mod branches;
 mod changed;
+mod confirm;
 mod create;
 mod current;
 mod downgrade;

@@ -4,6 +4,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::Context;
+use super::confirm::Consent;
 use super::lower::{self, Prepared};
 use super::paper::{author_of_a_script, refuse_backwards, start_of};
 use super::resume::{Journal, Resumption};
@@ -68,6 +69,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         from: planned.from.map(|start| start.0),
         lock_wait: None,
         wish: Wish::Safe,
+        consent: Consent::default(),
     };
     show(context, request, planned.json)
 }
@@ -122,7 +124,7 @@ fn show(context: &Context, request: Request, json: bool) -> Result<()> {
 
 /// What a step's statements create, change and drop, as far as their text says it; the rest (data, functions' work) is
 /// not listed.
-fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
+pub(super) fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
     let mut body = prepared.bodies.open(step)?;
     let mut effects = Vec::new();
     while let Some(batch) = body.next_batch().map_err(|error| prepared.bodies.explain(&error))? {
@@ -135,7 +137,7 @@ fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
 }
 
 /// `upgrade 001 -> 002, v2.1 features`, `downgrade 002 -> 001, v2.1 features`.
-fn arrow(workspace: &Workspace, node: Node, direction: Direction) -> String {
+pub(super) fn arrow(workspace: &Workspace, node: Node, direction: Direction) -> String {
     let graph = &workspace.graph;
     let parents: Vec<&str> = graph.parents(node).map(|parent| graph.id(parent).as_str()).collect();
     let below = if parents.is_empty() { "<base>".to_owned() } else { parents.join(", ") };

@@ -7,6 +7,7 @@ pub mod connect_error;
 pub mod connection;
 pub mod conninfo;
 pub mod execute;
+pub mod extent;
 mod failure;
 mod heartbeat;
 pub mod interrupt;

@@ -250,6 +250,45 @@ impl Session {
         self.read_standing(&answers, Purpose::Read).map(|(standing, _)| standing)
     }
 
+    /// The same for a session that would go on to change the database: one that could not is refused.
+    ///
+    /// # Errors
+    /// As for [`Session::standing`], and whatever [`Session::lock`] refuses.
+    pub fn standing_to_change(&mut self) -> Result<Standing> {
+        let answers = self.ask_standing()?;
+        self.read_writable(&answers)
+    }
+
+    /// The database and the one host that answered, for a person: `shop on db.example.com:5432`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{} on {}", self.conninfo.database, self.connection.host())
+    }
+
+    /// Who works, for a person: `deploy`, or `deploy as owner` once the server has told of another role.
+    #[must_use]
+    pub fn user(&self) -> String {
+        let user = &self.conninfo.user;
+        if self.role == identifier(user) { user.clone() } else { format!("{user} as {}", self.role) }
+    }
+
+    /// The signals that are watched for.
+    #[must_use]
+    pub fn interrupt(&self) -> Option<Interrupt> {
+        self.interrupt.clone()
+    }
+
+    /// Stops where a signal came; nothing was run by then.
+    ///
+    /// # Errors
+    /// One came.
+    pub fn check_signal(&self) -> Result<()> {
+        match self.asked_to_stop() {
+            Some(_) => Err(stopped(self.interrupt.as_ref()).note("nothing was run")),
+            None => Ok(()),
+        }
+    }
+
     /// The answers that say where the database stands.
     pub(super) fn ask_standing(&mut self) -> Result<Vec<Answer>> {
         let (limits, questions) = (self.first_limits_sql(), self.standing_questions());
