@@ -98,7 +98,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     if is_asked {
         let standing = database.session.standing_to_change()?;
         let stamp = plan::stamp(&workspace.graph, &standing.rows, &targets, emptied).map_err(explain)?;
-        if !(is_done(&stamp, &standing) && !standing.progress.iter().any(|row| ends(&workspace, &stamp, purge, row))) {
+        if !is_done(&stamp, &standing) || standing.progress.iter().any(|row| ends(&workspace, &stamp, purge, row)) {
             let mut lines = vec![format!("from {} to {}", spoken(&standing.rows), spoken(&workspace.ids(&stamp.rows)))];
             lines.extend(forgotten(&workspace, &standing, &stamp)?);
             confirm::ask(context, &workspace, &mut database.session, &[("to be stamped", lines)])?;

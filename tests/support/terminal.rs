@@ -98,6 +98,19 @@ impl Terminal {
         while let Ok(bytes) = self.screen.recv_timeout(Duration::from_millis(100)) {
             self.shown.push_str(&String::from_utf8_lossy(&bytes));
         }
-        (status.code().unwrap_or(-1), self.shown.replace("\r\n", "\n"))
+        (status.code().unwrap_or(-1), without_bar(&self.shown.replace("\r\n", "\n")))
     }
+}
+
+/// Without the progress bar, which is there or not as time goes, and what moves the cursor for it.
+fn without_bar(shown: &str) -> String {
+    let mut text = String::new();
+    let mut parts = shown.split("\u{1b}[");
+    text.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let end = part.find(|c: char| c.is_ascii_alphabetic()).map_or(part.len(), |at| at + 1);
+        text.push_str(&part[end..]);
+    }
+    let bar = |piece: &&str| !piece.contains(['█', '░']);
+    text.split('\n').map(|line| line.split('\r').filter(bar).collect::<String>()).collect::<Vec<_>>().join("\n")
 }
