@@ -201,7 +201,7 @@ impl Ui {
     fn prompt(&self, question: impl Display) {
         self.flush();
         let mut stream = anstream::stderr();
-        let _ = write!(stream, "{question} ");
+        let _ = stream.write_all(format!("{question} ").as_bytes());
         let _ = stream.flush();
     }
 

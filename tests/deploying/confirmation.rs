@@ -6,7 +6,7 @@ use snapbox::{assert_data_eq, str};
 use crate::Case;
 
 const CONFIRM: &str = "confirm = yes\n";
-const QUESTION: &str = "Type yes to go on:";
+const QUESTION: &str = "Type yes to go on: ";
 
 #[test]
 fn what_will_be_run_and_lost_is_shown_and_yes_goes_on() {
@@ -239,7 +239,7 @@ fn who_sits_at_the_prompt_keeps_nobody_waiting() {
     assert_data_eq!(
         shown.split_once(QUESTION).expect("it asked").1,
         str![[r#"
- yes
+yes
 error: what would be run is no longer what was confirmed
 note: the database was at base, and is at 001 by now
 note: nothing was run
@@ -265,7 +265,7 @@ fn a_file_that_changes_meanwhile_is_not_run() {
         assert_data_eq!(
             shown.split_once(QUESTION).expect("it asked").1,
             str![[r#"
- yes
+yes
 error: what would be run is no longer what was confirmed
 note: the file has changed since: 001 step 001 (versions/001.sql)
 note: nothing was run
@@ -356,7 +356,7 @@ note: nothing was run
 fn destroying_a_private_server_asks() {
     let case = Case::with("");
     let mut at = case.sits_at("local destroy");
-    at.until("Type yes:").types("no");
+    at.until("Type yes: ").types("no");
     assert!(case.screen(at).contains("error: not confirmed"));
     case.succeeds("local destroy -y");
 }
