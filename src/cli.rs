@@ -9,7 +9,7 @@ use clap::{Args, Parser};
 
 use crate::commands::event::Listeners;
 use crate::commands::narrator::Narrator;
-use crate::commands::{self, Command};
+use crate::commands::{self, Command, Context};
 use crate::config::{Environment, mask};
 use crate::error::{Error, Kind};
 use crate::secret::{Covers, Secret};
@@ -32,7 +32,7 @@ struct CommandLine {
 }
 
 /// Options that every command takes, before or after its name.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The configuration [default: migrate.ini in the current directory, or ALUDEL_CONFIG]
@@ -152,6 +152,7 @@ fn with_psql_apart(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
 fn run(command: Command, ui: &Ui, global: &Global) -> Result<(), Error> {
     let environment = Environment::of_process()?;
     let listeners = Listeners(vec![Box::new(Narrator::new(ui))]);
-    commands::run(command, &commands::Context { ui, environment: &environment, global, listeners })?;
+    let context = Context { ui, environment: &environment, global, listeners, watches_signals: true };
+    commands::run(command, &context)?;
     ui.finish()
 }

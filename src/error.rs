@@ -3,6 +3,8 @@
 //! Model errors are small enums with data; `explain.rs` turns them into this. Nothing here prints:
 //! `ui.rs` draws an [`Error`] once, in one style.
 
+use serde::Serialize;
+
 use crate::source::Excerpt;
 
 /// What an error means for whoever called the program; each has one documented exit code (README, "Exit codes").
@@ -33,6 +35,19 @@ impl Kind {
             Self::Partial => 4,
             Self::Unknown => 5,
             Self::Signal(number) => 128 + number,
+        }
+    }
+
+    /// The kind for a machine: `failed`, `usage`, `check`, `partial`, `unknown` or `signal`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Usage => "usage",
+            Self::Check => "check",
+            Self::Partial => "partial",
+            Self::Unknown => "unknown",
+            Self::Signal(_) => "signal",
         }
     }
 }
@@ -179,6 +194,46 @@ impl Error {
     #[must_use]
     pub fn hints(&self) -> &[String] {
         &self.0.hints
+    }
+}
+
+/// An error as JSON; the fields are documented in docs/json.md and only ever added to. The text of a file is not among them.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorView<'a> {
+    kind: &'static str,
+    exit_code: u8,
+    sqlstate: Option<&'a str>,
+    message: &'a str,
+    places: Vec<PlaceView<'a>>,
+    notes: Vec<String>,
+    hints: &'a [String],
+    others: Vec<ErrorView<'a>>,
+}
+
+#[derive(Clone, Debug, Serialize)]
+struct PlaceView<'a> {
+    file: &'a str,
+    line: usize,
+    column: usize,
+}
+
+impl<'a> From<&'a Error> for ErrorView<'a> {
+    fn from(error: &'a Error) -> Self {
+        let place = |excerpt: &'a Excerpt| PlaceView {
+            file: &excerpt.path,
+            line: excerpt.place.line,
+            column: excerpt.place.column,
+        };
+        Self {
+            kind: error.kind().name(),
+            exit_code: error.kind().exit_code(),
+            sqlstate: error.sqlstate(),
+            message: error.title(),
+            places: error.excerpts().iter().map(place).collect(),
+            notes: error.notes(),
+            hints: error.hints(),
+            others: error.others().iter().map(Self::from).collect(),
+        }
     }
 }
 

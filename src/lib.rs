@@ -17,11 +17,13 @@
 //! - [`offline`] the executor that prints SQL
 //! - [`commands`] a file a command
 //! - [`cli`] the command line
+//! - [`embed`] a project that another program migrates: [`Project`] is where to begin
 
 pub mod cli;
 pub mod commands;
 pub mod config;
 pub mod database;
+pub mod embed;
 pub mod error;
 pub mod explain;
 pub mod local;
@@ -33,3 +35,9 @@ pub mod secret;
 pub mod source;
 pub mod template;
 pub mod ui;
+
+pub use commands::actions::{Pending, Report, Status};
+pub use commands::event::{Done, Event, Listener};
+pub use embed::Project;
+pub use error::{Error, Kind};
+pub use model::bookkeeping::Action;

@@ -3,7 +3,8 @@
 use std::fmt;
 
 /// A text that may hold a password. `Debug` and `Display` show `***`; [`Secret::reveal`] is the only way to it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, serde::Deserialize)]
+#[serde(transparent)]
 pub struct Secret(String);
 
 impl Secret {

@@ -40,6 +40,8 @@ pub struct Volume {
 /// Where a command speaks.
 pub struct Ui {
     volume: Volume,
+    /// Whether nothing is said and shown at all.
+    silent: bool,
     /// Whether standard error shows colours.
     coloured: bool,
     /// The options that a command in a hint needs as well, to mean the same project.
@@ -73,7 +75,15 @@ impl Ui {
         let stream = BufWriter::with_capacity(64 * 1024, Box::new(io::stdout()) as Box<dyn Write>);
         let coloured = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
         let out = RefCell::new(Output { stream, failure: None });
-        Self { volume, coloured, options, covers: Covers::default(), out, bar: RefCell::new(None) }
+        Self { volume, silent: false, coloured, options, covers: Covers::default(), out, bar: RefCell::new(None) }
+    }
+
+    /// One that says nothing, shows nothing and asks nobody: for a program that uses the tool as a library.
+    #[must_use]
+    pub fn silent() -> Self {
+        let stream = BufWriter::new(Box::new(io::sink()) as Box<dyn Write>);
+        let out = RefCell::new(Output { stream, failure: None });
+        Self { silent: true, coloured: false, out, ..Self::new(Volume::default(), String::new()) }
     }
 
     /// The same, where standard error shows nothing of what `covers` hides.
@@ -92,7 +102,7 @@ impl Ui {
     /// Whether a person sits at both ends, and a question makes sense.
     #[must_use]
     pub fn is_interactive(&self) -> bool {
-        io::stdin().is_terminal() && io::stderr().is_terminal()
+        !self.silent && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// Writes one line of the result.
@@ -207,7 +217,7 @@ impl Ui {
 
     /// Shows a progress bar of `total` steps until [`Ui::end_progress`]; only at a terminal, and only where it helps.
     pub fn begin_progress(&self, total: usize) {
-        if self.volume.quiet || total < 2 || !io::stderr().is_terminal() {
+        if self.silent || self.volume.quiet || total < 2 || !io::stderr().is_terminal() {
             return;
         }
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
@@ -261,6 +271,9 @@ impl Ui {
 
     /// Writes a line to standard error in one piece, after all results before it, above the progress bar.
     fn say(&self, text: &str) {
+        if self.silent {
+            return;
+        }
         self.flush();
         let text = &self.covers.cover(text.to_owned());
         let line = if self.coloured { format!("{text}\n") } else { format!("{}\n", strip_str(text)) };

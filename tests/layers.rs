@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Bottom to top, as `src/lib.rs` lists them.
-const LAYERS: [&str; 15] = [
+const LAYERS: [&str; 16] = [
     "source", "nearest", "error", "secret", "model", "ui", "config", "template", "project", "explain", "local",
-    "database", "offline", "commands", "cli",
+    "database", "offline", "commands", "cli", "embed",
 ];
 
 /// Inside `model`, what the pure core may not touch.

@@ -22,10 +22,14 @@ use crate::ui::counted;
 
 /// The option of every command that may ask.
 #[derive(Clone, Copy, Debug, Default, Args)]
-pub(crate) struct Consent {
+pub struct Consent {
     /// Do not ask: the answer is yes
     #[arg(short, long)]
     pub(super) yes: bool,
+
+    /// Nobody can be asked, whatever this process's streams are.
+    #[arg(skip)]
+    alone: bool,
 }
 
 /// When a command asks.
@@ -49,6 +53,12 @@ pub(super) struct Shown {
 }
 
 impl Consent {
+    /// What a program says that asks for the work: nobody else can be asked.
+    #[must_use]
+    pub fn of_a_program(yes: bool) -> Self {
+        Self { yes, alone: true }
+    }
+
     /// Whether a person is to be asked; `command` is what is typed where nobody can be.
     ///
     /// # Errors
@@ -57,7 +67,8 @@ impl Consent {
         if self.yes {
             return Ok(false);
         }
-        let (confirm, interactive) = (&workspace.config.settings.confirm, context.ui.is_interactive());
+        let confirm = &workspace.config.settings.confirm;
+        let interactive = !self.alone && context.ui.is_interactive();
         if confirm.value && !interactive {
             let error = Error::usage("`confirm = yes` wants a person to be asked, and nobody is at a terminal");
             let error = confirm.origin.excerpt().cloned().into_iter().fold(error, Error::at);

@@ -98,6 +98,12 @@ pub trait Listener {
     fn hear(&self, event: &Event<'_>);
 }
 
+impl<T: Listener + ?Sized> Listener for &T {
+    fn hear(&self, event: &Event<'_>) {
+        (**self).hear(event);
+    }
+}
+
 /// Several listeners; each is told, in this order.
 #[derive(Default)]
 pub struct Listeners<'a>(pub Vec<Box<dyn Listener + 'a>>);
@@ -131,7 +137,7 @@ impl Tally {
     }
 }
 
-impl Listener for &Tally {
+impl Listener for Tally {
     fn hear(&self, event: &Event<'_>) {
         if let Event::Finished(step, time) = event {
             let done = Done { action: step.action, revision: step.revision.to_owned(), time: *time };

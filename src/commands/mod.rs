@@ -1,5 +1,6 @@
 //! The commands: a file each, holding its arguments with their help, and one short function.
 
+pub mod actions;
 mod branches;
 mod changed;
 mod confirm;
@@ -24,6 +25,7 @@ mod repair;
 mod resume;
 mod revision;
 mod run;
+mod serve_once;
 mod show;
 mod stamp;
 mod status;
@@ -49,6 +51,8 @@ pub struct Context<'a> {
     pub global: &'a Global,
     /// Who is told what happens in a run.
     pub listeners: Listeners<'a>,
+    /// Whether SIGINT and SIGTERM are for the tool to act on; a program that embeds it has its own ways.
+    pub watches_signals: bool,
 }
 
 /// The commands; the help of each stands with its arguments.
@@ -76,6 +80,7 @@ pub enum Command {
     #[command(alias = "list_templates")]
     ListTemplates(list_templates::Arguments),
     Local(local::Arguments),
+    ServeOnce(serve_once::Arguments),
 }
 
 /// Runs a command.
@@ -103,5 +108,6 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::EnsureVersion(arguments) => ensure_version::run(arguments, context),
         Command::ListTemplates(arguments) => list_templates::run(arguments, context),
         Command::Local(arguments) => local::run(arguments, context),
+        Command::ServeOnce(arguments) => serve_once::run(arguments, context),
     }
 }

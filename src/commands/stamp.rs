@@ -8,7 +8,7 @@ use super::Context;
 use super::confirm::{self, Asks, Consent, Shown};
 use super::lower;
 use super::paper::{author_of_a_script, start_of};
-use super::run::{Run, Silent, range_needs_sql, spoken};
+use super::run::{Outcome, Run, Silent, range_needs_sql, spoken};
 use super::workspace::{Start, Workspace, connect, parse_route, parse_start, parse_wait};
 use crate::database::session::Standing;
 use crate::error::Result;
@@ -61,16 +61,12 @@ pub struct Arguments {
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let Arguments { targets: routes, purge, sql, from, lock_wait, consent } = arguments;
-    let from = from.map(|start| start.0);
-    let workspace = Workspace::open(context)?;
     let targets: Vec<Target> = routes.iter().map(|route| route.to.clone()).collect();
-    let emptied = if purge { Purge::Yes } else { Purge::No };
-    let explain = |error: PlanError| workspace.explain(&error);
-    // Of `stamp 001 002` Alembic keeps the one that the database was not at; which one is meant cannot be known.
-    if let Some(overlap) = plan::start(&workspace.graph, &targets).map_err(explain)?.overlap(&workspace.graph) {
-        return Err(workspace.explain(&PlanError::OverlappingTargets(overlap)).note("nothing was changed"));
-    }
     if sql {
+        let from = from.map(|start| start.0);
+        let workspace = open(context, &targets)?;
+        let explain = |error: PlanError| workspace.explain(&error);
+        let emptied = emptied(purge);
         let start = start_of(&workspace, &from, routes.iter().find_map(|route| route.from.as_ref()))?;
         let rows = start.map_or_else(Vec::new, |start| workspace.ids(start.rows()));
         let stamp = plan::stamp(&workspace.graph, &rows, &targets, emptied).map_err(explain)?;
@@ -89,6 +85,37 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     if let Some(route) = routes.iter().find(|route| route.from.is_some()) {
         return Err(range_needs_sql(route));
     }
+    stamp(context, &targets, purge, lock_wait, consent).map(drop)
+}
+
+/// The project, unless of `targets` one is below another: of `stamp 001 002` Alembic keeps the one that the database was not at;
+/// which one is meant cannot be known.
+fn open(context: &Context, targets: &[Target]) -> Result<Workspace> {
+    let workspace = Workspace::open(context)?;
+    let start = plan::start(&workspace.graph, targets).map_err(|error| workspace.explain(&error))?;
+    match start.overlap(&workspace.graph) {
+        Some(overlap) => Err(workspace.explain(&PlanError::OverlappingTargets(overlap)).note("nothing was changed")),
+        None => Ok(workspace),
+    }
+}
+
+fn emptied(purge: bool) -> Purge {
+    if purge { Purge::Yes } else { Purge::No }
+}
+
+/// Stamps the database.
+pub(super) fn stamp(
+    context: &Context,
+    targets: &[Target],
+    purge: bool,
+    lock_wait: Option<Duration>,
+    consent: Consent,
+) -> Result<Outcome> {
+    let workspace = open(context, targets)?;
+    let plan = |standing: &Standing| {
+        plan::stamp(&workspace.graph, &standing.rows, targets, emptied(purge))
+            .map_err(|error| workspace.explain(&error))
+    };
     let asks = if purge { Asks::AtATerminal } else { Asks::WhereConfigured };
     let command = targets.iter().fold("aludel stamp".to_owned(), |command, target| format!("{command} {target}"));
     let command = if purge { command + " --purge" } else { command };
@@ -97,7 +124,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let mut shown = None;
     if is_asked {
         let standing = database.session.standing_to_change()?;
-        let stamp = plan::stamp(&workspace.graph, &standing.rows, &targets, emptied).map_err(explain)?;
+        let stamp = plan(&standing)?;
         if !is_done(&stamp, &standing) || standing.progress.iter().any(|row| ends(&workspace, &stamp, purge, row)) {
             let mut lines = vec![format!("from {} to {}", spoken(&standing.rows), spoken(&workspace.ids(&stamp.rows)))];
             lines.extend(forgotten(&workspace, &standing, &stamp)?);
@@ -109,15 +136,17 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     if let Some(shown) = shown {
         shown.check_standing(&standing)?;
     }
-    let stamp = plan::stamp(&workspace.graph, &standing.rows, &targets, emptied).map_err(explain)?;
+    let stamp = plan(&standing)?;
+    let outcome = Outcome { rows_before: standing.rows.clone(), rows_after: workspace.ids(&stamp.rows) };
     let (decided, beside): (Vec<&Progress>, Vec<&Progress>) =
         standing.progress.iter().partition(|progress| ends(&workspace, &stamp, purge, progress));
     beside.iter().for_each(|progress| context.ui.status(explain::unfinished(progress)));
     if is_done(&stamp, &standing) && decided.is_empty() {
         context.ui.status(format_args!("nothing to do: the database is stamped {} already", spoken(&standing.rows)));
-        return Ok(());
+        return Ok(outcome);
     }
-    record(&mut run, &standing, &stamp, purge, &decided)
+    record(&mut run, &standing, &stamp, purge, &decided)?;
+    Ok(outcome)
 }
 
 /// Whether a stamp changes no row.

@@ -4,11 +4,13 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Context;
-use super::changed::{self, ChangedView};
+use super::changed::{self, Changed, ChangedView};
 use super::resume::Journal;
 use super::view::{PartialView, RevisionView, View};
 use super::workspace::{Database, Workspace};
 use crate::config::Config;
+use crate::database::lock::Holder;
+use crate::database::session::Standing;
 use crate::error::{Error, Kind, Result};
 use crate::explain;
 use crate::model::applied::Applied;
@@ -26,7 +28,7 @@ pub struct Arguments {
 }
 
 #[derive(Serialize)]
-struct Report<'a> {
+pub(super) struct Report<'a> {
     database: &'a str,
     version_table: bool,
     at_heads: bool,
@@ -43,48 +45,103 @@ struct Report<'a> {
 /// So many pending revisions fit a screen; `plan` and `--json` show them all.
 const SHOWN: usize = 20;
 
-pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let wanted = |config: &Config| Wanted { bodies: false, ..changed::wanted(config) };
-    let (workspace, Database { mut session, server }) = Workspace::open_connected(context, wanted)?;
-    let graph = &workspace.graph;
-    // Asked first: a run that ends meanwhile has ended what it had begun.
-    let holder = session.holder();
-    let standing = session.standing()?;
-    let holder = if holder.is_none() && !standing.progress.is_empty() { session.holder() } else { holder };
-    let alembics = !standing.version_table && !arguments.json && session.has_alembic_rows();
-    let (known, unknown): (Vec<String>, Vec<String>) =
-        standing.rows.iter().cloned().partition(|row| graph.find(row).is_some());
-    let applied = workspace.applied(&known)?;
-    // It reports, whatever the configuration would have refused.
-    let changed = changed::or_warn(changed::find(&workspace, &applied, &mut session), false, context)?;
-    drop(session);
-    drop(server);
-    let current = plan::current(graph, &applied);
-    let journal = Journal { rows: &standing.progress, applied: &applied };
-    // Behind a row that no file defines, more may be applied than is known.
-    let partial: Vec<&Progress> =
-        if unknown.is_empty() { journal.open(graph).collect() } else { standing.progress.iter().collect() };
-    let half_undone = journal.half_undone(graph, Kind::Check);
-    let at_heads = unknown.is_empty() && half_undone.is_empty() && plan::missing_heads(graph, &applied).is_empty();
-    let pending = pending(&workspace, &applied);
-    let view = View::new(&workspace, Some(&current));
-    if arguments.json {
-        let is_applied = |node: &Node| applied.contains(*node);
-        context.ui.json(&Report {
-            database: &standing.place,
-            version_table: standing.version_table,
+/// Where a database stands, looked at once.
+pub(super) struct Look {
+    pub(super) workspace: Workspace,
+    pub(super) standing: Standing,
+    /// Rows that no file defines.
+    pub(super) unknown: Vec<String>,
+    pub(super) applied: Applied,
+    pub(super) current: Vec<Node>,
+    /// What is not applied, parents first.
+    pub(super) pending: Vec<Node>,
+    pub(super) at_heads: bool,
+    changed: Vec<Changed>,
+    holder: Option<Holder>,
+    /// Whether Alembic's table is there, and not the tool's.
+    alembics: bool,
+    half_undone: Vec<Error>,
+}
+
+impl Look {
+    pub(super) fn take(context: &Context) -> Result<Self> {
+        let wanted = |config: &Config| Wanted { bodies: false, ..changed::wanted(config) };
+        let (workspace, Database { mut session, server }) = Workspace::open_connected(context, wanted)?;
+        let graph = &workspace.graph;
+        // Asked first: a run that ends meanwhile has ended what it had begun.
+        let holder = session.holder();
+        let standing = session.standing()?;
+        let holder = if holder.is_none() && !standing.progress.is_empty() { session.holder() } else { holder };
+        let alembics = !standing.version_table && session.has_alembic_rows();
+        let (known, unknown): (Vec<String>, Vec<String>) =
+            standing.rows.iter().cloned().partition(|row| graph.find(row).is_some());
+        let applied = workspace.applied(&known)?;
+        // It reports, whatever the configuration would have refused.
+        let changed = changed::or_warn(changed::find(&workspace, &applied, &mut session), false, context)?;
+        drop(session);
+        drop(server);
+        let current = plan::current(graph, &applied);
+        let half_undone = Journal { rows: &standing.progress, applied: &applied }.half_undone(graph, Kind::Check);
+        let at_heads = unknown.is_empty() && half_undone.is_empty() && plan::missing_heads(graph, &applied).is_empty();
+        let pending = pending(&workspace, &applied);
+        Ok(Self {
+            workspace,
+            standing,
+            unknown,
+            applied,
+            current,
+            pending,
             at_heads,
-            current: view.list(current.iter().copied()),
-            unknown: &unknown,
-            applied: graph.nodes().filter(is_applied).map(|node| graph.revision(node).id.as_str()).collect(),
-            changed: changed.iter().map(|changed| changed.view(&workspace)).collect(),
-            pending: view.list(pending.iter().copied()),
-            heads: view.list(graph.heads()),
-            partial: partial.iter().copied().map(PartialView::from).collect(),
-            running: holder.map(|holder| holder.to_string()),
-        });
-        return Ok(());
+            changed,
+            holder,
+            alembics,
+            half_undone,
+        })
     }
+
+    /// What stopped partway.
+    pub(super) fn partial(&self) -> Vec<&Progress> {
+        // Behind a row that no file defines, more may be applied than is known.
+        if !self.unknown.is_empty() {
+            return self.standing.progress.iter().collect();
+        }
+        Journal { rows: &self.standing.progress, applied: &self.applied }.open(&self.workspace.graph).collect()
+    }
+
+    pub(super) fn report(&self) -> Report<'_> {
+        let (graph, view) = (&self.workspace.graph, View::new(&self.workspace, Some(&self.current)));
+        let is_applied = |node: &Node| self.applied.contains(*node);
+        Report {
+            database: &self.standing.place,
+            version_table: self.standing.version_table,
+            at_heads: self.at_heads,
+            current: view.list(self.current.iter().copied()),
+            unknown: &self.unknown,
+            applied: graph.nodes().filter(is_applied).map(|node| graph.revision(node).id.as_str()).collect(),
+            changed: self.changed.iter().map(|changed| changed.view(&self.workspace)).collect(),
+            pending: view.list(self.pending.iter().copied()),
+            heads: view.list(graph.heads()),
+            partial: self.partial().into_iter().map(PartialView::from).collect(),
+            running: self.holder.as_ref().map(Holder::to_string),
+        }
+    }
+}
+
+pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
+    let look = Look::take(context)?;
+    if arguments.json {
+        context.ui.json(&look.report());
+    } else {
+        show(&look, context);
+    }
+    Ok(())
+}
+
+fn show(look: &Look, context: &Context) {
+    let Look { workspace, standing, unknown, current, pending, changed, holder, half_undone, .. } = look;
+    let graph = &workspace.graph;
+    let partial = look.partial();
+    let view = View::new(workspace, Some(current));
     let ui = context.ui;
     ui.line(format_args!("database  {}", standing.place));
     let total = graph.len();
@@ -104,7 +161,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     } else {
         ui.line(format_args!("applied   {applied_count} of {total}"));
     }
-    for (index, line) in changed::lines(&changed, &workspace).iter().enumerate() {
+    for (index, line) in changed::lines(changed, workspace).iter().enumerate() {
         ui.line(format_args!("{}{line}", if index == 0 { "changed   " } else { "          " }));
     }
     let heads: Vec<String> = graph.heads().into_iter().map(|head| view.short(head)).collect();
@@ -123,29 +180,28 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         ui.line(format_args!("          and {} more", pending.len() - SHOWN));
     }
     for progress in &partial {
-        match &holder {
+        match holder {
             None => ui.line(format_args!("partial   {}", explain::unfinished(progress))),
             Some(_) => ui.line(format_args!("partial   {}", explain::under_way(progress))),
         }
     }
-    if let Some(holder) = &holder {
+    if let Some(holder) = holder {
         ui.line(format_args!("running   {holder}"));
-        return Ok(());
+        return;
     }
     if !changed.is_empty() {
-        ui.hint(changed::hint(&changed, &workspace));
+        ui.hint(changed::hint(changed, workspace));
     }
     if !unknown.is_empty() {
         ui.hint("a row that no file defines comes from another branch or a newer version: get its file");
         ui.hint("or, where you know which revision the database is really at: aludel stamp --purge REVISION");
-    } else if alembics {
+    } else if look.alembics {
         ui.hint("Alembic has migrated this database: to carry on from there, write `version_table = alembic_version`");
     } else if !half_undone.is_empty() {
         half_undone.iter().flat_map(Error::hints).for_each(|hint| ui.hint(hint));
     } else if !pending.is_empty() {
         ui.hint(if heads.len() > 1 { "aludel upgrade heads" } else { "aludel upgrade head" });
     }
-    Ok(())
 }
 
 /// What is not applied, parents first: the order in which `upgrade heads` would run it.

@@ -272,7 +272,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         application_name: application_name(),
         limits: limits(config),
         identity: identity(config),
-        interrupt: Some(Interrupt::watch()?),
+        interrupt: context.watches_signals.then(Interrupt::watch).transpose()?,
         covers: covers(config, context),
         role: role(config),
     };

@@ -56,6 +56,7 @@ Commands:
   ensure-version  Create the version and history tables where they are missing, and do nothing else
   list-templates  List the templates that `aludel init -t` knows
   local           The private PostgreSQL of this project, for development and tests
+  serve-once      Answer one request: JSON on standard input, JSON on standard output
   help            Print this message or the help of the given subcommand(s)
 
 Options:
@@ -501,6 +502,25 @@ Commands:
   status   Say whether it runs, and how to reach it
   psql     Open psql on it; what follows is handed to psql
   destroy  Stop it and delete its data
+
+Options:
+  -h, --help
+          Print help (see a summary with '-h')
+
+$ aludel serve-once --help
+Answer one request: JSON on standard input, JSON on standard output
+
+For functions and other callers that are programs (AWS Lambda, a job queue).
+What happens meanwhile goes to standard error, and the exit code is that of
+the command; the answer holds the error too.
+
+  echo '{"action": "up"}' | aludel serve-once
+  echo '{"action": "up", "target": "002"}' | aludel serve-once
+  echo '{"action": "down"}' | aludel serve-once       the last revision
+  echo '{"action": "status"}' | aludel serve-once
+  echo '{"action": "stamp", "target": "002"}' | aludel serve-once
+
+Usage: aludel serve-once [OPTIONS]
 
 Options:
   -h, --help

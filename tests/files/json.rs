@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::support::{Database, Project};
+use crate::support::{Database, Project, feed};
 use crate::world::{merged, shop};
 
 /// The fields of docs/json.md and their types, by the heading above their table.
@@ -45,6 +45,13 @@ fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
         "string or null" => value.is_string() || value.is_null(),
         "boolean or null" => value.is_boolean() || value.is_null(),
         "number" => value.is_u64(),
+        "decimal" => value.is_f64(),
+        "list of strings or null" => value.is_null() || value.as_array().unwrap().iter().all(Value::is_string),
+        "status or null" => value.is_null() || one(tables, value, "`status`"),
+        "error or null" => value.is_null() || one(tables, value, "An error"),
+        "list of errors" => value.as_array().unwrap().iter().all(|error| one(tables, error, "An error")),
+        "list of places" => value.as_array().unwrap().iter().all(|place| one(tables, place, "A place")),
+        "list of steps done" => value.as_array().unwrap().iter().all(|step| one(tables, step, "A step done")),
         "list of stops" => value.as_array().is_some_and(|stops| {
             stops.iter().for_each(|stop| check(tables, stop, &tables["A stop"]));
             true
@@ -56,6 +63,13 @@ fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
         _ => panic!("docs/json.md: the type `{kind}` is unknown to its test"),
     };
     assert!(right, "`{name}` is no {kind}: {value}");
+}
+
+/// Checks a value against the table below a heading, which panics where it differs.
+#[track_caller]
+fn one(tables: &Documented, value: &Value, heading: &str) -> bool {
+    check(tables, value, &tables[heading]);
+    true
 }
 
 /// Checks each of a list, and says how many there were: nothing is shown by an empty one.
@@ -125,4 +139,28 @@ fn an_error_prints_nothing() {
         let ran = shop().aludel(arguments.split(' ').chain(["--json"]));
         assert_eq!((ran.code, ran.stdout.as_str()), (1, ""), "{arguments}: {}", ran.stderr);
     }
+}
+
+#[test]
+fn a_request_and_its_answer() {
+    let (tables, project, database) = (documented(), merged(), Database::create());
+    project.write("migrate.ini", format!("[migrate]\nurl = {}\n", database.url()));
+    let ask = |request: &str| -> Value {
+        let output = feed(project.command(["serve-once"]), request);
+        let answer = serde_json::from_slice(&output.stdout).expect("an answer");
+        check(&tables, &answer, &tables["`serve-once`"]);
+        answer
+    };
+    let upgraded = ask(r#"{"action": "up", "target": "001"}"#);
+    assert_eq!(upgraded["steps"].as_array().map(Vec::len), Some(1));
+    project.write("versions/001_first_tables.sql", project.read("versions/001_first_tables.sql") + "-- changed\n");
+    let _ = database.psql(
+        "INSERT INTO aludel_progress
+            (version_table, revision, direction, statement, state, file_checksum, statements_checksum, run, changed_at)
+        VALUES ('aludel_version', '002', 'upgrade', 2, 'running', 'f', 's', 'r', pg_catalog.now())",
+    );
+    assert_eq!(ask(r#"{"action": "status"}"#)["status"]["applied"], serde_json::json!(["001"]));
+    project.write("versions/002.sql", "-- revision: 002\n-- parents: [\n\n-- migrate:upgrade\n");
+    let refused = ask(r#"{"action": "up", "target": "002"}"#);
+    assert_eq!(refused["error"]["places"].as_array().map(Vec::len), Some(1), "{refused}");
 }

@@ -1,0 +1,186 @@
+//! `aludel serve-once`
+
+use std::io::Read as _;
+
+use clap::Args;
+use serde::{Deserialize, Serialize};
+
+use super::Context;
+use super::actions::{self, Consent, Report};
+use super::event::{Done, Listeners, Tally};
+use super::status::{self, Look};
+use crate::error::{Error, ErrorView, Result};
+use crate::nearest::nearest;
+use crate::secret::Secret;
+
+/// Answer one request: JSON on standard input, JSON on standard output
+///
+/// For functions and other callers that are programs (AWS Lambda, a job queue).
+/// What happens meanwhile goes to standard error, and the exit code is that of
+/// the command; the answer holds the error too.
+///
+///   echo '{"action": "up"}' | aludel serve-once
+///   echo '{"action": "up", "target": "002"}' | aludel serve-once
+///   echo '{"action": "down"}' | aludel serve-once       the last revision
+///   echo '{"action": "status"}' | aludel serve-once
+///   echo '{"action": "stamp", "target": "002"}' | aludel serve-once
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub struct Arguments {}
+
+/// A request; the fields are documented in docs/json.md and only ever added to.
+#[derive(Deserialize)]
+struct Request {
+    action: String,
+    #[serde(default)]
+    target: Option<String>,
+    #[serde(default)]
+    variables: std::collections::BTreeMap<String, Secret>,
+    #[serde(default)]
+    yes: bool,
+    #[serde(flatten)]
+    unknown: std::collections::BTreeMap<String, serde_json::Value>,
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Action {
+    Upgrade,
+    Downgrade,
+    Stamp,
+    Status,
+}
+
+/// What an action may be called.
+const ACTIONS: [(&str, Action); 6] = [
+    ("up", Action::Upgrade),
+    ("upgrade", Action::Upgrade),
+    ("down", Action::Downgrade),
+    ("downgrade", Action::Downgrade),
+    ("stamp", Action::Stamp),
+    ("status", Action::Status),
+];
+
+/// The fields of a request.
+const FIELDS: [&str; 4] = ["action", "target", "variables", "yes"];
+
+/// So long a request may be: more is none.
+const LONGEST: u64 = 1 << 20;
+
+/// An answer; the fields are documented in docs/json.md and only ever added to.
+#[derive(Serialize)]
+struct Answer<'a> {
+    ok: bool,
+    action: Option<&'static str>,
+    steps: Vec<StepView<'a>>,
+    before: Option<&'a [String]>,
+    current: Option<&'a [String]>,
+    status: Option<status::Report<'a>>,
+    error: Option<ErrorView<'a>>,
+}
+
+/// A step that was carried out.
+#[derive(Serialize)]
+struct StepView<'a> {
+    action: &'static str,
+    revision: &'a str,
+    seconds: f64,
+}
+
+impl<'a> From<&'a Done> for StepView<'a> {
+    fn from(done: &'a Done) -> Self {
+        Self { action: done.action.verb(), revision: &done.revision, seconds: done.time.as_secs_f64() }
+    }
+}
+
+/// What came of a request.
+enum Outcome {
+    Changed(Report),
+    Looked(Box<Look>),
+}
+
+pub(super) fn run(_: Arguments, context: &Context) -> Result<()> {
+    let tally = Tally::default();
+    let mut action = None;
+    let result = read().and_then(|request| {
+        action = Some(request.0);
+        act(request.0, request.1, &tally, context)
+    });
+    let steps = tally.take();
+    let (report, look) = match &result {
+        Ok(Outcome::Changed(report)) => (Some(report), None),
+        Ok(Outcome::Looked(look)) => (None, Some(look)),
+        Err(_) => (None, None),
+    };
+    context.ui.json(&Answer {
+        ok: result.is_ok(),
+        action: action.map(|action| match action {
+            Action::Upgrade => "upgrade",
+            Action::Downgrade => "downgrade",
+            Action::Stamp => "stamp",
+            Action::Status => "status",
+        }),
+        steps: steps.iter().map(StepView::from).collect(),
+        before: report.map(|report| report.before.as_slice()),
+        current: report.map(|report| report.current.as_slice()),
+        status: look.map(|look| look.report()),
+        error: result.as_ref().err().map(ErrorView::from),
+    });
+    result.map(drop)
+}
+
+/// The request on standard input.
+fn read() -> Result<(Action, Request)> {
+    let mut text = String::new();
+    let read = std::io::stdin().take(LONGEST + 1).read_to_string(&mut text);
+    read.map_err(|cause| Error::usage("the request cannot be read").cause(cause))?;
+    if text.len() as u64 > LONGEST {
+        return Err(Error::usage(format!("the request is longer than {} MiB", LONGEST >> 20)));
+    }
+    let request: Request = serde_json::from_str(&text).map_err(|error| {
+        // serde_json's words quote a value that has the wrong type; it may be anything.
+        let at =
+            format!("the request is not what is understood here, at line {} column {}", error.line(), error.column());
+        Error::usage(at).hint(r#"send {"action": "up"} or {"action": "status"}"#)
+    })?;
+    if let Some(field) = request.unknown.keys().next() {
+        let error = Error::usage(format!("a request has no field `{field}`"));
+        return Err(match nearest(field, FIELDS) {
+            Some(near) => error.hint(format!("call it `{near}`")),
+            None => error.note(format!("it has `{}`", FIELDS.join("`, `"))),
+        });
+    }
+    let known = ACTIONS.iter().find(|(name, _)| *name == request.action);
+    let Some((_, action)) = known else {
+        let names = ACTIONS.map(|(name, _)| name);
+        let error = Error::usage(format!("there is no action `{}`", request.action));
+        return Err(match nearest(&request.action, names) {
+            Some(near) => error.hint(format!("call it `{near}`")),
+            None => error.note(format!("there are `{}`", names.join("`, `"))),
+        });
+    };
+    Ok((*action, request))
+}
+
+fn act(action: Action, request: Request, tally: &Tally, context: &Context) -> Result<Outcome> {
+    let mut global = context.global.clone();
+    global.x.extend(request.variables);
+    let listeners = Listeners(vec![Box::new(&context.listeners), Box::new(tally)]);
+    let Context { ui, environment, watches_signals, .. } = *context;
+    let context = &Context { ui, environment, global: &global, listeners, watches_signals };
+    let target = request.target.as_deref();
+    let consent = Consent::of_a_program(request.yes);
+    Ok(match action {
+        Action::Upgrade => Outcome::Changed(actions::upgrade(context, target.unwrap_or("head"), consent)?),
+        Action::Downgrade => Outcome::Changed(actions::downgrade(context, target.unwrap_or("-1"), consent)?),
+        Action::Stamp => {
+            let target = target.ok_or_else(|| {
+                Error::usage("a stamp needs a `target`").hint(r#"send {"action": "stamp", "target": "002"}"#)
+            })?;
+            let targets: Vec<&str> = target.split(',').map(str::trim).collect();
+            Outcome::Changed(actions::stamp(context, &targets, consent)?)
+        }
+        Action::Status if target.is_some() => return Err(Error::usage("a status has no `target`")),
+        Action::Status => Outcome::Looked(Box::new(Look::take(context)?)),
+    })
+}

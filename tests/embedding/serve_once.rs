@@ -1,0 +1,143 @@
+//! `aludel serve-once`: a request on standard input, an answer on standard output.
+
+use serde_json::{Value, json};
+use snapbox::{assert_data_eq, str};
+
+use crate::Case;
+use crate::support::{Ran, feed};
+
+impl Case {
+    fn ask(&self, request: &str) -> Ran {
+        Ran::of(&feed(self.project.command(["serve-once"]), request), |text| self.project.still(text))
+    }
+
+    /// The answer, which must be whole in every field, with its exit code.
+    #[track_caller]
+    fn answer(&self, request: &Value) -> (Value, i32) {
+        let ran = self.ask(&request.to_string());
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()));
+        let fields: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
+        assert_eq!(fields, ["ok", "action", "steps", "before", "current", "status", "error"]);
+        assert_eq!(answer["ok"], json!(ran.code == 0), "{}", ran.transcript());
+        (answer, ran.code)
+    }
+}
+
+fn steps(answer: &Value) -> Vec<String> {
+    let step = |step: &Value| {
+        assert!(step["seconds"].as_f64().unwrap() > 0.0);
+        format!("{} {}", step["action"].as_str().unwrap(), step["revision"].as_str().unwrap())
+    };
+    answer["steps"].as_array().unwrap().iter().map(step).collect()
+}
+
+#[test]
+fn up_status_down() {
+    let case = Case::new();
+    let (answer, _) = case.answer(&json!({"action": "up"}));
+    assert_eq!(steps(&answer), ["upgrade 001", "upgrade 002"]);
+    assert_eq!(
+        (&answer["action"], &answer["before"], &answer["current"]),
+        (&json!("upgrade"), &json!([]), &json!(["002"]))
+    );
+    let (answer, _) = case.answer(&json!({"action": "up"}));
+    assert_eq!((steps(&answer).len(), &answer["current"]), (0, &json!(["002"])));
+
+    let (answer, _) = case.answer(&json!({"action": "status"}));
+    let status = case.project.aludel(["status", "--json"]).succeeded();
+    let status: Value = serde_json::from_str(&status.stdout).unwrap();
+    let mut told = answer["status"].clone();
+    // The transcript's database is made still, the answer's as well.
+    told["database"] = status["database"].clone();
+    assert_eq!(told, status);
+    assert_eq!(answer["current"], Value::Null);
+
+    let (answer, _) = case.answer(&json!({"action": "down"}));
+    assert_eq!((steps(&answer), &answer["current"]), (vec!["downgrade 002".to_owned()], &json!(["001"])));
+    let (answer, _) = case.answer(&json!({"action": "downgrade", "target": "base"}));
+    assert_eq!((steps(&answer), &answer["current"]), (vec!["downgrade 001".to_owned()], &json!([])));
+    let (answer, _) = case.answer(&json!({"action": "stamp", "target": "002"}));
+    assert_eq!((&answer["before"], &answer["current"]), (&json!([]), &json!(["002"])));
+    assert_eq!(case.tables(), "\n");
+}
+
+#[test]
+fn a_failure_is_an_answer_too() {
+    let case = Case::new();
+    case.add_a_mistake();
+    let (answer, code) = case.answer(&json!({"action": "up"}));
+    assert_eq!(code, 1);
+    assert_eq!(steps(&answer), ["upgrade 001", "upgrade 002"]);
+    assert_eq!(answer["current"], Value::Null);
+    assert_eq!(
+        answer["error"],
+        json!({
+            "kind": "failed",
+            "exit_code": 1,
+            "sqlstate": "42704",
+            "message": "type \"booleen\" does not exist",
+            "places": [{"file": "versions/003_c.sql", "line": 5, "column": 20}],
+            "notes": ["nothing of revision 003 was kept", "applied before it, and kept: 001, 002"],
+            "hints": [],
+            "others": [],
+        })
+    );
+}
+
+#[test]
+fn a_bad_request_touches_nothing() {
+    let case = Case::new();
+    for (request, message, hint) in [
+        (
+            "",
+            "the request is not what is understood here, at line 1 column 0",
+            r#"send {"action": "up"} or {"action": "status"}"#,
+        ),
+        (
+            "{\"action\": \"secret",
+            "the request is not what is understood here, at line 1 column 18",
+            r#"send {"action": "up"} or {"action": "status"}"#,
+        ),
+        (r#"{"action": "upgrad"}"#, "there is no action `upgrad`", "call it `upgrade`"),
+        (r#"{"action": "up", "tagret": "001"}"#, "a request has no field `tagret`", "call it `target`"),
+        (r#"{"action": "stamp"}"#, "a stamp needs a `target`", r#"send {"action": "stamp", "target": "002"}"#),
+    ] {
+        let ran = case.ask(request);
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()));
+        assert_eq!((ran.code, &answer["ok"], &answer["error"]["kind"]), (2, &json!(false), &json!("usage")));
+        assert_eq!(answer["error"]["message"], message);
+        assert_eq!(answer["error"]["hints"], json!([hint]));
+    }
+    assert_eq!(case.tables(), "\n");
+}
+
+#[test]
+fn variables_are_values_for_the_settings_and_no_secret_is_shown() {
+    let case = Case::new();
+    let url = case.database.url();
+    case.project.write("migrate.ini", "[migrate]\nurl = {{ x.dbUrl }}\n");
+    let (answer, _) = case.answer(&json!({"action": "up", "variables": {"dbUrl": url}}));
+    assert_eq!(answer["current"], json!(["002"]));
+    let ran =
+        case.ask(&json!({"action": "up", "variables": {"dbUrl": "postgres://u:canary@nowhere.invalid/d"}}).to_string());
+    assert_ne!(ran.code, 0);
+    assert!(!ran.transcript().contains("canary"), "{}", ran.transcript());
+    let ran = case.ask(r#"{"action": "up", "variables": {"dbUrl": ["canary"]}}"#);
+    assert_eq!(ran.code, 2);
+    assert!(!ran.transcript().contains("canary"), "{}", ran.transcript());
+}
+
+#[test]
+fn what_happens_goes_to_standard_error() {
+    let case = Case::new();
+    let ran = case.ask(r#"{"action": "up"}"#).succeeded();
+    assert_data_eq!(
+        ran.stderr,
+        str![[r#"
+upgraded 001 accounts ([TIME])
+upgraded 002 orders ([TIME])
+done 2 revisions in [TIME]; at 002
+
+"#]]
+    );
+}
