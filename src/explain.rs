@@ -390,6 +390,22 @@ pub fn body(error: &BodyError) -> Error {
     explained.at((*error.excerpt).clone())
 }
 
+/// What is wrong with the SQL of a hook, which is one transaction whatever it says.
+#[must_use]
+pub fn hook_body(error: &BodyError) -> Error {
+    let explained = match &error.problem {
+        Problem::TransactionControl(control, _) => {
+            Error::failed(format!("`{}` in the SQL of a hook, which is a transaction already", control.keywords()))
+                .hint("leave it out")
+        }
+        Problem::NeverInTransaction(what, _) => Error::failed(format!("{what} cannot run inside a transaction"))
+            .note("each SQL file of a hook is one")
+            .hint("run it by a command: `psql -c \"...\"`; libpq's variables say where"),
+        _ => return body(error),
+    };
+    explained.at((*error.excerpt).clone())
+}
+
 fn opened(opener: Opener) -> &'static str {
     match opener {
         Opener::String => "a quoted text",

@@ -58,6 +58,15 @@ impl Covers {
     }
 }
 
+impl IntoIterator for Covers {
+    type Item = (String, String);
+    type IntoIter = std::vec::IntoIter<(String, String)>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
 impl FromIterator<(String, String)> for Covers {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
         let mut pairs: Vec<_> = pairs.into_iter().filter(|(hidden, _)| !hidden.is_empty()).collect();

@@ -93,6 +93,12 @@ impl Ui {
         self
     }
 
+    /// Whether what happens meanwhile is not shown: `-q`, or nobody is there to see it.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.volume.quiet || self.silent
+    }
+
     /// Whether `-v` was given.
     #[must_use]
     pub fn is_verbose(&self) -> bool {

@@ -12,6 +12,7 @@ mod ensure_version;
 pub mod event;
 mod heads;
 mod history;
+mod hooks;
 mod init;
 mod list_templates;
 mod local;

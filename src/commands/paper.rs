@@ -1,6 +1,7 @@
 //! A run on paper: the program printed as SQL for review, from where the command line says that a database stands.
 
 use super::Context;
+use super::hooks;
 use super::lower;
 use super::resume::Resumption;
 use super::run::{Request, make_plan, spoken, tool, verb, warn_beside_branch};
@@ -35,10 +36,12 @@ pub(super) fn write_sql(context: &Context, workspace: &Workspace, request: &Requ
         spoken(&workspace.ids(plan.rows_before())),
         spoken(&workspace.ids(plan.rows_after()))
     );
+    let rows = (workspace.ids(plan.rows_before()), workspace.ids(plan.rows_after()));
     let prepared =
         lower::plan(workspace, context, &[plan], author_of_a_script(&workspace.config), Resumption::default())?;
     prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
-    offline::write(&prepared.program, &prepared.bodies, &heading, context.ui)
+    let (before, after) = hooks::on_paper(workspace, &prepared.program.author, request.direction, rows)?;
+    offline::write(&prepared.program, &prepared.bodies, &heading, (&before, &after), context.ui)
 }
 
 /// Where a database is taken to stand, if the command line says so: `--from a,b`, or the left side of `a:b`.

@@ -99,13 +99,13 @@ fn show(context: &Context, request: Request, json: bool) -> Result<()> {
     let ui = context.ui;
     prepared.warnings.iter().for_each(|warning| ui.warning(warning));
     prepared.remarks.iter().for_each(|remark| ui.status(remark));
-    let rows_before = workspace.ids(plan.rows_before());
-    let rows_after = workspace.ids(plan.rows_after());
+    let rows = (plan.rows_before(), plan.rows_after());
     if json {
-        let steps = plan.nodes().zip(&prepared.program.steps).map(|(node, step)| StepView::new(&workspace, node, step));
-        ui.json(&PlanView { direction: verb(request.direction), rows_before, rows_after, steps: steps.collect() });
+        let steps = plan.nodes().zip(&prepared.program.steps);
+        ui.json(&PlanView::new(&workspace, verb(request.direction), rows, steps));
         return Ok(());
     }
+    let (rows_before, rows_after) = (workspace.ids(rows.0), workspace.ids(rows.1));
     for (index, (node, step)) in plan.nodes().zip(&prepared.program.steps).enumerate() {
         let bare = if step.is_in_parts() { " (not in one transaction)" } else { "" };
         ui.line(format_args!("{}{bare}", arrow(&workspace, node, request.direction)));
@@ -151,11 +151,28 @@ pub(super) fn arrow(workspace: &Workspace, node: Node, direction: Direction) -> 
 
 /// A plan as JSON; the fields are documented in docs/json.md and only ever added to.
 #[derive(Serialize)]
-struct PlanView<'a> {
+pub(super) struct PlanView<'a> {
     direction: &'static str,
     rows_before: Vec<String>,
     rows_after: Vec<String>,
     steps: Vec<StepView<'a>>,
+}
+
+impl<'a> PlanView<'a> {
+    /// The view of steps that lead from some rows to others; `direction` is a word for all of them.
+    pub(super) fn new(
+        workspace: &'a Workspace,
+        direction: &'static str,
+        rows: (&[Node], &[Node]),
+        steps: impl Iterator<Item = (Node, &'a ProgramStep)>,
+    ) -> Self {
+        Self {
+            direction,
+            rows_before: workspace.ids(rows.0),
+            rows_after: workspace.ids(rows.1),
+            steps: steps.map(|(node, step)| StepView::new(workspace, node, step)).collect(),
+        }
+    }
 }
 
 #[derive(Serialize)]

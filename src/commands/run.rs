@@ -6,6 +6,7 @@ use super::Context;
 use super::changed;
 use super::confirm::{self, Asks, Consent, Shown};
 use super::event::{Event, Listener as _, RunBegun, RunEnded, Told};
+use super::hooks::Hooks;
 use super::lower::{self, Prepared};
 use super::paper;
 use super::resume::{Journal, Resumption};
@@ -205,21 +206,35 @@ impl<'a> Run<'a> {
             nothing_to_do();
             return Ok(outcome);
         }
-        self.execute(standing, &prepared, &outcome)?;
+        self.execute(standing, plans, &prepared, &outcome)?;
         Ok(outcome)
     }
 
     /// Has a program run, and tells the listeners.
-    fn execute(&mut self, standing: &Standing, prepared: &Prepared, outcome: &Outcome) -> Result<()> {
-        self.locked.create_tables(standing, prepared.program.has_journal())?;
+    fn execute(&mut self, standing: &Standing, plans: &[Plan], prepared: &Prepared, outcome: &Outcome) -> Result<()> {
         let listener = &self.context.listeners;
+        let hooks = Hooks::new(self.context, self.workspace, plans, prepared, standing)?;
         let (run, steps) = (prepared.program.author.run.as_str(), prepared.program.steps.len());
         let Outcome { rows_before, rows_after } = outcome;
         listener.hear(&Event::RunBegun(&RunBegun { run, database: &standing.place, rows_before, rows_after, steps }));
-        let began = Instant::now();
-        let result = self.locked.execute(&prepared.program, &prepared.bodies, &mut Told { listener, prepared });
-        let (told, time) = (result.as_ref().map(|()| rows_after.as_slice()), began.elapsed());
+        let mut time = Duration::ZERO;
+        let mut all = || -> Result<()> {
+            hooks.before(&mut self.locked, standing)?;
+            self.locked.create_tables(standing, prepared.program.has_journal())?;
+            let began = Instant::now();
+            let name = |step| prepared.name(step);
+            let mut told = Told { listener, program: &prepared.program, name: &name };
+            let result = self.locked.execute(&prepared.program, &prepared.bodies, &mut told);
+            time = began.elapsed();
+            result?;
+            hooks.after(&mut self.locked, time)
+        };
+        let result = all();
+        let told = result.as_ref().map(|()| rows_after.as_slice());
         listener.hear(&Event::RunEnded(&RunEnded { run, steps, result: told, time }));
+        if let Err(error) = &result {
+            hooks.on_failure(&mut self.locked, time, error);
+        }
         result
     }
 

@@ -80,7 +80,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
             author_of_a_script(&workspace.config),
         )?;
         let heading = format!("stamp {}", spoken(&workspace.ids(&stamp.rows)));
-        return offline::write(&prepared.program, &prepared.bodies, &heading, context.ui);
+        return offline::write(&prepared.program, &prepared.bodies, &heading, (&[], &[]), context.ui);
     }
     if let Some(route) = routes.iter().find(|route| route.from.is_some()) {
         return Err(range_needs_sql(route));

@@ -281,7 +281,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
 }
 
 /// The secrets that revisions which are templates may hold, as they are and as they are quoted. Short ones are words of their own.
-fn covers(config: &Config, context: &Context) -> Covers {
+pub(super) fn covers(config: &Config, context: &Context) -> Covers {
     let secrets = config.secret_variables(context.environment);
     let long = secrets.iter().map(Secret::reveal).filter(|value| value.len() >= 4);
     let all = long.flat_map(|value| {

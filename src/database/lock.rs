@@ -261,6 +261,30 @@ impl Session {
 }
 
 impl Locked {
+    /// Makes sure that the lock is still held, after a time in which nothing was asked of the server. Where transactions are shared,
+    /// each makes sure of it by itself.
+    ///
+    /// # Errors
+    /// The lock or the connection is lost.
+    pub fn check(&mut self) -> Result<()> {
+        if self.session.is_shared() || self.session.has_lock()? {
+            return Ok(());
+        }
+        Err(Error::failed("this run no longer holds its lock").note(format!("on {}", self.session.place)))
+    }
+
+    /// Puts back what the SQL of a hook has set in the session; where transactions are shared, its transaction has done that.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn put_back(&mut self) -> Result<()> {
+        if self.session.is_shared() {
+            return Ok(());
+        }
+        let limits = self.session.limits_sql();
+        self.session.ask(&[RESET, &limits]).map(drop)
+    }
+
     /// The pooler that was found before the server, if one was.
     #[must_use]
     pub fn pooling(&self) -> Option<Pooling> {

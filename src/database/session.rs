@@ -18,7 +18,7 @@ use crate::error::{Error, Kind, Result};
 use crate::model::bookkeeping::{COLUMN, Tables};
 use crate::model::journal::Progress;
 use crate::model::sql::quote::{identifier, literal};
-use crate::secret::Covers;
+use crate::secret::{Covers, Secret};
 
 /// Where a database stands, as read at one moment.
 #[derive(Clone, Debug)]
@@ -270,6 +270,18 @@ impl Session {
     pub fn user(&self) -> String {
         let user = &self.conninfo.user;
         if self.role == identifier(user) { user.clone() } else { format!("{user} as {}", self.role) }
+    }
+
+    /// libpq's variables for a program that is to come to the same server as the same user; nothing for one that must not be set.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(&'static str, Option<Secret>)> {
+        self.conninfo.variables(self.connection.host(), &self.options.application_name)
+    }
+
+    /// The passwords of the connection.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.conninfo.secrets()
     }
 
     /// The signals that are watched for.

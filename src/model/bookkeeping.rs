@@ -27,10 +27,12 @@ pub enum Action {
     Stamp,
     /// The file's text is accepted as it is now, and nothing is run.
     Repair,
+    /// SQL that the settings want run around a run. It is no revision: nothing is recorded of it.
+    Hook,
 }
 
 impl Action {
-    /// `upgrade`, `downgrade`, `stamp` or `repair`.
+    /// `upgrade`, `downgrade`, `stamp`, `repair` or `hook`.
     #[must_use]
     pub fn verb(self) -> &'static str {
         match self {
@@ -38,6 +40,7 @@ impl Action {
             Self::Downgrade => "downgrade",
             Self::Stamp => "stamp",
             Self::Repair => "repair",
+            Self::Hook => "hook",
         }
     }
 
@@ -45,7 +48,7 @@ impl Action {
     #[must_use]
     pub fn outcome(self) -> &'static str {
         match self {
-            Self::Upgrade | Self::Downgrade => "done",
+            Self::Upgrade | Self::Downgrade | Self::Hook => "done",
             Self::Stamp => "stamped",
             Self::Repair => "accepted",
         }

@@ -4,7 +4,7 @@
 //! anything that stands here. The statements of a revision are not here: an operation names the section, and
 //! the executor reads it when it comes to it.
 
-use super::bookkeeping::{Author, Began, Expected, Record, Scope, Tables};
+use super::bookkeeping::{Action, Author, Began, Expected, Record, Scope, Tables};
 use super::journal::{self, Begun, Mark, State};
 use super::plan::Direction;
 use super::sql::outside::{self, Trace};
@@ -129,6 +129,8 @@ pub enum Operation {
     },
     /// The rows are changed and the history is written, in the open transaction.
     Record(usize),
+    /// A step of which nothing is recorded is done, in the open transaction.
+    Done(usize),
     /// The transaction ends.
     Commit,
 }
@@ -299,7 +301,8 @@ impl Program {
             | Operation::Body { .. }
             | Operation::Passed { .. }
             | Operation::Bare { .. }
-            | Operation::Mark { .. } => String::new(),
+            | Operation::Mark { .. }
+            | Operation::Done(_) => String::new(),
             Operation::Reset => format!("{RESET}{}", self.set_role()),
             // Whatever the session's default is: the guard must see what was committed while it waited for the table's lock.
             Operation::Begin => "BEGIN ISOLATION LEVEL READ COMMITTED;\n".to_owned(),
@@ -320,7 +323,8 @@ impl Program {
             | Operation::Body { .. }
             | Operation::Passed { .. }
             | Operation::Bare { .. }
-            | Operation::Mark { .. } => 0,
+            | Operation::Mark { .. }
+            | Operation::Done(_) => 0,
             Operation::Begin | Operation::Commit => 1,
             Operation::Record(step) => {
                 self.own_role().lines().count() + Tables::statements_of_record(&self.steps[*step].record)
@@ -458,12 +462,13 @@ fn lower_step(index: usize, step: &ProgramStep, operations: &mut Vec<Operation>)
     if !open {
         operations.extend([Operation::Begin, scope(false)]);
     }
-    operations.extend([Operation::Record(index), Operation::Commit]);
+    let last = if step.record.action == Action::Hook { Operation::Done(index) } else { Operation::Record(index) };
+    operations.extend([last, Operation::Commit]);
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::bookkeeping::{Action, Clears};
+    use super::super::bookkeeping::Clears;
     use super::*;
 
     fn step(sections: &[bool]) -> ProgramStep {

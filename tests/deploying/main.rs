@@ -7,9 +7,13 @@ mod support;
 mod terminal;
 
 mod confirmation;
+mod hooks;
 mod roles;
 
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
 
 use support::{Database, Project, Ran};
 use terminal::Terminal;
@@ -95,5 +99,38 @@ impl Case {
     #[track_caller]
     fn rows(&self) -> String {
         self.ask("SELECT string_agg(version_num, ',' ORDER BY version_num) FROM aludel_version")
+    }
+}
+
+/// A run of the binary that is still under way.
+struct Started<'a> {
+    case: &'a Case,
+    child: Child,
+}
+
+impl<'a> Started<'a> {
+    fn new(case: &'a Case, arguments: &str) -> Self {
+        let mut command = case.command(arguments);
+        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        Self { case, child }
+    }
+
+    /// Waits until this file is in the project.
+    #[track_caller]
+    fn until(&self, file: &str) {
+        let began = Instant::now();
+        while !self.case.project.path().join(file).exists() {
+            assert!(began.elapsed() < Duration::from_secs(30), "there is no {file}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("the signal is sent");
+    }
+
+    fn end(self) -> Ran {
+        let output = self.child.wait_with_output().expect("the binary ends");
+        Ran::of(&output, |text| self.case.project.still(text))
     }
 }

@@ -8,6 +8,7 @@ mod keyword;
 mod password_file;
 mod settings;
 mod url;
+mod variables;
 
 #[cfg(test)]
 mod tests;

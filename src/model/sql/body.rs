@@ -104,6 +104,11 @@ impl<R: Read> Body<R> {
         Self { reader: Reader::new(written.into(), reader, default), kind, held: None }
     }
 
+    /// Reads a file that is all SQL, without a header or sections: its one section's number is 1.
+    pub fn of_script(written: impl Into<Written>, reader: R) -> Self {
+        Self { reader: Reader::of_script(written.into(), reader), kind: SectionKind::Upgrade, held: None }
+    }
+
     /// The next batch; nothing at the file's end.
     ///
     /// # Errors

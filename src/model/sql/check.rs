@@ -71,9 +71,21 @@ pub fn check<R: Read>(
     reader: R,
     default: Transaction,
 ) -> Result<BodySummary, Vec<BodyError>> {
-    let mut reader = Reader::new(written.into(), reader, default);
+    read(Reader::new(written.into(), reader, default), Summary::default())
+}
+
+/// The same for a file that is all SQL, without a header or sections, to be run in one transaction.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_script<R: Read>(written: impl Into<Written>, reader: R) -> Result<BodySummary, Vec<BodyError>> {
+    let reader = Reader::of_script(written.into(), reader);
+    let sections = reader.section().map(|section| SectionSummary { section, statements: 0, bytes: 0 });
+    read(reader, Summary { sections: sections.into_iter().collect(), ..Summary::default() })
+}
+
+fn read<R: Read>(mut reader: Reader<R>, mut summary: Summary) -> Result<BodySummary, Vec<BodyError>> {
     let mut errors = Vec::new();
-    let mut summary = Summary::default();
     loop {
         match reader.next(&mut errors) {
             Ok(Some((_gap, item))) => summary.add(&reader, &item),

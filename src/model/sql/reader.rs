@@ -97,6 +97,15 @@ impl<R: Read> Reader<R> {
         }
     }
 
+    /// A file that is one section from its first line on, in one transaction.
+    pub(super) fn of_script(written: Written, reader: R) -> Self {
+        let section = Section { kind: SectionKind::Upgrade, ordinal: 1, transaction: Transaction::Inside, line: 1 };
+        let mut new = Self::new(written, reader, Transaction::Inside);
+        new.ordinals[SectionKind::Upgrade as usize] = 1;
+        new.current = Current::In(section);
+        new
+    }
+
     pub(super) fn window(&self) -> &Window<R> {
         &self.window
     }
