@@ -226,6 +226,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
       --resume-after <N>
           Of the revision that stopped partway, take the first N statements as done
 
@@ -264,6 +267,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
       --resume-after <N>
           Of the revision that stopped partway, take the first N statements as done
 
@@ -291,6 +297,9 @@ Options:
       --lock-wait <TIME>
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
+
+  -y, --yes
+          Do not ask: the answer is yes
 
   -h, --help
           Print help (see a summary with '-h')
@@ -327,6 +336,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
   -h, --help
           Print help (see a summary with '-h')
 
@@ -350,6 +362,9 @@ Options:
       --lock-wait <TIME>
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
+
+  -y, --yes
+          Do not ask: the answer is yes
 
   -h, --help
           Print help (see a summary with '-h')
