@@ -15,8 +15,9 @@ fn what_will_be_run_and_lost_is_shown_and_yes_goes_on() {
     case.ask("INSERT INTO account SELECT n FROM generate_series(1, 1234) n");
     let mut at = case.sits_at("-n production downgrade base");
     at.until(QUESTION).types("yes");
+    let shown = case.screen(at);
     assert_data_eq!(
-        case.screen(at),
+        shown.as_str(),
         str![[r#"
 exit code: 0
 database     [DATABASE] on [SOCKET]/.s.PGSQL.5432
@@ -34,6 +35,12 @@ done 2 revisions in [TIME]; nothing is applied
 
 "#]]
     );
+    // The page for users shows this very screen, with other names.
+    let page = include_str!("../../docs/deploying.md");
+    let block = page.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a screen");
+    let renamed =
+        shown.replace("[DATABASE] on [SOCKET]/.s.PGSQL.5432", "shop on db.internal:5432").replace("postgres", "deploy");
+    assert!(renamed.contains(block), "{renamed}");
     assert_eq!(case.rows(), "");
     let mut at = case.sits_at("-n production upgrade head");
     at.until(QUESTION).types("yes");

@@ -104,6 +104,12 @@ done 2 revisions in [TIME]; at 002
 "#]]
     );
     assert_eq!(after["outcome"], "done");
+    // Its fields, behind those of a plan, are those that docs/json.md lists.
+    let page = include_str!("../../docs/json.md");
+    let table = page.split("\n## Hooks\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
+    let listed: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    let fields: Vec<&String> = before.as_object().expect("an object").keys().skip(4).collect();
+    assert_eq!(fields, listed);
     assert_eq!(after["steps"], before["steps"]);
     // Nothing to do: no hooks.
     assert_data_eq!(
