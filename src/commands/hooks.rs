@@ -18,6 +18,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Context;
+use super::credentials;
 use super::event::{Event, Listener as _, Step, Told};
 use super::lower::Prepared;
 use super::plan::PlanView;
@@ -320,9 +321,9 @@ impl<'a> Hooks<'a> {
 
     /// What nothing that a program writes may show.
     fn covers(&self, secrets: &[Secret]) -> Covers {
-        let long = secrets.iter().map(Secret::reveal).filter(|secret| secret.len() >= 4);
-        let own = long.map(|secret| (secret.to_owned(), crate::config::mask::HIDDEN.to_owned()));
-        covers(&self.workspace.config, self.context).into_iter().chain(own).collect()
+        let mut covers = covers(&self.workspace.config, self.context);
+        covers.extend(secrets.iter().flat_map(credentials::forms));
+        covers
     }
 }
 
