@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
+use super::confirm::Consent;
 use super::metrics::MetricsFile;
 use super::resume::Resume;
 use super::run::{self, Request};
@@ -43,6 +44,9 @@ pub struct Arguments {
     lock_wait: Option<Duration>,
 
     #[command(flatten)]
+    consent: Consent,
+
+    #[command(flatten)]
     resume: Resume,
 
     #[command(flatten)]
@@ -50,7 +54,7 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { target, sql, from, lock_wait, resume, metrics } = arguments;
+    let Arguments { target, sql, from, lock_wait, consent, resume, metrics } = arguments;
     let request = Request {
         direction: Direction::Downgrade,
         route: target,
@@ -58,6 +62,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         from: from.map(|start| start.0),
         lock_wait,
         wish: resume.wish(),
+        consent,
         metrics,
     };
     run::upgrade_or_downgrade(context, request)

@@ -86,10 +86,12 @@ impl Listener for &Metrics {
                     match action {
                         Action::Upgrade => (*applied, *pending) = (*applied + 1, pending.saturating_sub(1)),
                         Action::Downgrade => (*applied, *pending) = (applied.saturating_sub(1), *pending + 1),
-                        Action::Stamp | Action::Repair | Action::Repeat => {}
+                        Action::Stamp | Action::Repair | Action::Repeat | Action::Hook => {}
                     }
                 }
-                seen.done.push(Done { action, revision, time });
+                if action != Action::Hook {
+                    seen.done.push(Done { action, revision, time });
+                }
             }
             _ => {}
         }

@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::Context;
 use super::changed;
 use super::lower::{self, Prepared};
+use super::paper::author_of_a_script;
 use super::resume::{Journal, Resumption};
 use super::view::seconds;
 use super::workspace::{Database, Workspace, connect, load_config};
@@ -18,7 +19,6 @@ use crate::database::pooler::Pooling;
 use crate::database::session::{Session, Standing};
 use crate::error::{Error, Kind, Result};
 use crate::model::applied::Applied;
-use crate::model::bookkeeping::Author;
 use crate::model::journal::Wish;
 use crate::model::plan;
 use crate::model::sql::extension::{ExtensionUse, extension_use};
@@ -101,7 +101,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
 fn examine(context: &Context, report: &mut Report, problems: &mut Vec<Error>) -> Result<()> {
     let config = load_config(context)?;
     let Database { mut session, server: _server } = connect(&config, context)?;
-    report.address = Some(session.address());
+    report.address = Some(session.host());
     report.tls = session.tls();
     report.connect_seconds = Some(seconds(session.connected_in()));
     let facts = session.facts()?;
@@ -110,7 +110,7 @@ fn examine(context: &Context, report: &mut Report, problems: &mut Vec<Error>) ->
     let checks = wanted.checksums;
     let workspace = Workspace::read(config, wanted);
     workspace.iter().for_each(|workspace| workspace.has_asked(&mut session));
-    let standing = session.writable();
+    let standing = session.standing_to_change();
     // A standby lets nobody listen, which the answer is found by.
     let mode = if facts.pooled && !facts.standby { session.pooler_mode() } else { Ok(None) };
     report.pooler = match &mode {
@@ -179,7 +179,7 @@ impl Asked<'_> {
         }
         let journal = standing.map(|standing| Journal { rows: &standing.progress, applied: &applied });
         let resumption = Resumption { journal, wish: Wish::Safe, typed: (&heads).into() };
-        let nobody = Author { run: String::new(), user: None, host: None, tool: String::new() };
+        let nobody = author_of_a_script(&workspace.config);
         let plans = std::slice::from_ref(&plan);
         let due = workspace.repeatables_behind(plans, standing)?;
         let prepared = lower::plan(workspace, context, plans, &due, nobody, resumption)?;

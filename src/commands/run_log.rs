@@ -173,6 +173,7 @@ impl Listener for RunLog<'_> {
                 let message = format!("{} of {} ({})", step.action.verb(), step.name, ui::duration(*time));
                 self.info("revision_finished", message, fields);
             }
+            Event::Said(step, line) => self.info("program", line, Fields::of(step)),
             Event::Notice(step, notice) => {
                 let (level, severity) = match notice.severity {
                     Severity::Warning => (LogLevel::Warning, "warning"),

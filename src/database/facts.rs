@@ -64,7 +64,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Session {
     /// The one address that answered: `127.0.0.1:5432`, or a socket's file.
     #[must_use]
-    pub fn address(&self) -> String {
+    pub fn host(&self) -> String {
         self.connection.host().to_string()
     }
 
@@ -115,16 +115,6 @@ impl Session {
             creates_in_schema: is(9, "t"),
             pooled: named.as_deref() != row.get(10),
         })
-    }
-
-    /// Reads where the database stands, and refuses what an `upgrade` would refuse there before it begins.
-    ///
-    /// # Errors
-    /// Another database than the settings mean, a standby, transactions that are read-only, rights that are missing on the
-    /// tool's tables; or they cannot be read.
-    pub fn writable(&mut self) -> Result<Standing> {
-        let answers = self.ask_standing()?;
-        self.read_writable(&answers)
     }
 
     /// What keeps this role from making the tool's tables that are missing; `journal` where a run would keep one.

@@ -240,6 +240,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
       --resume-after <N>
           Of the revision that stopped partway, take the first N statements as done
 
@@ -282,6 +285,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
       --resume-after <N>
           Of the revision that stopped partway, take the first N statements as done
 
@@ -313,6 +319,9 @@ Options:
       --lock-wait <TIME>
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
+
+  -y, --yes
+          Do not ask: the answer is yes
 
       --metrics <FILE>
           Write what the run was like to this file, for node_exporter's textfile collector [default:
@@ -353,6 +362,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
   -h, --help
           Print help (see a summary with '-h')
 
@@ -376,6 +388,9 @@ Options:
       --lock-wait <TIME>
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
+
+  -y, --yes
+          Do not ask: the answer is yes
 
   -h, --help
           Print help (see a summary with '-h')
