@@ -115,6 +115,13 @@ impl Look {
         Journal { rows: &self.standing.progress, applied: &self.applied }.open(&self.workspace.graph).collect()
     }
 
+    /// The repeatable files that are to be run, now or later, in their order.
+    pub(super) fn unrun(&self) -> Vec<String> {
+        let repeatables = &self.workspace.repeatables;
+        let unrun = repeatables.order().iter().filter(|index| self.states[**index] != State::Current);
+        unrun.map(|index| repeatables.get(*index).id.to_string()).collect()
+    }
+
     pub(super) fn report(&self) -> Report<'_> {
         let (graph, view) = (&self.workspace.graph, View::new(&self.workspace, Some(&self.current)));
         let is_applied = |node: &Node| self.applied.contains(*node);

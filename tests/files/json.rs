@@ -192,8 +192,10 @@ fn a_request_and_its_answer() {
         check(&tables, &answer, &tables["`serve-once`"]);
         answer
     };
+    project.write("versions/repeatable/a.sql", "-- repeatable: a\n-- depends_on: 001\n\nSELECT 1;\n");
     let upgraded = ask(r#"{"action": "up", "target": "001"}"#);
-    assert_eq!(upgraded["steps"].as_array().map(Vec::len), Some(1));
+    assert_eq!(upgraded["steps"].as_array().map(Vec::len), Some(2));
+    assert_eq!((&upgraded["steps"][1]["action"], &upgraded["steps"][1]["revision"]), (&"repeat".into(), &"a".into()));
     project.write("versions/001_first_tables.sql", project.read("versions/001_first_tables.sql") + "-- changed\n");
     let _ = database.psql(
         "INSERT INTO aludel_progress
