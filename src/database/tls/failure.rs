@@ -95,8 +95,12 @@ pub enum FileProblem {
     NoKeyFile,
     /// The key in it is of another certificate.
     OtherKey,
-    /// The key in it is locked.
-    Encrypted,
+    /// The key in it is locked, and no password is given.
+    NoPassword,
+    /// The password does not open it.
+    WrongPassword,
+    /// The key in it is locked in a way that is not known here.
+    OldLock,
 }
 
 impl std::error::Error for TlsFailure {}
@@ -157,7 +161,8 @@ impl TlsFailure {
                 let path = path.display();
                 match problem {
                     FileProblem::Open => format!("chmod 600 {path}"),
-                    FileProblem::Encrypted => format!("unlock it into a file of your own: openssl pkey -in {path} -out KEY, chmod 600 KEY, `sslkey=KEY`"),
+                    FileProblem::NoPassword | FileProblem::WrongPassword => "`sslpassword=...` with the password of the key".to_owned(),
+                    FileProblem::OldLock => format!("lock it anew: openssl pkcs8 -topk8 -in {path} -out KEY, chmod 600 KEY, `sslkey=KEY`"),
                     FileProblem::NoKeyFile | FileProblem::OtherKey => "`sslkey=FILE` with the key that the certificate was made for".to_owned(),
                     FileProblem::Missing => format!("correct `{setting}`, or leave it out"),
                     FileProblem::Unreadable(_) | FileProblem::NotAFile => format!("correct `{setting}`, or the file's permissions"),
@@ -311,7 +316,9 @@ impl fmt::Display for FileProblem {
             Self::NoKey => formatter.write_str("no private key can be read there"),
             Self::NoKeyFile => formatter.write_str("there is a certificate and no `sslkey`"),
             Self::OtherKey => formatter.write_str("the key is not that of the certificate"),
-            Self::Encrypted => formatter.write_str("the key is locked with a password, which is not supported"),
+            Self::NoPassword => formatter.write_str("the key is locked with a password, and none is given"),
+            Self::WrongPassword => formatter.write_str("the password does not open the key"),
+            Self::OldLock => formatter.write_str("the key is locked in an old way, which is not supported"),
         }
     }
 }
