@@ -37,6 +37,8 @@ pub struct Status {
     pub applied: Vec<String>,
     /// What is not applied, parents first.
     pub pending: Vec<Pending>,
+    /// Repeatable files that are new or were changed, and are to be run.
+    pub repeatables: Vec<String>,
     /// The heads of the files.
     pub heads: Vec<String>,
     /// Rows of the version table that no file defines.
@@ -102,6 +104,7 @@ pub fn status(context: &Context) -> Result<Status> {
         current: look.workspace.ids(&look.current),
         applied: look.workspace.ids(&applied),
         pending: look.pending.iter().map(pending).collect(),
+        repeatables: look.unrun(),
         heads: look.workspace.ids(&graph.heads()),
         unknown: look.unknown.clone(),
         partial: look.partial().iter().map(|progress| progress.revision.clone()).collect(),
@@ -121,9 +124,9 @@ fn travel(context: &Context, direction: Direction, target: &str) -> Result<Repor
     let request = Request { direction, route, sql: false, from: None, lock_wait: None, wish: Wish::Safe };
     let tally = Tally::default();
     let listeners = Listeners(vec![Box::new(&tally), Box::new(&context.listeners)]);
-    let Context { ui, environment, global, watches_signals, .. } = *context;
+    let Context { ui, environment, global, credentials, watches_signals, .. } = *context;
     let Outcome { rows_before, rows_after } =
-        run::move_along(&Context { ui, environment, global, listeners, watches_signals }, request)?;
+        run::move_along(&Context { ui, environment, global, credentials, listeners, watches_signals }, request)?;
     Ok(Report { steps: tally.take(), before: rows_before, current: rows_after })
 }
 

@@ -38,7 +38,7 @@ Usage: aludel [OPTIONS] <COMMAND>
 
 Commands:
   init            Start a project: migrate.ini, versions/, and the template for new revisions
-  revision        Write a new revision file
+  revision        Write a new revision file, or a repeatable one
   merge           Write a revision that joins several heads
   upgrade         Apply revisions, up to a target
   downgrade       Undo revisions, down to a target
@@ -55,6 +55,7 @@ Commands:
   edit            Open a revision's file in your editor
   ensure-version  Create the version and history tables where they are missing, and do nothing else
   list-templates  List the templates that `aludel init -t` knows
+  env             Show the settings in force and where each comes from
   local           The private PostgreSQL of this project, for development and tests
   serve-once      Answer one request: JSON on standard input, JSON on standard output
   help            Print this message or the help of the given subcommand(s)
@@ -150,7 +151,7 @@ Options:
           Print help (see a summary with '-h')
 
 $ aludel revision --help
-Write a new revision file
+Write a new revision file, or a repeatable one
 
 Without --head it follows the only head.
 
@@ -174,6 +175,10 @@ Options:
 
       --depends-on <REVISION>
           A revision that must be applied before it without being its parent; may be given again
+
+      --repeatable <ID>
+          Write a repeatable file with this id instead: a view, a function, run again whenever its
+          file changes
 
       --version-path <DIRECTORY>
           The directory to write to, one of the version locations
@@ -486,6 +491,25 @@ Usage: aludel list-templates [OPTIONS]
 
 Options:
   -h, --help  Print help
+
+$ aludel env --help
+Show the settings in force and where each comes from
+
+The connection that they make is shown as it will be, with `PGHOST`, `~/.pgpass` and their kin.
+Nothing is connected to, no command of the settings is run, and no password is shown.
+
+Usage: aludel env [OPTIONS] [SETTING]
+
+Arguments:
+  [SETTING]
+          Print what this setting says, and nothing else
+
+Options:
+      --json
+          Print JSON
+
+  -h, --help
+          Print help (see a summary with '-h')
 
 $ aludel local --help
 The private PostgreSQL of this project, for development and tests

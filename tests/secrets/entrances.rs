@@ -7,7 +7,7 @@ use crate::canary::{clean, clean_arguments, encoded, password};
 use crate::{Case, LOUD, Target};
 
 /// Prepares files, variables and arguments so that the tool finds `target` there.
-type Entrance = fn(&mut Case, &Target, &mut Command);
+pub type Entrance = fn(&mut Case, &Target, &mut Command);
 
 /// Makes a target one that fails.
 type Failure = fn(&mut Target);
@@ -40,7 +40,7 @@ fn command(case: &mut Case, entrance: Entrance, target: &Target, arguments: &str
 }
 
 #[track_caller]
-fn through(entrance: Entrance, adapt: fn(&mut Target), on_command_line: bool) {
+pub fn through(entrance: Entrance, adapt: fn(&mut Target), on_command_line: bool) {
     let mut case = Case::new();
     let mut target = case.target();
     adapt(&mut target);
@@ -53,6 +53,11 @@ fn through(entrance: Entrance, adapt: fn(&mut Target), on_command_line: bool) {
             let ran = case.run(command);
             assert_eq!(ran.code, code, "{failure}, {arguments}: {}", ran.transcript());
         }
+    }
+    for arguments in ["env", "env -v", "env url", "env --json"] {
+        let command = command(&mut case, entrance, &target, arguments, false);
+        let ran = case.run(command);
+        assert_eq!(ran.code, 0, "{arguments}: {}", ran.transcript());
     }
     held(&mut case, entrance, &target, on_command_line);
     for (arguments, code, connects) in [
@@ -103,7 +108,7 @@ fn held(case: &mut Case, entrance: Entrance, target: &Target, on_command_line: b
 }
 
 /// As everything is written.
-fn all(_: &mut Target) {}
+pub fn all(_: &mut Target) {}
 
 /// With a password whose only odd character is `@`, and may stand in a URL as it is.
 fn plain(target: &mut Target) {

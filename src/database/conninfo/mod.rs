@@ -157,6 +157,11 @@ pub struct Keepalive {
     pub user_timeout: Option<Duration>,
 }
 
+/// Every setting that there is, with the environment variable that stands in for it.
+pub fn keywords() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+    keyword::KEYWORDS.iter().map(|keyword| (keyword.name, keyword.variable))
+}
+
 /// What the machine around the program says: read by `config.rs`, handed in.
 pub struct Surroundings<'a> {
     /// An environment variable's value.
