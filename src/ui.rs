@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Padding, Renderer, Snippet};
@@ -14,6 +15,8 @@ use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde::Serialize;
 
 use crate::error::{Error, Result};
@@ -88,6 +91,12 @@ impl Ui {
     pub fn covering(mut self, covers: Covers) -> Self {
         self.covers = RefCell::new(covers);
         self
+    }
+
+    /// Whether what happens meanwhile is not shown: `-q`, or nobody is there to see it.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.volume.quiet || self.silent
     }
 
     /// From here on standard error shows nothing of these texts either; each stands with what is shown for it.
@@ -179,20 +188,48 @@ impl Ui {
         self.say(text.to_string().trim_end_matches('\n'));
     }
 
+    /// Says what a question is about; `-q` does not hide it.
+    pub fn question(&self, text: impl Display) {
+        self.say(&text.to_string());
+    }
+
+    /// Asks as [`Ui::ask`] does, until `wake` can be read: then the answer is none.
+    ///
+    /// # Errors
+    /// Standard input cannot be read.
+    pub fn ask_unless(&self, question: impl Display, wake: Option<&OwnedFd>) -> Result<Option<String>> {
+        let Some(wake) = wake else { return self.ask(question).map(Some) };
+        self.prompt(question);
+        let stdin = io::stdin();
+        loop {
+            // A terminal hands over whole lines.
+            let mut files = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(wake, PollFlags::IN)];
+            match poll(&mut files, None) {
+                Ok(_) if !files[1].revents().is_empty() => {
+                    self.say("");
+                    return Ok(None);
+                }
+                Ok(_) if !files[0].revents().is_empty() => return answer().map(Some),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(cause) => return Err(Error::failed("cannot wait for an answer").cause(cause)),
+            }
+        }
+    }
+
     /// Asks a question and returns the typed line without its end; empty at the end of the input.
     ///
     /// # Errors
     /// Standard input cannot be read.
     pub fn ask(&self, question: impl Display) -> Result<String> {
+        self.prompt(question);
+        answer()
+    }
+
+    fn prompt(&self, question: impl Display) {
         self.flush();
         let mut stream = anstream::stderr();
-        let _ = write!(stream, "{question} ");
+        let _ = stream.write_all(format!("{question} ").as_bytes());
         let _ = stream.flush();
-        let mut answer = String::new();
-        io::stdin()
-            .read_line(&mut answer)
-            .map_err(|cause| Error::failed("cannot read the answer from standard input").cause(cause))?;
-        Ok(answer.trim_end_matches(['\n', '\r']).to_owned())
     }
 
     /// Shows a progress bar of `total` steps until [`Ui::end_progress`]; only at a terminal, and only where it helps.
@@ -263,6 +300,15 @@ impl Ui {
             None => write(),
         }
     }
+}
+
+/// A line of standard input, without its end.
+fn answer() -> Result<String> {
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|cause| Error::failed("cannot read the answer from standard input").cause(cause))?;
+    Ok(answer.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// `hint` with `options` in each command of the tool's own, but for those on another project: `init`, and what stands behind

@@ -5,11 +5,11 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
-use super::lower::Prepared;
 use crate::database::execute::{Observer, Settled};
 use crate::database::server_error::ServerError;
 use crate::error::Error;
 use crate::model::bookkeeping::Action;
+use crate::model::program::Program;
 
 /// Something that happened in a run.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +23,8 @@ pub enum Event<'a> {
     Finished(&'a Step<'a>, Duration),
     /// The server said something while a step ran.
     Notice(&'a Step<'a>, &'a ServerError),
+    /// A command of a hook wrote this line.
+    Said(&'a Step<'a>, &'a str),
     /// About a second more went by without an answer.
     Waiting {
         /// The step that runs.
@@ -88,9 +90,9 @@ pub struct Step<'a> {
     pub index: usize,
     /// What it does.
     pub action: Action,
-    /// The revision.
+    /// The revision, or the setting that a hook stands in.
     pub revision: &'a str,
-    /// The revision with its message, in one line.
+    /// The revision with its message, in one line; or the hook as it is written.
     pub name: String,
 }
 
@@ -141,7 +143,9 @@ impl Tally {
 
 impl Listener for Tally {
     fn hear(&self, event: &Event<'_>) {
-        if let Event::Finished(step, time) = event {
+        if let Event::Finished(step, time) = event
+            && step.action != Action::Hook
+        {
             let done = Done { action: step.action, revision: step.revision.to_owned(), time: *time };
             self.0.borrow_mut().push(done);
         }
@@ -151,13 +155,15 @@ impl Listener for Tally {
 /// Tells a listener what an executor observes.
 pub(super) struct Told<'a> {
     pub(super) listener: &'a dyn Listener,
-    pub(super) prepared: &'a Prepared<'a>,
+    pub(super) program: &'a Program,
+    /// A step by its number, in one line.
+    pub(super) name: &'a dyn Fn(usize) -> String,
 }
 
 impl Told<'_> {
     fn step(&self, index: usize) -> Step<'_> {
-        let record = &self.prepared.program.steps[index].record;
-        Step { index, action: record.action, revision: &record.revision, name: self.prepared.name(index) }
+        let record = &self.program.steps[index].record;
+        Step { index, action: record.action, revision: &record.revision, name: (self.name)(index) }
     }
 }
 

@@ -3,6 +3,7 @@
 pub mod actions;
 mod branches;
 mod changed;
+mod confirm;
 mod create;
 mod credentials;
 mod current;
@@ -13,6 +14,7 @@ mod env;
 pub mod event;
 mod heads;
 mod history;
+mod hooks;
 mod init;
 mod list_templates;
 mod local;

@@ -27,13 +27,15 @@ impl<'a> Narrator<'a> {
     }
 
     fn finished(&self, step: &Step, time: Duration) {
-        self.ui.progress_step();
+        if step.action != Action::Hook {
+            self.ui.progress_step();
+        }
         let verb = match step.action {
             Action::Upgrade => "upgraded",
             Action::Downgrade => "downgraded",
             Action::Stamp => "stamped",
             Action::Repair => "accepted",
-            Action::Repeat => "ran",
+            Action::Repeat | Action::Hook => "ran",
         };
         self.ui.done(verb, format_args!("{} ({})", step.name, ui::duration(time)));
     }
@@ -108,6 +110,7 @@ impl Listener for Narrator<'_> {
                 ui.progress_message(&step.name);
             }
             Event::Finished(step, time) => self.finished(step, *time),
+            Event::Said(step, line) => ui.status(format_args!("{}: {line}", step.revision)),
             Event::Notice(step, notice) => self.notice(step, notice),
             Event::Waiting { step, time, blockers } => self.waiting(step, *time, blockers),
             Event::Again { step, why, blockers } => self.again(step, why, blockers),

@@ -353,6 +353,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         identity: identity(config),
         interrupt,
         covers: covers(config, context),
+        role: role(config),
     };
     let session = Session::connect(&conninfo, options)?;
     for warning in session.protection_warnings() {
@@ -363,7 +364,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
 }
 
 /// The secrets that revisions which are templates may hold, and those that programs said, as they are and as they are quoted.
-fn covers(config: &Config, context: &Context) -> Covers {
+pub(super) fn covers(config: &Config, context: &Context) -> Covers {
     let secrets = config.secret_variables(context.environment).into_iter().chain(context.credentials.said());
     secrets.flat_map(|secret| credentials::forms(&secret)).collect()
 }
@@ -378,6 +379,11 @@ pub(super) fn limits(config: &Config) -> Limits {
         transaction_timeout: settings.transaction_timeout.value,
         retry_for: settings.lock_retry_for.value,
     }
+}
+
+/// The role that the configuration says to work as.
+pub(super) fn role(config: &Config) -> Option<String> {
+    config.settings.role.as_ref().map(|role| role.value.clone())
 }
 
 /// The database that the configuration means.

@@ -22,6 +22,7 @@ use super::server_error::{Position, ServerError};
 use super::silence::Silence;
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
+use crate::model::bookkeeping::Action;
 use crate::model::journal::{Begun, Mark, Progress, State, Text};
 use crate::model::program::{OWN_ROLE, Operation, Program};
 use crate::model::sql::body::{Batch, BatchKind, Body, Sections};
@@ -111,6 +112,9 @@ impl Locked {
             drop(run);
             if let Reason::Lost { lost, doubtful: 1.., .. } = &failure.reason {
                 observer.recovering(&lost.to_string());
+                if program.steps.iter().all(|step| step.record.action == Action::Hook) {
+                    return Err(failure.explain(&program, &self.session, &Invalid::default()));
+                }
                 return self.settle_loss(&program, failure);
             }
             let mut failure = failure;
@@ -168,6 +172,10 @@ impl Locked {
         let lost = self.session.connection.is_lost()
             && !(matches!(failure.reason, Reason::Ended { .. }) && self.session.reconnect(Instant::now()).is_ok());
         let step = &program.steps[failure.step];
+        if step.record.action == Action::Hook {
+            let error = failure.explain(program, &self.session, &Invalid::default());
+            return blockers.iter().fold(error, |error, blocker| error.note(format!("it waited for {blocker}")));
+        }
         let mut sql = program.tables.failure(&step.record, &program.author, &failure.record());
         if self.session.is_shared() {
             // One message is one transaction.
@@ -450,7 +458,7 @@ impl<'a> Run<'a> {
                 Operation::Body { step, section } => self.body(*step, *section)?,
                 Operation::Verify { step, section } => self.verify(*step, *section)?,
                 Operation::Bare { step, section } => self.bare(*step, *section)?,
-                Operation::Record(step) => {
+                Operation::Record(step) | Operation::Done(step) => {
                     self.check_unchanged(*step)?;
                     if self.flying.iter().any(Message::is_part_of_a_body) {
                         self.settle_all()?;

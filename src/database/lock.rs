@@ -191,7 +191,7 @@ impl Session {
     /// Stands in line for the version table behind the transaction that has it, before the next ones that were sent ahead: each of
     /// them waits then, and can be cancelled, until what is returned is dropped. As good as it gets where that is not possible.
     pub(super) fn hold_back(&self) -> Option<Connection> {
-        let mut beside = self.beside()?;
+        let mut beside = self.beside_as(self.options.role.clone())?;
         let soon = Instant::now() + Duration::from_secs(1);
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '1min'; \
              SET LOCAL idle_in_transaction_session_timeout = '1min'";
@@ -261,6 +261,30 @@ impl Session {
 }
 
 impl Locked {
+    /// Makes sure that the lock is still held, after a time in which nothing was asked of the server. Where transactions are shared,
+    /// each makes sure of it by itself.
+    ///
+    /// # Errors
+    /// The lock or the connection is lost.
+    pub fn check(&mut self) -> Result<()> {
+        if self.session.is_shared() || self.session.has_lock()? {
+            return Ok(());
+        }
+        Err(Error::failed("this run no longer holds its lock").note(format!("on {}", self.session.place)))
+    }
+
+    /// Puts back what the SQL of a hook has set in the session; where transactions are shared, its transaction has done that.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn put_back(&mut self) -> Result<()> {
+        if self.session.is_shared() {
+            return Ok(());
+        }
+        let limits = self.session.limits_sql();
+        self.session.ask(&[RESET, &limits]).map(drop)
+    }
+
     /// The pooler that was found before the server, if one was.
     #[must_use]
     pub fn pooling(&self) -> Option<Pooling> {

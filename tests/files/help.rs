@@ -231,6 +231,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
       --resume-after <N>
           Of the revision that stopped partway, take the first N statements as done
 
@@ -269,6 +272,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
       --resume-after <N>
           Of the revision that stopped partway, take the first N statements as done
 
@@ -296,6 +302,9 @@ Options:
       --lock-wait <TIME>
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
+
+  -y, --yes
+          Do not ask: the answer is yes
 
   -h, --help
           Print help (see a summary with '-h')
@@ -332,6 +341,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
   -h, --help
           Print help (see a summary with '-h')
 
@@ -355,6 +367,9 @@ Options:
       --lock-wait <TIME>
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
+
+  -y, --yes
+          Do not ask: the answer is yes
 
   -h, --help
           Print help (see a summary with '-h')
