@@ -9,7 +9,7 @@ use clap::{Args, Parser};
 
 use crate::commands::event::Listeners;
 use crate::commands::narrator::Narrator;
-use crate::commands::{self, Command, Context};
+use crate::commands::{self, Command, Context, Credentials};
 use crate::config::{Environment, mask};
 use crate::error::{Error, Kind};
 use crate::secret::{Covers, Secret};
@@ -152,7 +152,8 @@ fn with_psql_apart(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
 fn run(command: Command, ui: &Ui, global: &Global) -> Result<(), Error> {
     let environment = Environment::of_process()?;
     let listeners = Listeners(vec![Box::new(Narrator::new(ui))]);
-    let context = Context { ui, environment: &environment, global, listeners, watches_signals: true };
+    let credentials = &Credentials::default();
+    let context = Context { ui, environment: &environment, global, credentials, listeners, watches_signals: true };
     commands::run(command, &context)?;
     ui.finish()
 }

@@ -11,6 +11,7 @@ pub mod lookup;
 pub mod mask;
 pub mod origin;
 pub mod render;
+pub mod secret_command;
 pub mod settings;
 pub mod values;
 
@@ -21,6 +22,7 @@ use std::time::Duration;
 
 pub use environment::{Environment, host_name};
 pub use origin::{Origin, Sourced};
+pub use secret_command::SecretCommand;
 pub use settings::Settings;
 pub use values::{ChangedFiles, Command, RevisionId, TimeZone};
 
@@ -64,6 +66,8 @@ pub enum DatabaseUrl {
     Local,
     /// A connection string as given: a URL or `key=value` pairs; not empty.
     Given(Secret),
+    /// A program has to be asked.
+    Asked(Box<SecretCommand>),
 }
 
 /// A setting in force, for `aludel env`.
@@ -75,6 +79,10 @@ pub struct InForce {
     pub shown: Vec<String>,
     /// Where it comes from.
     pub origin: Origin,
+    /// The names that its template asks for, as written (`env.NAME`, `x.NAME`), and whether they say anything.
+    pub reads: Vec<(String, bool)>,
+    /// Where it is written too, and does not hold, since another URL came over it.
+    pub passed_over: Option<Origin>,
 }
 
 /// The settings of a run.
@@ -114,7 +122,7 @@ impl Config {
         check_x(&ini, &overrides.x)?;
         let names = Names { environment, x: &overrides.x, here: &here };
         let sections = sections(&ini, name.as_ref());
-        let lookup = Lookup { ini: &ini, sections: &sections, names: &names };
+        let lookup = Lookup { ini: &ini, sections: &sections, names: &names, url_given: overrides.url.is_some() };
         let mut settings = Settings::read(&lookup, &directory)?;
         if let Some(lock_wait) = overrides.lock_wait {
             settings.lock_wait = Sourced { value: lock_wait, origin: Origin::CommandLine("--lock-wait") };
@@ -140,22 +148,79 @@ impl Config {
         self.name.as_ref()
     }
 
-    /// Which database: `--url`, else `url` of the file. It renders the value now, so that commands which need no
+    /// The environments that the file has, in its order.
+    #[must_use]
+    pub fn environments(&self) -> Vec<&str> {
+        environments(&self.ini)
+    }
+
+    /// Which database: `--url`, else `url` or `url_command` of the file. It renders the value now, so that commands which need no
     /// database need no URL either.
     ///
     /// # Errors
     /// None is given, or its template cannot be rendered.
     pub fn database_url(&self, environment: &Environment) -> Result<Sourced<DatabaseUrl>> {
+        if let Some(command) = &self.settings.url_command {
+            let origin = command.command.origin.clone();
+            return Ok(Sourced { value: DatabaseUrl::Asked(Box::new(command.clone())), origin });
+        }
         let given = match &self.url {
             Some(url) => Sourced { value: url.reveal().trim().to_owned(), origin: Origin::CommandLine("--url") },
             None => self.with_lookup(environment, |lookup| lookup.line(keys::URL))?,
         };
         let origin = given.origin;
         match given.value.as_str() {
-            "" => Err(no_url(&origin)),
+            "" => Err(self
+                .with_unset(no_url(&origin), keys::URL, environment)
+                .hint("name one: `--url postgres://user@host/database`, or `url` in the settings")
+                .hint("`--url local` starts a private PostgreSQL for development and tests")),
             "local" => Ok(Sourced { value: DatabaseUrl::Local, origin }),
             url => Ok(Sourced { value: DatabaseUrl::Given(Secret::new(url)), origin }),
         }
+    }
+
+    /// `error` about a setting, with the variables that its template asks for and that are not set: a slip in a name is as good as
+    /// nothing, and may be the cause.
+    #[must_use]
+    pub fn with_unset(&self, error: Error, key: &Key, environment: &Environment) -> Error {
+        let sections = sections(&self.ini, self.name.as_ref());
+        let nothing = Names { environment, x: &[], here: "" };
+        let lookup = Lookup { ini: &self.ini, sections: &sections, names: &nothing, url_given: self.url.is_some() };
+        let entry = lookup.written(key).map(|written| written.entry);
+        let names = entry.into_iter().flat_map(|entry| asked_for(&self.ini, entry, "env."));
+        names.filter(|name| environment.get_os(name).is_none()).fold(error, |error, name| {
+            let error = error.note(format!("environment variable `{name}` is not set"));
+            match nearest(name, environment.variables().map(|(set, _)| set)) {
+                Some(near) => error.hint(format!("did you mean `{near}`? It is set")),
+                None => error,
+            }
+        })
+    }
+
+    /// Where the file itself says a secret, as `migrate.ini:3`: this password, in the `url` in force, and not by a template that only
+    /// asks for it; values for revisions whose names say that they are secrets.
+    #[must_use]
+    pub fn written_secrets(&self, password: Option<&Secret>) -> Vec<String> {
+        let place = |entry: &ini::Entry| {
+            let excerpt = self.ini.value_excerpt(entry, self.ini.value_place(entry));
+            format!("{}:{}", excerpt.path, excerpt.place.line)
+        };
+        let sections = sections(&self.ini, self.name.as_ref());
+        let url = sections.iter().find_map(|section| section.entry(keys::URL.name));
+        let says = |entry: &&ini::Entry| {
+            let lines = entry.lines.iter().map(|line| self.ini.text(line));
+            let Some(password) = password.filter(|_| self.url.is_none()) else { return false };
+            lines.into_iter().any(|line| {
+                let mut hidden = mask::hidden(line, 0, true).into_iter().map(|range| &line[range]);
+                !render::is_template(line) || hidden.any(|hidden| hidden.contains(password.reveal()))
+            })
+        };
+        let variables = self.ini.section(VARIABLES_SECTION).into_iter().flat_map(|section| &section.entries);
+        let secret = variables.filter(|entry| {
+            let literal = |line| !self.ini.text(line).is_empty() && !render::is_template(self.ini.text(line));
+            mask::is_secret_name(&entry.key) && entry.lines.iter().any(literal)
+        });
+        url.filter(says).into_iter().chain(secret).map(place).collect()
     }
 
     /// The values for revisions with `template: true`: `[variables]`, overlaid by `-x`.
@@ -199,7 +264,9 @@ impl Config {
     #[must_use]
     pub fn unread_x(&self) -> Vec<&str> {
         let sections = sections(&self.ini, self.name.as_ref());
-        let in_force = KEYS.iter().filter_map(|key| sections.iter().find_map(|section| section.entry(key.name)));
+        let nothing = Names { environment: &Environment::default(), x: &[], here: "" };
+        let lookup = Lookup { ini: &self.ini, sections: &sections, names: &nothing, url_given: false };
+        let in_force = KEYS.iter().filter_map(|key| lookup.written(key).map(|written| written.entry));
         let variables = self.ini.section(VARIABLES_SECTION);
         let entries = in_force.chain(variables.iter().flat_map(|section| &section.entries));
         let read: Vec<&str> = entries.flat_map(|entry| read_by(&self.ini, entry)).collect();
@@ -232,7 +299,17 @@ impl Config {
             (Some((section, entry)), _) => error
                 .at(self.ini.value_excerpt(entry, self.ini.value_place(entry)).label("read here"))
                 .hint(format!("choose that section: `-n {}`", section.name)),
-            (None, _) => error.note("no revision that is a template does either"),
+            (None, _) => {
+                let entries = self.ini.sections().iter().flat_map(|section| &section.entries);
+                let read: Vec<&str> = entries.flat_map(|entry| read_by(&self.ini, entry)).collect();
+                let variables = self.ini.section(VARIABLES_SECTION).into_iter().flat_map(|section| &section.entries);
+                let near = nearest(name, read.into_iter().chain(variables.map(|entry| entry.key.as_str())));
+                let error = error.note("no revision that is a template does either");
+                match near {
+                    Some(near) => error.hint(format!("did you mean `-x {near}=...`?")),
+                    None => error,
+                }
+            }
         }
     }
 
@@ -267,13 +344,21 @@ impl Config {
             _ => mask::cover(value, &mask::hidden(value, 0, false), 0..0).0,
         };
         let shown = lines.iter().filter(|line| !line.value.is_empty()).map(|line| show(&line.value)).collect();
-        Ok(InForce { key, shown, origin })
+        let passed_over = lookup.passed_over(key);
+        let mut reads = Vec::new();
+        if let Some(written) = lookup.written(key).filter(|_| matches!(origin, Origin::File { .. })) {
+            let Names { environment, x, .. } = lookup.names;
+            let names = |prefix| asked_for(&self.ini, written.entry, prefix);
+            reads.extend(names("x.").map(|name| (format!("x.{name}"), x.iter().any(|(given, _)| given == name))));
+            reads.extend(names("env.").map(|name| (format!("env.{name}"), environment.get_os(name).is_some())));
+        }
+        Ok(InForce { key, shown, origin, reads, passed_over })
     }
 
     fn with_lookup<T>(&self, environment: &Environment, ask: impl FnOnce(&Lookup<'_>) -> Result<T>) -> Result<T> {
         let names = Names { environment, x: &self.x, here: &self.here };
         let sections = sections(&self.ini, self.name.as_ref());
-        ask(&Lookup { ini: &self.ini, sections: &sections, names: &names })
+        ask(&Lookup { ini: &self.ini, sections: &sections, names: &names, url_given: self.url.is_some() })
     }
 }
 
@@ -335,12 +420,7 @@ fn name(ini: &Ini, environment: &Environment, overrides: &CommandLineOverrides) 
     if value == SETTINGS_SECTION {
         return Ok(None);
     }
-    let environments: Vec<&str> = ini
-        .sections()
-        .iter()
-        .map(|section| section.name.as_str())
-        .filter(|name| ![SETTINGS_SECTION, VARIABLES_SECTION].contains(name))
-        .collect();
+    let environments = environments(ini);
     if environments.contains(&value.as_str()) {
         return Ok(Some(Sourced { value, origin }));
     }
@@ -352,7 +432,10 @@ fn name(ini: &Ini, environment: &Environment, overrides: &CommandLineOverrides) 
     }
     let error = Error::usage(format!("`{}` has no section `[{value}]`, which `{origin}` asks for", ini.path()));
     Err(match nearest(&value, environments.iter().copied()) {
-        Some(near) => error.hint(format!("type `-n {near}`")),
+        Some(near) => error.hint(match origin {
+            Origin::Environment(variable) => format!("did you mean `{variable}={near}`?"),
+            _ => format!("type `-n {near}`"),
+        }),
         None if environments.is_empty() => error.hint(format!("write `[{value}]` and what differs there")),
         None => error.note(format!(
             "it has {}",
@@ -361,9 +444,21 @@ fn name(ini: &Ini, environment: &Environment, overrides: &CommandLineOverrides) 
     })
 }
 
+/// The names of the sections that are environments.
+fn environments(ini: &Ini) -> Vec<&str> {
+    let names = ini.sections().iter().map(|section| section.name.as_str());
+    names.filter(|name| ![SETTINGS_SECTION, VARIABLES_SECTION].contains(name)).collect()
+}
+
 /// The names after `x.` in the templates of an entry's value.
 fn read_by<'a>(ini: &'a Ini, entry: &'a ini::Entry) -> impl Iterator<Item = &'a str> {
-    entry.lines.iter().map(|line| ini.text(line)).filter(|value| render::is_template(value)).flat_map(names_read)
+    asked_for(ini, entry, "x.")
+}
+
+/// The names after `prefix` (`x.`, `env.`) in the templates of an entry's value.
+fn asked_for<'a>(ini: &'a Ini, entry: &'a ini::Entry, prefix: &'static str) -> impl Iterator<Item = &'a str> {
+    let values = entry.lines.iter().map(|line| ini.text(line)).filter(|value| render::is_template(value));
+    values.flat_map(move |value| names_after(value, prefix))
 }
 
 /// Refuses `-x dburl=...` where the file reads `x.dbUrl`: it would be passed over, and another database chosen.
@@ -388,27 +483,24 @@ fn check_x(ini: &Ini, x: &[(String, Secret)]) -> Result<()> {
     Ok(())
 }
 
-/// The names after `x.` in a template.
-fn names_read(value: &str) -> impl Iterator<Item = &str> {
-    value.match_indices("x.").filter_map(|(at, _)| {
+/// The names after `prefix` in a template.
+fn names_after<'a>(value: &'a str, prefix: &'static str) -> impl Iterator<Item = &'a str> {
+    value.match_indices(prefix).filter_map(move |(at, _)| {
         let alone = !value[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
-        let rest = &value[at + 2..];
+        let rest = &value[at + prefix.len()..];
         let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
         (alone && end > 0).then(|| &rest[..end])
     })
 }
 
 fn no_url(origin: &Origin) -> Error {
-    let error = match origin {
+    match origin {
         Origin::CommandLine(option) => Error::usage(format!("`{option}` is empty")),
         Origin::File { excerpt, .. } => {
             Error::usage("no database is named").at((**excerpt).clone().label("gives nothing here"))
         }
         _ => Error::usage("no database is named"),
-    };
-    error
-        .hint("name one: `--url postgres://user@host/database`, or `url` in the settings")
-        .hint("`--url local` starts a private PostgreSQL for development and tests")
+    }
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@
 use std::path::PathBuf;
 
 use crate::cli::Global;
-use crate::commands::Context;
 use crate::commands::actions::{self, Report, Status};
 use crate::commands::event::{Listener, Listeners};
+use crate::commands::{Context, Credentials};
 use crate::config::Environment;
 use crate::error::Result;
 use crate::secret::Secret;
@@ -114,6 +114,7 @@ impl Project {
 
     fn with<T>(&self, listeners: Listeners, act: impl FnOnce(&Context) -> Result<T>) -> Result<T> {
         let (ui, environment, global) = (&Ui::silent(), &self.environment, &self.global);
-        act(&Context { ui, environment, global, listeners, watches_signals: false })
+        let credentials = &Credentials::default();
+        act(&Context { ui, environment, global, credentials, listeners, watches_signals: false })
     }
 }

@@ -6,6 +6,7 @@
 //! - [`nearest`] "did you mean": the name nearest to one that means nothing
 //! - [`error`] the error a user sees, exit codes
 //! - [`secret`] a text that may hold a password
+//! - [`child`] a program run without a shell, for what it prints
 //! - [`model`] PURE: revisions, graph, targets, plans, SQL text, programs. No file, database, clock, environment, terminal
 //! - [`ui`] the terminal
 //! - [`config`] `migrate.ini` and the environment
@@ -19,6 +20,7 @@
 //! - [`cli`] the command line
 //! - [`embed`] a project that another program migrates: [`Project`] is where to begin
 
+pub mod child;
 pub mod cli;
 pub mod commands;
 pub mod config;

@@ -58,12 +58,19 @@ impl Covers {
     }
 }
 
+impl Extend<(String, String)> for Covers {
+    fn extend<T: IntoIterator<Item = (String, String)>>(&mut self, pairs: T) {
+        self.0.extend(pairs.into_iter().filter(|(hidden, _)| !hidden.is_empty()));
+        // One that holds another is covered as a whole.
+        self.0.sort_by_key(|(hidden, _)| std::cmp::Reverse(hidden.len()));
+    }
+}
+
 impl FromIterator<(String, String)> for Covers {
     fn from_iter<T: IntoIterator<Item = (String, String)>>(pairs: T) -> Self {
-        let mut pairs: Vec<_> = pairs.into_iter().filter(|(hidden, _)| !hidden.is_empty()).collect();
-        // One that holds another is covered as a whole.
-        pairs.sort_by_key(|(hidden, _)| std::cmp::Reverse(hidden.len()));
-        Self(pairs)
+        let mut covers = Self::default();
+        covers.extend(pairs);
+        covers
     }
 }
 

@@ -15,6 +15,7 @@ use minijinja::{Environment, ErrorKind, Output, State, UndefinedBehavior};
 
 use crate::error::{Error, Result};
 use crate::model::sql::quote;
+use crate::nearest::nearest;
 use crate::source::Excerpt;
 
 /// PostgreSQL cuts a longer identifier short, with no more than a NOTICE.
@@ -43,6 +44,11 @@ pub fn render_body(path: &str, text: &str, first_line: usize, variables: &BTreeM
     render(&environment, text, Value::from_serialize(variables)).map_err(|problem| {
         let error = problem.at(path, text, first_line, "cannot render the revision's template");
         if problem.message.starts_with(UNKNOWN) {
+            let near = nearest(&text[problem.range.clone()], variables.keys().map(String::as_str));
+            let error = match near {
+                Some(near) => error.hint(format!("did you mean `{near}`?")),
+                None => error,
+            };
             error.hint("give it with `-x name=value`, or in the ini's section `[variables]`")
         } else {
             error

@@ -44,7 +44,7 @@ pub struct Ui {
     /// The options that a command in a hint needs as well, to mean the same project.
     options: String,
     /// What standard error must not show.
-    covers: Covers,
+    covers: RefCell<Covers>,
     out: RefCell<Output>,
     bar: RefCell<Option<ProgressBar>>,
 }
@@ -72,7 +72,7 @@ impl Ui {
         let stream = BufWriter::with_capacity(64 * 1024, Box::new(io::stdout()) as Box<dyn Write>);
         let coloured = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
         let out = RefCell::new(Output { stream, failure: None });
-        Self { volume, silent: false, coloured, options, covers: Covers::default(), out, bar: RefCell::new(None) }
+        Self { volume, silent: false, coloured, options, covers: RefCell::default(), out, bar: RefCell::new(None) }
     }
 
     /// One that says nothing, shows nothing and asks nobody: for a program that uses the tool as a library.
@@ -86,8 +86,19 @@ impl Ui {
     /// The same, where standard error shows nothing of what `covers` hides.
     #[must_use]
     pub fn covering(mut self, covers: Covers) -> Self {
-        self.covers = covers;
+        self.covers = RefCell::new(covers);
         self
+    }
+
+    /// From here on standard error shows nothing of these texts either; each stands with what is shown for it.
+    pub fn cover(&self, texts: impl IntoIterator<Item = (String, String)>) {
+        self.covers.borrow_mut().extend(texts);
+    }
+
+    /// Whether this is [`Ui::silent`].
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        self.silent
     }
 
     /// Whether `-v` was given.
@@ -244,7 +255,7 @@ impl Ui {
             return;
         }
         self.flush();
-        let text = &self.covers.cover(text.to_owned());
+        let text = &self.covers.borrow().cover(text.to_owned());
         let line = if self.coloured { format!("{text}\n") } else { format!("{}\n", strip_str(text)) };
         let write = || _ = io::stderr().write_all(line.as_bytes());
         match &*self.bar.borrow() {

@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Bottom to top, as `src/lib.rs` lists them.
-const LAYERS: [&str; 16] = [
-    "source", "nearest", "error", "secret", "model", "ui", "config", "template", "project", "explain", "local",
-    "database", "offline", "commands", "cli", "embed",
+const LAYERS: [&str; 17] = [
+    "source", "nearest", "error", "secret", "child", "model", "ui", "config", "template", "project", "explain",
+    "local", "database", "offline", "commands", "cli", "embed",
 ];
 
 /// Inside `model`, what the pure core may not touch.

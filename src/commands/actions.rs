@@ -121,9 +121,9 @@ fn travel(context: &Context, direction: Direction, target: &str) -> Result<Repor
     let request = Request { direction, route, sql: false, from: None, lock_wait: None, wish: Wish::Safe };
     let tally = Tally::default();
     let listeners = Listeners(vec![Box::new(&tally), Box::new(&context.listeners)]);
-    let Context { ui, environment, global, watches_signals, .. } = *context;
+    let Context { ui, environment, global, credentials, watches_signals, .. } = *context;
     let Outcome { rows_before, rows_after } =
-        run::move_along(&Context { ui, environment, global, listeners, watches_signals }, request)?;
+        run::move_along(&Context { ui, environment, global, credentials, listeners, watches_signals }, request)?;
     Ok(Report { steps: tally.take(), before: rows_before, current: rows_after })
 }
 

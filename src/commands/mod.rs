@@ -4,10 +4,12 @@ pub mod actions;
 mod branches;
 mod changed;
 mod create;
+mod credentials;
 mod current;
 mod downgrade;
 mod edit;
 mod ensure_version;
+mod env;
 pub mod event;
 mod heads;
 mod history;
@@ -33,6 +35,7 @@ mod view;
 mod workspace;
 
 use clap::Subcommand;
+pub use credentials::Credentials;
 
 use self::event::Listeners;
 use crate::cli::Global;
@@ -48,6 +51,8 @@ pub struct Context<'a> {
     pub environment: &'a Environment,
     /// The options of every command.
     pub global: &'a Global,
+    /// What programs have said about the connection.
+    pub credentials: &'a Credentials,
     /// Who is told what happens in a run.
     pub listeners: Listeners<'a>,
     /// Whether SIGINT and SIGTERM are for the tool to act on; a program that embeds it has its own ways.
@@ -78,6 +83,7 @@ pub enum Command {
     EnsureVersion(ensure_version::Arguments),
     #[command(alias = "list_templates")]
     ListTemplates(list_templates::Arguments),
+    Env(env::Arguments),
     Local(local::Arguments),
     ServeOnce(serve_once::Arguments),
 }
@@ -106,6 +112,7 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Edit(arguments) => edit::run(arguments, context),
         Command::EnsureVersion(arguments) => ensure_version::run(arguments, context),
         Command::ListTemplates(arguments) => list_templates::run(arguments, context),
+        Command::Env(arguments) => env::run(arguments, context),
         Command::Local(arguments) => local::run(arguments, context),
         Command::ServeOnce(arguments) => serve_once::run(arguments, context),
     }

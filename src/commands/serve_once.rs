@@ -164,8 +164,8 @@ fn act(action: Action, request: Request, tally: &Tally, context: &Context) -> Re
     let mut global = context.global.clone();
     global.x.extend(request.variables);
     let listeners = Listeners(vec![Box::new(&context.listeners), Box::new(tally)]);
-    let Context { ui, environment, watches_signals, .. } = *context;
-    let context = &Context { ui, environment, global: &global, listeners, watches_signals };
+    let Context { ui, environment, credentials, watches_signals, .. } = *context;
+    let context = &Context { ui, environment, global: &global, credentials, listeners, watches_signals };
     let target = request.target.as_deref();
     Ok(match action {
         Action::Upgrade => Outcome::Changed(actions::upgrade(context, target.unwrap_or("head"))?),

@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::Context;
+use super::credentials::{self, PASSWORD_VARIABLE, Preview, USER_VARIABLE};
+use crate::config::secret_command::Answer;
 use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl, Sourced};
 use crate::database::conninfo::{Conninfo, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
@@ -87,7 +89,7 @@ impl Workspace {
             Ok(database)
         };
         let url = config.database_url(context.environment);
-        if !url.is_ok_and(|url| matches!(url.value, DatabaseUrl::Given(_))) {
+        if !url.is_ok_and(|url| matches!(url.value, DatabaseUrl::Given(_) | DatabaseUrl::Asked(_))) {
             // A private server is not started for a project that cannot be used.
             let (files, graph) = read_project(&locations(&config), wanted)?;
             let workspace = Self::of(config, files, graph)?;
@@ -237,32 +239,44 @@ pub(super) struct Database {
 /// Connects to the database that the command line, the configuration or the environment names.
 pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let url = config.database_url(context.environment)?;
-    let (text, server) = match url.value {
-        DatabaseUrl::Given(url) => (url, None),
+    let credentials = context.credentials;
+    let interrupt = || context.watches_signals.then(Interrupt::watch).transpose();
+    let (text, server, interrupt) = match url.value {
+        DatabaseUrl::Given(url) => (url, None, interrupt()?),
+        DatabaseUrl::Asked(command) => {
+            let interrupt = interrupt()?;
+            (credentials.url(&command, config, context, interrupt.as_ref())?, None, interrupt)
+        }
         DatabaseUrl::Local => {
             let running = local(config, context)?.ensure_running()?;
             context.ui.status(match running.origin() {
                 Origin::Created => "using a private PostgreSQL, just made: its data are in .aludel/ (development only)",
                 Origin::Started | Origin::Found => "using the private PostgreSQL in .aludel/ (development only)",
             });
-            (Secret::new(running.connection().url()), Some(running))
+            (Secret::new(running.connection().url()), Some(running), interrupt()?)
         }
     };
+    let written = ConninfoSettings::parse(text.reveal()).map_err(|error| conninfo_error(&error))?;
+    let in_url = written.secret("password").cloned();
+    let typed = in_url.as_ref().filter(|_| config.settings.url_command.is_none());
+    credentials.warn(config, context, &url.origin, typed);
     let environment = context.environment;
-    let variable = |name: &str| environment.get(name).map(str::to_owned);
+    let command = config.settings.password_command.as_ref().filter(|_| server.is_none());
+    let command = match command {
+        Some(command) => Preview::of(&written, Some(command), environment)?.command,
+        None => None,
+    };
+    let ask = |command| credentials.password(command, config, context, interrupt.as_ref());
+    let answer = command.map(ask).transpose()?;
+    let variable = |name: &str| match (name, answer) {
+        (PASSWORD_VARIABLE, Some(answer)) => Some(answer.secret.reveal().to_owned()),
+        (USER_VARIABLE, Some(Answer { user: Some(user), .. })) => Some(user.clone()),
+        _ => environment.get(name).map(str::to_owned),
+    };
     // The private server is the one that was just started, whatever the environment says of another.
     let nothing = |_: &str| None;
     let surroundings =
         Surroundings { variable: if server.is_some() { &nothing } else { &variable }, user: environment.user() };
-    let written = ConninfoSettings::parse(text.reveal()).map_err(|error| conninfo_error(&error))?;
-    if let Some(password) = written.secret("password")
-        && let Some(option) = said_by(context, &url.origin, password)
-    {
-        context.ui.warning(format_args!(
-            "everyone on this machine can read the password in `{option}` while this runs (`ps`)"
-        ));
-        context.ui.hint("put it into `PGPASSWORD`, `~/.pgpass` or a variable that `url` in the settings names");
-    }
     let conninfo = Conninfo::resolve(written, &surroundings).map_err(|error| conninfo_error(&error))?;
     for warning in &conninfo.warnings {
         context.ui.warning(warning);
@@ -272,34 +286,21 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         application_name: application_name(),
         limits: limits(config),
         identity: identity(config),
-        interrupt: context.watches_signals.then(Interrupt::watch).transpose()?,
+        interrupt,
         covers: covers(config, context),
     };
     let session = Session::connect(&conninfo, options)?;
+    for warning in session.protection_warnings() {
+        context.ui.warning(&warning.text);
+        warning.hint.iter().for_each(|hint| context.ui.hint(hint));
+    }
     Ok(Database { session, server })
 }
 
-/// The secrets that revisions which are templates may hold, as they are and as they are quoted. Short ones are words of their own.
+/// The secrets that revisions which are templates may hold, and those that programs said, as they are and as they are quoted.
 fn covers(config: &Config, context: &Context) -> Covers {
-    let secrets = config.secret_variables(context.environment);
-    let long = secrets.iter().map(Secret::reveal).filter(|value| value.len() >= 4);
-    let all = long.flat_map(|value| {
-        let literal = value.replace('\'', "''");
-        [value.to_owned(), literal.replace('\\', "\\\\"), literal, value.replace('"', "\"\"")]
-    });
-    all.map(|text| (text, config::mask::HIDDEN.to_owned())).collect()
-}
-
-/// The option of the command line that the password of a connection string was typed in, if it was.
-fn said_by(context: &Context, origin: &config::Origin, password: &Secret) -> Option<&'static str> {
-    let holds = |value: &Secret| {
-        let parsed = ConninfoSettings::parse(value.reveal());
-        value == password || parsed.is_ok_and(|settings| settings.secret("password") == Some(password))
-    };
-    match origin {
-        config::Origin::CommandLine(option) => Some(option),
-        _ => context.global.x.iter().any(|(_, value)| holds(value)).then_some("-x"),
-    }
+    let secrets = config.secret_variables(context.environment).into_iter().chain(context.credentials.said());
+    secrets.flat_map(|secret| credentials::forms(&secret)).collect()
 }
 
 /// The limits that the configuration sets on a session.
@@ -324,7 +325,7 @@ fn identity(config: &Config) -> Identity {
     Identity { database: expectation(&settings.expect_database), system: expectation(&settings.expect_system_id) }
 }
 
-fn conninfo_error(error: &crate::database::conninfo::ConninfoError) -> Error {
+pub(super) fn conninfo_error(error: &crate::database::conninfo::ConninfoError) -> Error {
     let explained = Error::usage(format!("cannot read where the database is: {error}"));
     match error.hint() {
         Some(hint) => explained.hint(hint),

@@ -16,8 +16,8 @@ pub const TEST_CLOCK: &str = "ALUDEL_TEST_CLOCK";
 /// For tests: a number from which ids are made instead of from chance.
 pub const TEST_SEED: &str = "ALUDEL_TEST_SEED";
 
-/// The environment of a run: variables, clock, ids.
-#[derive(Debug)]
+/// The environment of a run: variables, clock, ids. The default has no variables.
+#[derive(Debug, Default)]
 pub struct Environment {
     variables: Variables,
     clock: Option<Still<DateTime<Utc>>>,
@@ -25,6 +25,7 @@ pub struct Environment {
 }
 
 /// Its own type, for a `Debug` that shows names alone: `PGPASSWORD` is among them.
+#[derive(Default)]
 struct Variables(BTreeMap<OsString, OsString>);
 
 impl std::fmt::Debug for Variables {

@@ -15,6 +15,10 @@ pub enum Kind {
     FileName,
     /// Commands, one a line, in a shell's quoting.
     Commands,
+    /// A command in a shell's quoting that prints a secret.
+    SecretCommand,
+    /// A field of what such a command prints as JSON: `password`, `a.b`.
+    Field,
     /// A name of PostgreSQL's: at most 63 bytes.
     Identifier,
     /// A database cluster's number: digits.
@@ -64,6 +68,18 @@ macro_rules! keys {
 keys! {
     URL "url" Kind::Url, "",
         "the database: a URL or `key=value` pairs, or `local` for a private PostgreSQL for development and tests";
+    URL_COMMAND "url_command" Kind::SecretCommand, "",
+        "a program that prints the `url`, or JSON with it in the field `url_field`; run without a shell by commands that connect", rare;
+    URL_FIELD "url_field" Kind::Field, "",
+        "the field of the JSON that `url_command` prints: `url`, `database.url`", rare;
+    PASSWORD_COMMAND "password_command" Kind::SecretCommand, "",
+        "a program that prints the password, or JSON with it in the field `password_field`; run without a shell by commands that connect";
+    PASSWORD_FIELD "password_field" Kind::Field, "",
+        "the field of the JSON that `password_command` prints: `password`, `data.password`", rare;
+    USER_FIELD "user_field" Kind::Field, "",
+        "the field of the same JSON that holds the user, where the `url` names none", rare;
+    COMMAND_TIMEOUT "command_timeout" Kind::Duration, "30s",
+        "how long `password_command` and `url_command` may take; 0 for no limit", rare;
     VERSION_LOCATIONS "version_locations" Kind::Directories, "versions",
         "the directories that hold revisions, one a line; new ones go to the first";
     RECURSIVE_VERSION_LOCATIONS "recursive_version_locations" Kind::Boolean, "no",
@@ -121,6 +137,19 @@ pub fn key(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name).copied()
 }
 
+/// The settings that take `key` along: a section that gives one of them takes `key` from itself or from a section that lies
+/// over it, never from the one below. The password of one server must not be sent to another.
+#[must_use]
+pub fn taken_along_by(key: &Key) -> &'static [&'static Key] {
+    match key.name {
+        "url" => &[URL_COMMAND],
+        "url_command" => &[URL],
+        "url_field" | "password_command" => &[URL, URL_COMMAND],
+        "password_field" | "user_field" => &[URL, URL_COMMAND, PASSWORD_COMMAND],
+        _ => &[],
+    }
+}
+
 /// What to do with a key that means something elsewhere, in Alembic or to a person, and nothing here.
 #[must_use]
 pub fn foreign_key_hint(name: &str) -> Option<&'static str> {
@@ -135,7 +164,7 @@ pub fn foreign_key_hint(name: &str) -> Option<&'static str> {
         "hooks" => "write the commands under `post_write_hooks`, one a line",
         "databases" => "write a section for each database, and choose it with `-n NAME`",
         "password" | "pgpassword" | "PGPASSWORD" => {
-            "keep it out of this file: set PGPASSWORD, or write it in ~/.pgpass"
+            "keep it out of this file: `password_command`, PGPASSWORD or ~/.pgpass"
         }
         "host" | "hostname" | "port" | "user" | "username" | "dbname" | "database" => {
             "write one line: `url = postgres://user@host:5432/database`"

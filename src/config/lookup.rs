@@ -17,6 +17,8 @@ pub struct Lookup<'a> {
     pub(super) ini: &'a Ini,
     pub(super) sections: &'a [&'a Section],
     pub(super) names: &'a Names<'a>,
+    /// `--url` was given: what belongs to another URL does not hold.
+    pub(super) url_given: bool,
 }
 
 /// What is written for a setting.
@@ -28,10 +30,24 @@ pub struct Written<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    /// What is written for `key`; the strongest section wins.
+    /// What is written for `key` and holds; the strongest section wins. Where a section gives a setting that takes `key` along
+    /// ([`keys::taken_along_by`]), those below it are not asked.
     #[must_use]
     pub fn written(&self, key: &Key) -> Option<Written<'a>> {
-        self.sections.iter().find_map(|section| section.entry(key.name).map(|entry| Written { section, entry }))
+        let anchors = keys::taken_along_by(key);
+        if self.url_given && !anchors.is_empty() {
+            return None;
+        }
+        let gives = |section: &&Section| anchors.iter().any(|anchor| section.entry(anchor.name).is_some());
+        let last = self.sections.iter().position(gives);
+        find(last.map_or(self.sections, |last| &self.sections[..=last]), key)
+    }
+
+    /// Where `key` is written in a section in force, and does not hold: another URL came over it.
+    #[must_use]
+    pub fn passed_over(&self, key: &Key) -> Option<Origin> {
+        let written = if self.written(key).is_none() { find(self.sections, key) } else { None };
+        written.map(|written| self.origin(&written, self.ini.value_place(written.entry)))
     }
 
     /// The one line of a setting, rendered: the default's, where nothing is written.
@@ -137,6 +153,11 @@ impl<'a> Lookup<'a> {
     }
 }
 
+/// What the first of `sections` that says anything says of `key`.
+fn find<'a>(sections: &[&'a Section], key: &Key) -> Option<Written<'a>> {
+    sections.iter().find_map(|section| section.entry(key.name).map(|entry| Written { section, entry }))
+}
+
 /// The error for a value that is none of its kind.
 #[must_use]
 pub fn refused(key: &Key, origin: &Origin, error: ValueError) -> Error {
@@ -181,6 +202,20 @@ pub fn check_names(ini: &Ini) -> Result<()> {
     Ok(())
 }
 
+/// Refuses two settings in one section of which each says where the database is.
+fn check_one_url(ini: &Ini, section: &Section) -> Result<()> {
+    match (section.entry(keys::URL.name), section.entry(keys::URL_COMMAND.name)) {
+        (Some(url), Some(command)) => Err(Error::usage(format!(
+            "`[{}]` gives both `url` and `url_command`: they contradict each other",
+            section.name
+        ))
+        .at(ini.key_excerpt(command))
+        .at(ini.key_excerpt(url).label("the other one"))
+        .hint("keep one of them")),
+        _ => Ok(()),
+    }
+}
+
 fn check_keys(ini: &Ini, section: &Section) -> Result<()> {
     let mut after_nothing: Option<&Entry> = None;
     for entry in &section.entries {
@@ -189,7 +224,7 @@ fn check_keys(ini: &Ini, section: &Section) -> Result<()> {
         }
         after_nothing = Some(entry).filter(|entry| entry.lines.is_empty());
     }
-    Ok(())
+    check_one_url(ini, section)
 }
 
 fn unknown_key(ini: &Ini, entry: &Entry, after_nothing: Option<&Entry>) -> Error {

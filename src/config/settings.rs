@@ -9,6 +9,7 @@ use std::time::Duration;
 use super::keys::{self, Key, Kind};
 use super::lookup::{Lookup, refused};
 use super::origin::Sourced;
+use super::secret_command::SecretCommand;
 use super::values::{self, ChangedFiles, Command, RevisionId, TimeZone, ValueError};
 use crate::error::Result;
 use crate::model::program::TransactionScope;
@@ -48,6 +49,12 @@ pub struct Settings {
     pub transaction: Sourced<TransactionScope>,
     /// What becomes of files that were changed after they were applied.
     pub checksum: Sourced<ChangedFiles>,
+    /// The program that says where the database is.
+    pub url_command: Option<SecretCommand>,
+    /// The program that says the password.
+    pub password_command: Option<SecretCommand>,
+    /// How long such a program may take; zero is no limit.
+    pub command_timeout: Sourced<Duration>,
     /// How long to wait for the lock; zero does not wait.
     pub lock_wait: Sourced<Duration>,
     /// PostgreSQL's lock_timeout; zero is no limit.
@@ -93,6 +100,14 @@ impl Settings {
                 let [warn, error, off] = [ChangedFiles::Warn, ChangedFiles::Error, ChangedFiles::Off];
                 values::choice(text, &[("warn", warn), ("error", error), ("off", off)])
             })?,
+            url_command: secret_command(lookup, keys::URL_COMMAND, keys::URL_FIELD, None)?,
+            password_command: secret_command(
+                lookup,
+                keys::PASSWORD_COMMAND,
+                keys::PASSWORD_FIELD,
+                Some(keys::USER_FIELD),
+            )?,
+            command_timeout: one(lookup, keys::COMMAND_TIMEOUT, values::duration)?,
             lock_wait: one(lookup, keys::LOCK_WAIT, values::duration)?,
             lock_timeout: one(lookup, keys::LOCK_TIMEOUT, values::duration)?,
             lock_retry_for: one(lookup, keys::LOCK_RETRY_FOR, values::duration)?,
@@ -144,6 +159,32 @@ fn optional<T>(
     parse: impl Fn(&str) -> std::result::Result<T, ValueError>,
 ) -> Result<Option<Sourced<T>>> {
     lookup.written(key).map(|_| one(lookup, key, parse)).transpose()
+}
+
+/// A program that prints a secret, with the fields of what it prints.
+fn secret_command(
+    lookup: &Lookup<'_>,
+    key: &'static Key,
+    field: &Key,
+    user_field: Option<&Key>,
+) -> Result<Option<SecretCommand>> {
+    let command = optional(lookup, key, values::secret_command)?;
+    let user_field = match user_field {
+        Some(key) => optional(lookup, key, values::field)?.map(|field| (key, field)),
+        None => None,
+    };
+    let field = optional(lookup, field, values::field)?.map(|value| (field, value));
+    let Some(command) = command else {
+        return match field.or(user_field) {
+            Some((stray, Sourced { origin, .. })) => {
+                let error = ValueError::new(format!("stands alone: it is of what `{}` prints", key.name));
+                Err(refused(stray, &origin, error))
+            }
+            None => Ok(None),
+        };
+    };
+    let value = |given: Option<(&Key, Sourced<String>)>| given.map(|(_, field)| field);
+    Ok(Some(SecretCommand { key, command, field: value(field), user_field: value(user_field) }))
 }
 
 fn number(lookup: &Lookup<'_>, key: &Key) -> Result<Sourced<usize>> {

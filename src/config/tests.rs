@@ -125,6 +125,147 @@ fn a_section_lies_over_the_settings() {
     assert!(configured(text, &nothing, &overrides(Some("variables"), &[])).is_err());
 }
 
+/// What holds of the connection's settings: each as `key=value`.
+fn connection(text: &str, name: Option<&str>, url: Option<&str>) -> Vec<String> {
+    let nothing = environment(&[]);
+    let given = CommandLineOverrides { url: url.map(Secret::from), ..overrides(name, &[]) };
+    let config = configured(text, &nothing, &given).unwrap_or_else(|error| panic!("{text}: {}", picture(&error)));
+    let in_force = config.in_force(&nothing).unwrap();
+    let keys = ["url", "url_command", "url_field", "password_command", "password_field", "user_field"];
+    let ours = in_force.into_iter().filter(|one| keys.contains(&one.key.name) && !one.shown.is_empty());
+    ours.map(|one| format!("{}={}", one.key.name, one.shown.join(","))).collect()
+}
+
+#[test]
+fn a_section_with_a_url_of_its_own_takes_no_password_from_below() {
+    let base = "[migrate]\nurl = a\npassword_command = p\npassword_field = f\nuser_field = u\n[x]\n";
+    let of_base = ["url=***", "password_command=p", "password_field=f", "user_field=u"];
+    assert_eq!(connection(base, None, None), of_base);
+    for (section, wanted) in [
+        ("lock_wait = 1s", &of_base[..]),
+        ("url = b", &["url=***"]),
+        ("url =", &[]),
+        ("url = b\npassword_command = q", &["url=***", "password_command=q"]),
+        ("password_command = q", &["url=***", "password_command=q"]),
+        ("password_field = g", &["url=***", "password_command=p", "password_field=g", "user_field=u"]),
+        ("url_command = c\nurl_field = d", &["url_command=c", "url_field=d"]),
+        (
+            "url_command = c\npassword_command = q\nuser_field = v",
+            &["url_command=c", "password_command=q", "user_field=v"],
+        ),
+    ] {
+        assert_eq!(connection(&format!("{base}{section}\n"), Some("x"), None), wanted, "{section}");
+        assert_eq!(connection(&format!("{base}{section}\n"), Some("x"), Some("c")), ["url=***"], "{section}");
+    }
+    let base = "[migrate]\nurl_command = a\nurl_field = f\npassword_command = p\n[x]\n";
+    assert_eq!(connection(base, Some("x"), None), ["url_command=a", "url_field=f", "password_command=p"]);
+    assert_eq!(connection(&format!("{base}url = b\n"), Some("x"), None), ["url=***"]);
+
+    let nothing = environment(&[]);
+    let text = "[migrate]\nurl = a\npassword_command = p\n[x]\nurl = b\n";
+    let config = configured(text, &nothing, &overrides(Some("x"), &[])).unwrap();
+    let in_force = config.in_force(&nothing).unwrap();
+    let password = in_force.iter().find(|one| one.key.name == "password_command").unwrap();
+    assert_eq!(password.passed_over.as_ref().unwrap().to_string(), "migrate.ini:3 [migrate]");
+    assert_eq!(in_force.iter().filter(|one| one.passed_over.is_some()).count(), 1);
+}
+
+#[test]
+fn settings_of_the_connection_that_mean_nothing() {
+    for section in ["", "[x]\n"] {
+        let text = format!("[migrate]\n{section}url = a\nurl_command = b\n");
+        let error = first_error(text.as_bytes()).expect("an error, used or not");
+        assert!(error.title().ends_with("gives both `url` and `url_command`: they contradict each other"), "{error}");
+        assert_eq!(error.excerpts().len(), 2);
+    }
+    refuses(
+        "[migrate]\nurl = a\nuser_field = u\n",
+        "`user_field` stands alone: it is of what `password_command` prints
+          migrate.ini:3:14
+          | user_field = u
+          |              ^",
+    );
+    refuses(
+        "[migrate]\nurl_command = postgres://u:canary@h/d\n",
+        "`url_command` is a connection string, not a command
+          migrate.ini:2:15
+          | url_command = postgres://u:***@h/d
+          |               ^^^^^^^^^^^^^^^^^^^^
+        hint: write it as `url`",
+    );
+    for line in ["password_command =", "password_command = 'a", "password_command = a\n  b", "command_timeout = 5"] {
+        assert!(first_error(format!("[migrate]\nurl = a\n{line}\n").as_bytes()).is_some(), "{line}");
+    }
+    for field in ["a..b", ".", "a.", "postgres://x"] {
+        let text = format!("[migrate]\nurl = a\npassword_command = a\npassword_field = {field}\n");
+        assert!(first_error(text.as_bytes()).is_some(), "{field}");
+    }
+}
+
+#[test]
+fn every_setting_may_stand_in_a_section() {
+    for key in KEYS {
+        let (value, beside) = match key.kind {
+            Kind::Url | Kind::Directories | Kind::Directory | Kind::FileName | Kind::Identifier => ("other", ""),
+            Kind::Commands | Kind::SecretCommand => ("other", ""),
+            Kind::Field if *key == keys::URL_FIELD => ("other", "url_command = a\n"),
+            Kind::Field => ("other", "password_command = a\n"),
+            Kind::SystemIdentifier => ("7", ""),
+            Kind::Number(least, _) => (if least == 1 { "2" } else { "1" }, ""),
+            Kind::Choice(words) => (*words.iter().find(|word| **word != key.default).unwrap(), ""),
+            Kind::Boolean => (if key.default == "no" { "yes" } else { "no" }, ""),
+            Kind::Duration => ("7s", ""),
+            Kind::TimeZone => ("+01:00", ""),
+        };
+        let text = format!("[migrate]\n[production]\n{beside}{} = {value}\n", key.name);
+        let nothing = environment(&[]);
+        let config = configured(&text, &nothing, &overrides(Some("production"), &[]));
+        let config = config.unwrap_or_else(|error| panic!("{}: {}", key.name, picture(&error)));
+        let in_force = config.in_force(&nothing).unwrap();
+        let one = in_force.iter().find(|one| one.key == *key).unwrap();
+        assert!(one.origin.to_string().ends_with(" [production]"), "{}: {}", key.name, one.origin);
+    }
+}
+
+#[test]
+fn a_variable_that_is_not_set_is_named_with_the_one_that_is() {
+    let set = environment(&[("DATABASE_URL", "canary")]);
+    for (name, wanted) in [("DATABSE_URL", Some("did you mean `DATABASE_URL`? It is set")), ("SOMETHING_ELSE", None)] {
+        let text = format!("[migrate]\nurl = {{{{ x.dbUrl or env.{name} }}}}\n");
+        let error = configured(&text, &set, &overrides(None, &[])).unwrap().database_url(&set).unwrap_err();
+        assert_eq!(error.notes(), [format!("environment variable `{name}` is not set")]);
+        let hints: Vec<&str> = error.hints().iter().map(String::as_str).collect();
+        assert_eq!((hints.len(), wanted), if wanted.is_some() { (3, Some(hints[0])) } else { (2, None) });
+    }
+    let text = "[migrate]\nurl = {{ x.dbUrl }}\n[variables]\nschema = s\n";
+    for (name, near) in [("dbUlr", "dbUrl"), ("shcema", "schema")] {
+        let config = configured(text, &set, &overrides(None, &[(name, "canary")])).unwrap();
+        assert_eq!(config.refuse_x(name).hints(), [format!("did you mean `-x {near}=...`?")]);
+    }
+    let error =
+        configured("[migrate]\n[production]\n", &environment(&[(NAME_VARIABLE, "prodction")]), &overrides(None, &[]));
+    assert_eq!(error.unwrap_err().hints(), ["did you mean `ALUDEL_ENV=production`?"]);
+}
+
+#[test]
+fn secrets_that_the_file_itself_says() {
+    let set = environment(&[("SECRET", "canary"), ("OTHER", "x")]);
+    for (text, wanted) in [
+        ("url = postgres://u:canary@h/d", &["migrate.ini:2"][..]),
+        ("url = postgres://u:{{ env.SECRET }}@h/d", &[]),
+        ("url = {{ env.NONE or 'postgres://u:canary@h/d' }}", &["migrate.ini:2"]),
+        ("url = {{ env.SECRET or 'postgres://u:other@h/d' }}", &[]),
+        ("url = {{ env['SECRET'] }}", &[]),
+        ("url = a\n[variables]\napp_password = a\nother = b\n", &["migrate.ini:4"]),
+        ("url = a\n[variables]\napp_password = {{ env.SECRET }}\ntoken =\n", &[]),
+        ("url = postgres://u:canary@h/d\n[variables]\ntoken = a", &["migrate.ini:2", "migrate.ini:4"]),
+    ] {
+        let config = configured(&format!("[migrate]\n{text}\n"), &set, &overrides(None, &[])).unwrap();
+        let password = (!text.starts_with("url = a")).then(|| Secret::from("canary"));
+        assert_eq!(config.written_secrets(password.as_ref()), wanted, "{text}");
+    }
+}
+
 #[test]
 fn the_url_is_the_command_lines_then_x_then_the_environments_then_local() {
     let text = "[migrate]\nurl = {{ x.dbUrl or env.DATABASE_URL or \"local\" }}\n";
@@ -154,6 +295,7 @@ fn no_url_is_an_error_where_one_is_needed_and_nowhere_else() {
           migrate.ini:2:7
           | url = {{ x.dbUrl or env.DATABASE_URL }}
           |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ gives nothing here
+        note: environment variable `DATABASE_URL` is not set
         hint: name one: `--url postgres://user@host/database`, or `url` in the settings
         hint: `--url local` starts a private PostgreSQL for development and tests",
     );
@@ -293,7 +435,7 @@ fn a_wrong_name_is_told_the_right_one() {
         ("sqlalchemy.url = x", "call it `url`"),
         ("script_location = x", "name the directory of the revisions: `version_locations = versions`"),
         ("prepend_sys_path = .", "remove it: revisions are SQL files in UTF-8, without Python"),
-        ("password = canary", "keep it out of this file: set PGPASSWORD, or write it in ~/.pgpass"),
+        ("password = canary", "keep it out of this file: `password_command`, PGPASSWORD or ~/.pgpass"),
         ("frobnicate = 1", "values for revisions belong in `[variables]`"),
     ] {
         let error = first_error(format!("[migrate]\n{line}\n").as_bytes()).unwrap();

@@ -196,6 +196,28 @@ pub fn command(text: &str) -> Result<Command, ValueError> {
     }
 }
 
+/// A command that prints a secret.
+///
+/// # Errors
+/// As for [`command`]; or a connection string, which is nobody's name of a program.
+pub fn secret_command(text: &str) -> Result<Command, ValueError> {
+    if text.split_whitespace().next().is_some_and(|first| first.contains("://")) {
+        return Err(ValueError::new("is a connection string, not a command").hint("write it as `url`"));
+    }
+    command(text)
+}
+
+/// A path to a field of a JSON document: names with dots between them.
+///
+/// # Errors
+/// A control character, an empty name, or a connection string.
+pub fn field(text: &str) -> Result<String, ValueError> {
+    if text.contains("://") || text.contains(char::is_control) || text.split('.').any(str::is_empty) {
+        return Err(ValueError::new("names no field").hint("write a name such as `password`, or `data.password`"));
+    }
+    Ok(text.to_owned())
+}
+
 /// The number of a database cluster, as `pg_control_system()` says it.
 ///
 /// # Errors

@@ -1,7 +1,10 @@
 //! Why no connection could be made: data first, one place that turns it into sentences.
 
+use super::conninfo::tls::Method;
 use super::conninfo::{Conninfo, Endpoint, TargetSession};
 use super::server_error::ServerError;
+use super::tls::TlsFailure;
+use super::wire::tls_stream::BeginError;
 use crate::error::Error;
 use std::fmt;
 use std::io;
@@ -50,10 +53,14 @@ pub enum ConnectFailure {
     Method(String),
     /// The server refused: the SQLSTATE says why.
     Server(Box<ServerError>),
-    /// `sslmode` demands TLS.
-    TlsDemanded,
-    /// A setting demands what this program cannot do.
-    Unsupported(&'static str),
+    /// No TLS came about.
+    Tls(TlsFailure),
+    /// `channel_binding=require`, and the log-in is not tied to the server's certificate.
+    NotBound,
+    /// The server asks for what `require_auth` does not allow.
+    MethodNotAllowed(Method, String),
+    /// A setting demands what this program cannot do; and what to do instead.
+    Unsupported(&'static str, &'static str),
     /// The server is not of the kind that `target_session_attrs` asks for.
     WrongKind(TargetSession),
     /// What came was not what the protocol foresees, or the connection broke off.
@@ -77,12 +84,46 @@ impl ConnectFailure {
         }
     }
 
+    /// Whether the same server may let us in with TLS instead of without, or the other way round: `pg_hba.conf` refused, or no TLS
+    /// came about.
+    pub(crate) fn asks_for_the_other_way(&self) -> bool {
+        match self {
+            // Somebody is at work there: nothing is to be said in the clear.
+            Self::Tls(TlsFailure::Injected) => false,
+            Self::Tls(_) => true,
+            failure => failure.code() == Some("28000"),
+        }
+    }
+
     /// Whether the next host of a list is tried after it. As in libpq: not after a refused log-in.
     pub(crate) fn goes_on(&self) -> bool {
         match self {
             Self::Server(error) => matches!(error.code.as_str(), "57P03" | "53300"),
-            Self::PasswordMissing | Self::Method(_) | Self::TlsDemanded | Self::Unsupported(_) | Self::Woken => false,
+            Self::PasswordMissing
+            | Self::Method(_)
+            | Self::Tls(_)
+            | Self::NotBound
+            | Self::MethodNotAllowed(..)
+            | Self::Unsupported(..)
+            | Self::Woken => false,
             _ => true,
+        }
+    }
+}
+
+impl From<TlsFailure> for ConnectFailure {
+    fn from(failure: TlsFailure) -> Self {
+        Self::Tls(failure)
+    }
+}
+
+impl From<BeginError> for ConnectFailure {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Tls(failure) => Self::Tls(failure),
+            BeginError::Io(error) => Self::Protocol(error),
+            BeginError::Timeout => Self::Timeout,
+            BeginError::Woken => Self::Woken,
         }
     }
 }
@@ -106,8 +147,19 @@ impl fmt::Display for ConnectFailure {
             Self::PasswordMissing => formatter.write_str("the server asks for a password, and none is given"),
             Self::Method(name) => write!(formatter, "the server asks for {name}, which is not supported"),
             Self::Server(error) => write!(formatter, "{error}"),
-            Self::TlsDemanded => formatter.write_str("`sslmode` demands TLS, which this version cannot do yet"),
-            Self::Unsupported(key) => write!(formatter, "the setting `{key}` is not supported yet"),
+            Self::Tls(failure) => write!(formatter, "{failure}"),
+            Self::NotBound => formatter
+                .write_str("`channel_binding=require`, and the server's way to log in is not tied to its certificate"),
+            Self::MethodNotAllowed(method, written) => {
+                let asked = match method {
+                    Method::Password => "asks for a password in clear text",
+                    Method::Md5 => "asks for a password by MD5",
+                    Method::Scram => "asks for a password by SCRAM-SHA-256",
+                    Method::None => "lets everybody in",
+                };
+                write!(formatter, "the server {asked}, which `require_auth={written}` does not allow")
+            }
+            Self::Unsupported(key, _) => write!(formatter, "the setting `{key}` is not supported"),
             Self::WrongKind(_) => formatter.write_str("the server is not what `target_session_attrs` asks for"),
             Self::Protocol(error) => write!(formatter, "the server does not answer as PostgreSQL: {error}"),
             Self::Woken => formatter.write_str("interrupted"),
@@ -161,16 +213,23 @@ impl ConnectError {
             ConnectFailure::PasswordMissing => {
                 "put it into the URL (`postgresql://user:password@…`), `PGPASSWORD` or `~/.pgpass`".to_owned()
             }
-            ConnectFailure::TlsDemanded => {
-                "use a tunnel or a socket, or `sslmode=prefer` in a trusted network".to_owned()
+            ConnectFailure::Tls(failure) => return failure.hint(),
+            ConnectFailure::NotBound => {
+                "it needs TLS (`sslmode=require` or more) and `scram-sha-256` in the server's `pg_hba.conf`".to_owned()
             }
-            ConnectFailure::Unsupported(key) => format!("leave out `{key}`"),
+            ConnectFailure::MethodNotAllowed(..) => {
+                "if it is the server that you mean, let its `pg_hba.conf` use another method, or change `require_auth`".to_owned()
+            }
+            ConnectFailure::Unsupported(_, instead) => (*instead).to_owned(),
             ConnectFailure::WrongKind(_) => "add the other servers to the list of hosts".to_owned(),
             ConnectFailure::Protocol(_) => {
                 "check the port: something other than PostgreSQL may answer there".to_owned()
             }
             ConnectFailure::Server(error) => match error.code.as_str() {
                 "28P01" => format!("check the password of `{user}`, or the user: `postgresql://user:password@…`"),
+                "28000" if error.message.contains("client certificate") => {
+                    "`sslcert=FILE` and `sslkey=FILE` with a certificate of an authority that the server trusts".to_owned()
+                }
                 "28000" => {
                     format!("let `{user}` in: create the role (`createuser {user}`), or a line in `pg_hba.conf`")
                 }

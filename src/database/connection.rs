@@ -5,6 +5,7 @@
 
 use super::conninfo::Host;
 use super::server_error::ServerError;
+use super::tls::{TlsFailure, TlsSummary};
 use super::wire::cancel::{CancelError, CancelKey};
 use super::wire::event::{Column, Event, Lost, Row, Rows, TransactionStatus};
 use super::wire::link::{Link, Step};
@@ -16,6 +17,7 @@ use postgres_protocol::message::frontend;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -30,10 +32,24 @@ pub struct Connection {
     parameters: BTreeMap<String, String>,
     key: Option<CancelKey>,
     host: Host,
+    security: Security,
     status: TransactionStatus,
     lost: Option<Lost>,
     /// What no error and no notice of the server shows.
     covers: Covers,
+}
+
+/// How a connection is protected.
+#[derive(Clone, Debug, Default)]
+pub struct Security {
+    /// Its TLS; nothing on a socket and on plain TCP.
+    pub tls: Option<TlsSummary>,
+    /// Whether a password was asked for.
+    pub password: bool,
+    /// Why there is no TLS though there could be some (`sslmode=prefer`).
+    pub given_up: Option<TlsFailure>,
+    /// The file with authorities that was named and that is not there, so that nothing was checked.
+    pub unchecked: Option<PathBuf>,
 }
 
 /// Why a text was not sent. Nothing of it was.
@@ -66,10 +82,11 @@ impl Connection {
         parameters: BTreeMap<String, String>,
         key: Option<CancelKey>,
         host: Host,
+        security: Security,
         covers: Covers,
     ) -> Self {
         let (in_flight, status) = (VecDeque::new(), TransactionStatus::Idle);
-        Self { link, in_flight, parameters, key, host, status, lost: None, covers }
+        Self { link, in_flight, parameters, key, host, security, status, lost: None, covers }
     }
 
     /// Sends one message with the statements of `sql`. A small one may stay in the queue until the next
@@ -225,6 +242,17 @@ impl Connection {
     #[must_use]
     pub fn host(&self) -> &Host {
         &self.host
+    }
+
+    /// How it is protected.
+    #[must_use]
+    pub fn security(&self) -> &Security {
+        &self.security
+    }
+
+    /// Remembers why it has no TLS.
+    pub(super) fn give_up_tls(&mut self, failure: TlsFailure) {
+        self.security.given_up = Some(failure);
     }
 
     /// Cancels what the session runs, and waits at most `patience` until the server has acted on it: only then is it

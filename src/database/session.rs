@@ -9,6 +9,7 @@ use super::interrupt::{self, Interrupt};
 use super::limits::{Limits, Span};
 use super::pooler::{Keeper, Pooling};
 use super::preflight::{Identity, Preflight, Process};
+use super::protection::{self, ProtectionWarning};
 use super::query::{Answer, QueryError};
 use super::recorded::Ahead;
 use super::server_error::ServerError;
@@ -135,6 +136,12 @@ impl Session {
             lacking_on_journal: Vec::new(),
             ahead: Ahead::Nothing,
         })
+    }
+
+    /// What the user should know of how the connection is protected.
+    #[must_use]
+    pub fn protection_warnings(&self) -> Vec<ProtectionWarning> {
+        protection::warnings(&self.conninfo, self.connection.host(), self.connection.security())
     }
 
     /// Connects anew to the same server after the connection was lost, trying until `until`: a server that crashed
@@ -440,7 +447,7 @@ impl Session {
 }
 
 /// The error of a run that a signal ended.
-pub(super) fn stopped(interrupt: Option<&Interrupt>) -> Error {
+pub fn stopped(interrupt: Option<&Interrupt>) -> Error {
     let signal = interrupt.and_then(Interrupt::take).unwrap_or(2);
     Error::new(Kind::Signal(signal), format!("stopped by {}", interrupt::name(signal)))
 }

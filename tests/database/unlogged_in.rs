@@ -156,8 +156,8 @@ hint: create it: `createdb -h 127.0.0.1 -p [PORT] -U postgres no_such_database`
         str![[r#"
 exit code: 1
 ----- stderr
-error: cannot connect to `127.0.0.1:[PORT]`: `sslmode` demands TLS, which this version cannot do yet
-hint: use a tunnel or a socket, or `sslmode=prefer` in a trusted network
+error: cannot connect to `127.0.0.1:[PORT]`: the server does not do TLS, and `sslmode` demands it
+hint: turn TLS on in the server (`ssl = on`); if it is on there, somebody in between turns it off
 
 "#]]
     );
@@ -166,8 +166,8 @@ hint: use a tunnel or a socket, or `sslmode=prefer` in a trusted network
         str![[r#"
 exit code: 1
 ----- stderr
-error: cannot connect to `127.0.0.1:[PORT]`: `sslmode` demands TLS, which this version cannot do yet
-hint: use a tunnel or a socket, or `sslmode=prefer` in a trusted network
+error: cannot connect to `127.0.0.1:[PORT]`: the server does not do TLS, and `sslmode` demands it
+hint: turn TLS on in the server (`ssl = on`); if it is on there, somebody in between turns it off
 
 "#]]
     );

@@ -55,6 +55,7 @@ Commands:
   edit            Open a revision's file in your editor
   ensure-version  Create the version and history tables where they are missing, and do nothing else
   list-templates  List the templates that `aludel init -t` knows
+  env             Show the settings in force and where each comes from
   local           The private PostgreSQL of this project, for development and tests
   serve-once      Answer one request: JSON on standard input, JSON on standard output
   help            Print this message or the help of the given subcommand(s)
@@ -486,6 +487,25 @@ Usage: aludel list-templates [OPTIONS]
 
 Options:
   -h, --help  Print help
+
+$ aludel env --help
+Show the settings in force and where each comes from
+
+The connection that they make is shown as it will be, with `PGHOST`, `~/.pgpass` and their kin.
+Nothing is connected to, no command of the settings is run, and no password is shown.
+
+Usage: aludel env [OPTIONS] [SETTING]
+
+Arguments:
+  [SETTING]
+          Print what this setting says, and nothing else
+
+Options:
+      --json
+          Print JSON
+
+  -h, --help
+          Print help (see a summary with '-h')
 
 $ aludel local --help
 The private PostgreSQL of this project, for development and tests

@@ -59,6 +59,8 @@ fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
         "list of strings" => value.as_array().is_some_and(|items| items.iter().all(Value::is_string)),
         "list of revisions" => each(tables, value, &tables["A revision"]) > 0,
         "list of changed files" => each(tables, value, &tables["A changed file"]) > 0,
+        "list of parameters" => each(tables, value, &tables["A parameter"]) > 0,
+        "list of settings" => each(tables, value, &tables["A setting"]) > 0,
         "list of steps" => each(tables, value, &tables["A step"]) > 0,
         _ => panic!("docs/json.md: the type `{kind}` is unknown to its test"),
     };
@@ -101,6 +103,34 @@ fn the_files_alone() {
         assert_eq!(plan["steps"].as_array().map(Vec::len), Some(6), "{arguments}");
     }
     assert_eq!(json(&merged, "heads")[0]["is_current"], Value::Null);
+}
+
+#[test]
+fn the_settings() {
+    let (tables, project) = (documented(), shop());
+    project.write(
+        "migrate.ini",
+        "[migrate]\nurl = {{ x.dbUrl or env.DATABASE_URL }}\npassword_command = say\n\
+         [production]\nurl = postgres://u:hunter2@h/d\n[variables]\nschema = shop\n",
+    );
+    let env = json(&project, "env -n production");
+    check(&tables, &env, &tables["`env`"]);
+    assert_eq!(env["environment"], "production");
+    assert_eq!(env["database"], "postgresql://u:***@h:5432/d");
+    let setting = |env: &Value, name: &str| {
+        let settings = env["settings"].as_array().unwrap();
+        settings.iter().find(|setting| setting["name"] == name).unwrap().clone()
+    };
+    assert_eq!(setting(&env, "url")["values"], serde_json::json!(["postgres://u:***@h/d"]));
+    assert_eq!(setting(&env, "password_command")["passed_over"], "migrate.ini:3 [migrate]");
+    let host = env["connection"].as_array().unwrap().iter().find(|one| one["name"] == "host").unwrap();
+    assert_eq!(host, &serde_json::json!({ "name": "host", "value": "h", "origin": "migrate.ini:5 [production]" }));
+    let env = json(&project, "env -x dbUrl=postgres://h/d");
+    assert_eq!(setting(&env, "url")["reads"], serde_json::json!(["x.dbUrl"]));
+    assert_eq!(setting(&env, "url")["unset"], serde_json::json!(["env.DATABASE_URL"]));
+    let ran = project.aludel(["env", "--json"]).succeeded();
+    let env: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!((&env["database"], &env["problem"]["message"]), (&Value::Null, &Value::from("no database is named")));
 }
 
 #[test]

@@ -58,6 +58,10 @@ fn the_image() {
             ("COPY", ["--from=build", "/usr/local/bin/aludel", to]) => {
                 std::fs::copy(env!("CARGO_BIN_EXE_aludel"), root.path().join(&to[1..])).unwrap();
             }
+            // Where the machine keeps the authorities that it trusts, and rustls looks for them.
+            ("COPY", ["--from=build", "/etc/ssl/certs/ca-certificates.crt", to]) => {
+                assert_eq!(*to, "/etc/ssl/certs/ca-certificates.crt");
+            }
             ("COPY", [from, to]) => {
                 let copied =
                     Command::new("cp").arg("-R").arg(case.project.path().join(from)).arg(here.join(to)).status();

@@ -7,7 +7,7 @@ use crate::canary::{clean, clean_arguments, encoded, password};
 use crate::{Case, LOUD, Target};
 
 /// Prepares files, variables and arguments so that the tool finds `target` there.
-type Entrance = fn(&mut Case, &Target, &mut Command);
+pub type Entrance = fn(&mut Case, &Target, &mut Command);
 
 /// Makes a target one that fails.
 type Failure = fn(&mut Target);
@@ -19,7 +19,7 @@ const FAILURES: [(&str, Failure, i32); 7] = [
     ("a wrong password", |target| target.password = target.password.replace('@', "@wrong"), 1),
     ("no such database", |target| target.database = "nowhere".to_owned(), 1),
     ("an sslmode that is none", |target| target.sslmode = "on", 2),
-    ("an sslmode that is not there yet", |target| target.sslmode = "verify-full", 1),
+    ("a server without TLS", |target| target.sslmode = "verify-full", 1),
     ("a string that cannot be parsed", |target| target.port = "port".to_owned(), 2),
 ];
 
@@ -40,7 +40,7 @@ fn command(case: &mut Case, entrance: Entrance, target: &Target, arguments: &str
 }
 
 #[track_caller]
-fn through(entrance: Entrance, adapt: fn(&mut Target), on_command_line: bool) {
+pub fn through(entrance: Entrance, adapt: fn(&mut Target), on_command_line: bool) {
     let mut case = Case::new();
     let mut target = case.target();
     adapt(&mut target);
@@ -53,6 +53,11 @@ fn through(entrance: Entrance, adapt: fn(&mut Target), on_command_line: bool) {
             let ran = case.run(command);
             assert_eq!(ran.code, code, "{failure}, {arguments}: {}", ran.transcript());
         }
+    }
+    for arguments in ["env", "env -v", "env url", "env --json"] {
+        let command = command(&mut case, entrance, &target, arguments, false);
+        let ran = case.run(command);
+        assert_eq!(ran.code, 0, "{arguments}: {}", ran.transcript());
     }
     held(&mut case, entrance, &target, on_command_line);
     for (arguments, code, connects) in [
@@ -103,7 +108,7 @@ fn held(case: &mut Case, entrance: Entrance, target: &Target, on_command_line: b
 }
 
 /// As everything is written.
-fn all(_: &mut Target) {}
+pub fn all(_: &mut Target) {}
 
 /// With a password whose only odd character is `@`, and may stand in a URL as it is.
 fn plain(target: &mut Target) {
@@ -261,20 +266,60 @@ fn a_password_file_that_the_url_names() {
     );
 }
 
-/// Services are not read yet: refused, whatever stands in the file.
+/// A service file with the target in it.
+fn service_file(case: &mut Case, target: &Target) -> std::path::PathBuf {
+    let Target { host, port, database, user, password, sslmode } = target;
+    let text = format!(
+        "# ours\n[other]\nhost=nowhere.invalid\n[shop]\nhost={host}\nport={port}\ndbname={database}\nuser={user}\n\
+         password={password}\nsslmode={sslmode}\n"
+    );
+    case.write_secret("services.conf", &text)
+}
+
 #[test]
-fn a_service_file() {
+fn a_service_that_the_url_names() {
+    through(
+        |case, target, command| {
+            let file = service_file(case, target);
+            command.env("DATABASE_URL", "postgresql://?service=shop").env("PGSERVICEFILE", file);
+        },
+        all,
+        false,
+    );
+}
+
+#[test]
+fn pgservice() {
+    through(
+        |case, target, command| {
+            let home = service_file(case, target).with_file_name("home");
+            std::fs::create_dir_all(&home).expect("a directory");
+            let own = case.project.read("services.conf");
+            case.write_secret("home/.pg_service.conf", &own);
+            case.project.write("migrate.ini", "[migrate]\nurl = postgresql://\n");
+            command.env("PGSERVICE", "shop").env("HOME", home);
+        },
+        all,
+        false,
+    );
+}
+
+/// A line that is no setting may be the one with the password.
+#[test]
+fn a_service_file_that_cannot_be_read() {
     let mut case = Case::new();
-    let target = case.target();
-    let text = format!("[shop]\nhost={}\nport={}\npassword={}\n", target.host, target.port, target.password);
-    let file = case.write_secret("services.conf", &text);
-    for loud in [false, true] {
-        let mut command = case.project.command(["upgrade", "head"]);
-        command.env("DATABASE_URL", "postgresql://?service=shop").env("PGSERVICEFILE", &file).env("PGUSER", "x");
-        if loud {
-            command.arg("-v").envs(LOUD);
+    let secret = password("@");
+    for text in [format!("[shop]\n{secret}\n"), format!("[shop]\npasswort={secret}\n"), format!("[{secret}]\nhost=h\n")]
+    {
+        let file = case.write_secret("services.conf", &text);
+        for loud in [false, true] {
+            let mut command = case.project.command(["upgrade", "head"]);
+            command.env("DATABASE_URL", "postgresql://?service=shop").env("PGSERVICEFILE", &file).env("PGUSER", "x");
+            if loud {
+                command.arg("-v").envs(LOUD);
+            }
+            let ran = case.run(command);
+            assert!(ran.code == 2 && ran.stderr.contains("the service `shop` cannot be used"), "{}", ran.transcript());
         }
-        let ran = case.run(command);
-        assert!(ran.code == 1 && ran.stderr.contains("`service` is not supported yet"), "{}", ran.transcript());
     }
 }

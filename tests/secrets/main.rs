@@ -10,6 +10,7 @@ mod support;
 
 mod broken;
 mod canary;
+mod commands;
 mod entrances;
 mod processes;
 mod variables;

@@ -3,6 +3,8 @@
 
 use crate::error::Error;
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 
 /// Why a connection string cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +46,41 @@ pub enum ConninfoError {
     },
     /// `host`, `hostaddr` and `port` list different numbers of entries.
     Counts,
+    /// A service that cannot be used.
+    Service {
+        /// Its name.
+        service: String,
+        /// Why.
+        problem: ServiceProblem,
+    },
     /// Nobody said which user, and the operating system does not know either.
     NoUser,
+}
+
+/// Why a service cannot be used. No line is shown: it may be the one with the password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServiceProblem {
+    /// It stands in none of these files.
+    Missing(Vec<PathBuf>),
+    /// Its file cannot be read.
+    Unreadable(PathBuf, io::ErrorKind),
+    /// A line of its file is no setting.
+    Line(PathBuf, usize),
+}
+
+impl fmt::Display for ServiceProblem {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(files) => {
+                let files: Vec<String> = files.iter().map(|file| format!("`{}`", file.display())).collect();
+                write!(formatter, "it is not in {}", files.join(", "))
+            }
+            Self::Unreadable(path, kind) => write!(formatter, "`{}`: {kind}", path.display()),
+            Self::Line(path, line) => {
+                write!(formatter, "{}:{line} is not `setting=value` with a setting of libpq's", path.display())
+            }
+        }
+    }
 }
 
 impl fmt::Display for ConninfoError {
@@ -64,6 +99,9 @@ impl fmt::Display for ConninfoError {
             Self::Value { key, expected } => write!(formatter, "`{key}` must be {expected}"),
             Self::Joined { key } => write!(formatter, "`{key}` holds a `;`, a `=` or a blank, so it is no name"),
             Self::Counts => formatter.write_str("`host`, `hostaddr` and `port` list different numbers of entries"),
+            Self::Service { service, problem } => {
+                write!(formatter, "the service `{service}` cannot be used: {problem}")
+            }
             Self::NoUser => formatter.write_str("no user is given, and the operating system names none"),
         }
     }
@@ -90,7 +128,10 @@ impl ConninfoError {
             }
             Self::Unknown { nearest, .. } => nearest.map(|nearest| format!("did you mean `{nearest}`?")),
             Self::NoUser => Some("add the user: `postgresql://user@host/database`, or set `PGUSER`".to_owned()),
-            Self::Nul | Self::Value { .. } | Self::Counts => None,
+            Self::Service { service, problem: ServiceProblem::Missing(_) } => {
+                Some(format!("write `[{service}]` and its settings into one of these files, or correct the name"))
+            }
+            Self::Nul | Self::Value { .. } | Self::Counts | Self::Service { .. } => None,
         }
     }
 }

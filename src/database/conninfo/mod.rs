@@ -6,16 +6,19 @@ mod error;
 mod key_value;
 mod keyword;
 mod password_file;
+mod service;
 mod settings;
+pub mod tls;
 mod url;
 
 #[cfg(test)]
 mod tests;
 
-pub use error::ConninfoError;
+pub use error::{ConninfoError, ServiceProblem};
 pub use password_file::PasswordFileWarning;
 pub use settings::Settings;
 
+use self::tls::{AllowedMethods, ChannelBinding, TlsSettings};
 use crate::secret::Secret;
 use std::fmt;
 use std::net::IpAddr;
@@ -24,6 +27,20 @@ use std::time::Duration;
 
 /// Where a socket is looked for when no host is given: Debian's place and PostgreSQL's own.
 const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+
+/// Settings that are never passed over, as each asks for a protection or a behaviour that is not here; and what to do instead.
+const REFUSED: [(&str, &str); 10] = [
+    ("requirepeer", "leave it out, and let the directory of the socket belong to the server's user alone"),
+    ("replication", "leave it out: a session for replication cannot migrate"),
+    ("sslcrldir", "put the lists into one PEM file, and name it in `sslcrl`"),
+    ("sslkeylogfile", "leave it out: the keys of a session are not written"),
+    ("scram_client_key", "give the password instead"),
+    ("scram_server_key", "give the password instead"),
+    ("oauth_issuer", "log in with a password or a certificate"),
+    ("oauth_client_id", "log in with a password or a certificate"),
+    ("oauth_client_secret", "log in with a password or a certificate"),
+    ("oauth_scope", "log in with a password or a certificate"),
+];
 
 /// How long a host may take to answer when nobody says: libpq would wait for ever.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -47,8 +64,18 @@ pub struct Conninfo {
     pub options: Option<String>,
     /// How long each host may take, all its addresses together; `None` waits for ever (`connect_timeout=0`).
     pub connect_timeout: Option<Duration>,
-    /// What is asked of TLS.
+    /// Whether TLS is used, and what of the server is checked.
     pub sslmode: SslMode,
+    /// What else is asked of TLS.
+    pub tls: TlsSettings,
+    /// Whether the log-in is tied to the server's certificate.
+    pub channel_binding: ChannelBinding,
+    /// How the server may let us in.
+    pub require_auth: AllowedMethods,
+    /// Whether the hosts, and the addresses of each, are tried in a random order (`load_balance_hosts=random`).
+    pub shuffled: bool,
+    /// Settings of the session that libpq takes from the environment: `PGTZ`, `PGDATESTYLE`, `PGGEQO`.
+    pub session: Vec<(&'static str, String)>,
     /// What the server must be.
     pub target_session: TargetSession,
     /// How a dead network is noticed.
@@ -130,6 +157,11 @@ pub struct Keepalive {
     pub user_timeout: Option<Duration>,
 }
 
+/// Every setting that there is, with the environment variable that stands in for it.
+pub fn keywords() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
+    keyword::KEYWORDS.iter().map(|keyword| (keyword.name, keyword.variable))
+}
+
 /// What the machine around the program says: read by `config.rs`, handed in.
 pub struct Surroundings<'a> {
     /// An environment variable's value.
@@ -152,8 +184,12 @@ impl Conninfo {
     /// # Errors
     /// A setting that cannot be used.
     pub fn resolve(mut settings: Settings, surroundings: &Surroundings<'_>) -> Result<Self, ConninfoError> {
+        service::fill(&mut settings, surroundings.variable)?;
         settings.fill(surroundings.variable);
         refuse_joined(&settings)?;
+        let sslmode = ssl_mode(&settings)?;
+        let home = (surroundings.variable)("HOME").filter(|home| !home.is_empty());
+        let orders = [("disable", false), ("random", true)];
         let user = settings.get("user").or(surroundings.user).ok_or(ConninfoError::NoUser)?.to_owned();
         let database = settings.get("dbname").unwrap_or(&user).to_owned();
         let application_name =
@@ -165,7 +201,12 @@ impl Conninfo {
             application_name,
             options: settings.get("options").map(str::to_owned),
             connect_timeout: connect_timeout(&settings)?,
-            sslmode: ssl_mode(&settings)?,
+            sslmode,
+            tls: tls::read(&settings, sslmode, home.as_deref())?,
+            channel_binding: tls::channel_binding(&settings)?,
+            require_auth: tls::require_auth(&settings)?,
+            shuffled: one_of(&settings, "load_balance_hosts", "`disable` or `random`", &orders, false)?,
+            session: session(surroundings.variable),
             target_session: target_session(&settings)?,
             keepalive: keepalive(&settings)?,
             warnings: Vec::new(),
@@ -175,20 +216,18 @@ impl Conninfo {
         Ok(conninfo)
     }
 
-    /// The first setting that asks for something this program cannot do and that must not be passed over.
+    /// The first setting that asks for something this program cannot do and that must not be passed over, and what to do instead.
     #[must_use]
-    pub fn unsupported(&self) -> Option<&'static str> {
-        let demands = [
-            ("channel_binding", "require"),
-            ("gssencmode", "require"),
-            ("sslnegotiation", "direct"),
-            ("load_balance_hosts", "random"),
+    pub fn unsupported(&self) -> Option<(&'static str, &'static str)> {
+        let get = |key: &str| self.settings.get(key);
+        let refused = REFUSED.iter().find(|(key, _)| self.settings.is_given(key));
+        let newer = |key: &str| get(key).is_some_and(|version| version != "3.0" && version != "latest");
+        let asked = [
+            ("gssencmode", get("gssencmode") == Some("require"), "leave it out: there is no GSSAPI here; use TLS"),
+            ("sslkey", get("sslkey").is_some_and(is_engine), "name a PEM file: there are no OpenSSL engines here"),
+            ("min_protocol_version", newer("min_protocol_version"), "leave it out: version 3.0 is spoken"),
         ];
-        let refused = ["service", "require_auth", "requirepeer", "replication"];
-        refused
-            .into_iter()
-            .find(|key| self.settings.get(key).is_some())
-            .or_else(|| demands.into_iter().find(|(key, value)| self.settings.get(key) == Some(value)).map(|d| d.0))
+        refused.copied().or_else(|| asked.into_iter().find(|(_, asked, _)| *asked).map(|(key, _, hint)| (key, hint)))
     }
 
     /// Gives every host its password: the setting's, or that of the first fitting line of the password file.
@@ -329,6 +368,33 @@ fn endpoint(name: Option<String>, address: Option<&str>, port: u16) -> Result<En
             .find(|directory| socket_file(directory, port).exists())
             .map_or_else(|| Endpoint::Name("localhost".to_owned()), |found| Endpoint::Socket(found.to_owned()))),
     }
+}
+
+/// Whether `sslkey` names a key in a device (`engine:id`), as libpq reads it.
+fn is_engine(key: &str) -> bool {
+    key.contains(':') && !key.starts_with(':') && !key.contains('/')
+}
+
+/// What the environment sets on the session (manual, 34.15); `PGOPTIONS` is a setting.
+fn session(variable: &dyn Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
+    let value = |name: &str| variable(name).filter(|value| !value.is_empty() && !value.contains('\0'));
+    [("timezone", "PGTZ"), ("datestyle", "PGDATESTYLE"), ("geqo", "PGGEQO")]
+        .into_iter()
+        .filter_map(|(setting, name)| Some((setting, value(name)?)))
+        .collect()
+}
+
+/// The meaning of a setting that has a few words to choose from; `default` where it is missing.
+fn one_of<T: Copy>(
+    settings: &Settings,
+    key: &'static str,
+    expected: &'static str,
+    words: &[(&str, T)],
+    default: T,
+) -> Result<T, ConninfoError> {
+    let Some(value) = settings.get(key) else { return Ok(default) };
+    let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
+    found.map(|(_, meaning)| *meaning).ok_or(ConninfoError::Value { key, expected })
 }
 
 /// A whole number, if the setting is there.

@@ -58,12 +58,12 @@ impl Settings {
 
     /// Fills in what is missing from the variables that stand in for settings.
     pub(super) fn fill(&mut self, variable: &dyn Fn(&str) -> Option<String>) {
-        // A service names a server; it must not reach a string that names one itself.
-        let names_server = self.get("host").is_some() || self.get("hostaddr").is_some();
+        // An address of another host must not reach a string that names one itself; services are read before.
+        let names_server = self.names_server();
         for keyword in keyword::KEYWORDS {
-            let given = self.get(keyword.name).is_some() || self.secret(keyword.name).is_some();
-            let foreign = names_server && matches!(keyword.name, "service" | "servicefile" | "hostaddr");
-            let Some(name) = keyword.variable.filter(|_| !given && !foreign) else { continue };
+            let foreign =
+                matches!(keyword.name, "service" | "servicefile") || (names_server && keyword.name == "hostaddr");
+            let Some(name) = keyword.variable.filter(|_| !self.is_given(keyword.name) && !foreign) else { continue };
             let Some(value) = variable(name).filter(|value| !value.is_empty() && !value.contains('\0')) else {
                 continue;
             };
@@ -73,6 +73,25 @@ impl Settings {
                 self.plain.insert(keyword.name, value);
             }
         }
+        // An older way to say it, which libpq still reads.
+        if !self.is_given("sslmode") && variable("PGREQUIRESSL").is_some_and(|value| value.starts_with('1')) {
+            self.plain.insert("sslmode", "require".to_owned());
+        }
+    }
+
+    /// Whether it says where the server is.
+    pub(super) fn names_server(&self) -> bool {
+        self.get("host").is_some() || self.get("hostaddr").is_some()
+    }
+
+    /// Whether the setting `key` has a value.
+    pub(super) fn is_given(&self, key: &str) -> bool {
+        self.get(key).is_some() || self.secret(key).is_some()
+    }
+
+    /// Gives `key` a value if it has none.
+    pub(super) fn set_if_missing(&mut self, key: &str, value: &str) -> Result<(), ConninfoError> {
+        if self.is_given(key) { Ok(()) } else { self.set(key, value.to_owned(), true) }
     }
 
     /// The entries of a setting that may be a list (`host`, `hostaddr`, `port`); empty if it is missing.

@@ -123,9 +123,10 @@ fn modes_and_times() {
     assert_eq!((keepalive.idle, keepalive.count), (Some(Duration::from_secs(60)), Some(6)));
     let keepalive = parse("host=h keepalives_idle=0 keepalives_count=0").unwrap().keepalive;
     assert_eq!((keepalive.idle, keepalive.interval, keepalive.count), (None, Some(Duration::from_secs(10)), None));
-    assert_eq!(parse("host=h require_auth=scram-sha-256").unwrap().unsupported(), Some("require_auth"));
-    assert_eq!(parse("host=h channel_binding=require").unwrap().unsupported(), Some("channel_binding"));
-    assert_eq!(parse("host=h channel_binding=prefer").unwrap().unsupported(), None);
+    let unsupported = |text| parse(text).unwrap().unsupported().map(|(key, _)| key);
+    assert_eq!(unsupported("host=h replication=database"), Some("replication"));
+    assert_eq!(unsupported("host=h gssencmode=require"), Some("gssencmode"));
+    assert_eq!(unsupported("host=h gssencmode=prefer max_protocol_version=latest"), None);
 }
 
 #[test]
@@ -139,6 +140,7 @@ fn variables_fill_in_what_is_missing() {
             "PGPASSWORD" => "env-password",
             "PGDATABASE" => "env-db",
             "PGSERVICE" => "svc",
+            "PGSERVICEFILE" => "/nowhere/at/all",
             "PGSSLMODE" => "require",
             _ => return None,
         };
@@ -148,11 +150,16 @@ fn variables_fill_in_what_is_missing() {
     let conninfo = Conninfo::parse("postgresql://h/d", &surroundings).unwrap();
     assert_eq!(conninfo.to_string(), "postgresql://env-user:***@h:77/d");
     assert_eq!(conninfo.hosts[0].endpoint, Endpoint::Name("h".to_owned()), "PGHOSTADDR is another host's");
-    assert_eq!(conninfo.unsupported(), None, "a service does not reach a string that names a host");
     assert_eq!(conninfo.sslmode, SslMode::Require);
+    let error = Conninfo::resolve(Settings::default(), &surroundings).unwrap_err();
+    assert!(
+        matches!(error, ConninfoError::Service { .. }),
+        "a service does not reach a string that names a host: {error}"
+    );
+    let without = |name: &str| variable(name).filter(|_| name != "PGSERVICE");
+    let surroundings = Surroundings { variable: &without, user: Some("me") };
     let conninfo = Conninfo::resolve(Settings::default(), &surroundings).unwrap();
     assert_eq!(conninfo.to_string(), "postgresql://env-user:***@env-host:77/env-db");
-    assert_eq!(conninfo.unsupported(), Some("service"));
 }
 
 #[test]
@@ -195,6 +202,26 @@ fn the_password_file() {
     assert_eq!(conninfo.hosts[0].password, None);
     assert_eq!(conninfo.warnings, [PasswordFileWarning::Readable(path)]);
     assert!(parse("host=h passfile=/nowhere/at/all").unwrap().warnings.is_empty());
+}
+
+/// The table of settings in the manual: each with its variable, in libpq's order or ours, and none left out.
+#[test]
+fn the_manual_lists_every_setting() {
+    let text = std::fs::read_to_string("docs/connections.md").unwrap();
+    let table = text.split("\n## Settings and variables\n").nth(1).unwrap();
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `"));
+    let mut listed: Vec<(String, String)> = rows
+        .map(|row| {
+            let cells: Vec<&str> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+            (cells[0].to_owned(), cells[1].to_owned())
+        })
+        .collect();
+    let known = keyword::KEYWORDS.iter();
+    let mut known: Vec<(String, String)> =
+        known.map(|keyword| (keyword.name.to_owned(), keyword.variable.unwrap_or("").to_owned())).collect();
+    listed.sort();
+    known.sort();
+    assert_eq!(listed, known);
 }
 
 /// Everything that is ever shown of a connection string.

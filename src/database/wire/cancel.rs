@@ -3,9 +3,11 @@
 //! The wait is the point: a request that is not awaited may hit the session's next statement instead, its ROLLBACK
 //! even. The server closes the second connection only after it has sent the signal.
 
+use super::tls_stream::BeginError;
 use super::transport::{Address, DialError, Transport};
 use super::wait::{Interest, Waited};
 use crate::database::conninfo::Keepalive;
+use crate::database::tls::{Tls, TlsFailure};
 use bytes::BytesMut;
 use postgres_protocol::message::frontend;
 use std::fmt;
@@ -18,6 +20,8 @@ pub(crate) struct CancelKey {
     pub(crate) address: Address,
     pub(crate) process: i32,
     pub(crate) secret: i32,
+    /// As the session has it, if it has: the key must not be read by others either.
+    pub(crate) tls: Option<Tls>,
 }
 
 /// Why it is not known whether a cancel request got through.
@@ -49,6 +53,16 @@ impl From<io::Error> for CancelError {
     }
 }
 
+impl From<BeginError> for CancelError {
+    fn from(error: BeginError) -> Self {
+        match error {
+            BeginError::Io(error) => Self::Io(error),
+            BeginError::Tls(failure) => Self::Io(io::Error::other(failure)),
+            BeginError::Timeout | BeginError::Woken => Self::Timeout,
+        }
+    }
+}
+
 impl CancelKey {
     /// Sends the request and waits until the server has closed the connection it came over.
     pub(crate) fn send(&self, patience: Duration) -> Result<(), CancelError> {
@@ -60,6 +74,12 @@ impl CancelKey {
             DialError::Timeout | DialError::Woken => CancelError::Timeout,
             DialError::PathTooLong => CancelError::Io(io::ErrorKind::InvalidFilename.into()),
         })?;
+        if let Some(tls) = &self.tls {
+            if !tls.direct && !transport.ask_for_tls(None, Some(deadline))? {
+                return Err(CancelError::Io(io::Error::other(TlsFailure::NotOffered)));
+            }
+            transport = transport.secure(tls, None, Some(deadline))?;
+        }
         let mut request = BytesMut::new();
         frontend::cancel_request(self.process, self.secret, &mut request);
         // Sixteen bytes into a new socket: there is always room for them.

@@ -3,13 +3,15 @@
 use super::authentication::Authentication;
 use super::cancel::CancelKey;
 use super::link::{Link, Step};
+use super::tls_stream::TlsStream;
 use super::transport::{Address, DialError, Transport};
 use super::wait::{Interest, Waited, wait};
 use crate::database::connect_error::{Attempt, ConnectError, ConnectFailure, of_socket};
-use crate::database::connection::Connection;
+use crate::database::connection::{Connection, Security};
 use crate::database::conninfo::{Conninfo, Endpoint, Host, SslMode, TargetSession, socket_file};
 use crate::database::query::QueryError;
 use crate::database::server_error::ServerError;
+use crate::database::tls::{Tls, TlsFailure};
 use crate::secret::Covers;
 use postgres_protocol::message::backend::Message;
 use postgres_protocol::message::frontend;
@@ -46,8 +48,8 @@ impl Connection {
     /// # Errors
     /// What each host answered.
     pub fn connect(conninfo: &Conninfo, options: &ConnectOptions) -> Result<Self, ConnectError> {
-        if let Some(key) = conninfo.unsupported() {
-            return Err(ConnectError::before(conninfo, ConnectFailure::Unsupported(key)));
+        if let Some((key, instead)) = conninfo.unsupported() {
+            return Err(ConnectError::before(conninfo, ConnectFailure::Unsupported(key, instead)));
         }
         let wanted = match conninfo.target_session {
             // First whoever is a standby, then whoever answers.
@@ -56,12 +58,13 @@ impl Connection {
         };
         let mut attempts = Vec::new();
         for wanted in wanted {
-            for host in &conninfo.hosts {
+            for host in in_order(conninfo, conninfo.hosts.iter().collect()) {
                 match try_host(conninfo, host, wanted, options) {
                     Ok(connection) => return Ok(connection),
-                    Err(failure) => {
-                        let goes_on = failure.goes_on();
-                        attempts.push(Attempt { place: host.to_string(), failure });
+                    Err(failures) => {
+                        let goes_on = failures.last().is_none_or(ConnectFailure::goes_on);
+                        let failed = |failure| Attempt { place: host.to_string(), failure };
+                        attempts.extend(failures.into_iter().map(failed));
                         if !goes_on {
                             return Err(ConnectError::new(conninfo, attempts));
                         }
@@ -73,31 +76,79 @@ impl Connection {
     }
 }
 
-/// Tries the addresses of one host; each gets an equal share of the time that is left.
+/// `places` in the order in which they are tried.
+fn in_order<T>(conninfo: &Conninfo, mut places: Vec<T>) -> Vec<T> {
+    if conninfo.shuffled {
+        places.sort_by_cached_key(|_| uuid::Uuid::new_v4());
+    }
+    places
+}
+
+/// Tries the addresses of one host; each gets an equal share of the time that is left. What went wrong with the last of them.
 fn try_host(
     conninfo: &Conninfo,
     host: &Host,
     wanted: TargetSession,
     options: &ConnectOptions,
-) -> Result<Connection, ConnectFailure> {
-    // A socket does not leave the machine: libpq passes over `sslmode` there.
-    if conninfo.sslmode >= SslMode::Require && !matches!(host.endpoint, Endpoint::Socket(_)) {
-        return Err(ConnectFailure::TlsDemanded);
-    }
+) -> Result<Connection, Vec<ConnectFailure>> {
     let deadline = conninfo.connect_timeout.map(|timeout| Instant::now() + timeout);
-    let addresses = addresses(host, options, deadline)?;
-    let mut last = ConnectFailure::Timeout;
+    let addresses = in_order(conninfo, addresses(host, options, deadline).map_err(|failure| vec![failure])?);
+    let mut last = vec![ConnectFailure::Timeout];
     for (index, address) in addresses.iter().enumerate() {
         let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
         let now = Instant::now();
         let share = deadline.map(|deadline| now + deadline.saturating_duration_since(now) / left);
-        match start(conninfo, host, address, options, share).and_then(|connection| check(connection, wanted, share)) {
+        let started = start_by_mode(conninfo, host, address, options, share);
+        match started.and_then(|connection| check(connection, wanted, share).map_err(|failure| vec![failure])) {
             Ok(connection) => return Ok(connection),
-            Err(failure) if failure.goes_on() => last = failure,
-            Err(failure) => return Err(failure),
+            Err(failures) if failures.last().is_none_or(ConnectFailure::goes_on) => last = failures,
+            Err(failures) => return Err(failures),
         }
     }
     Err(last)
+}
+
+/// Whether a session has TLS.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    Plain,
+    /// If the server can.
+    TlsIfOffered,
+    Tls,
+}
+
+/// Starts a session with TLS or without, and in the other way after that where `sslmode` allows both: after a refusal that the
+/// other way may escape (`hostssl` and `hostnossl` in `pg_hba.conf`), and in plain where TLS does not come about.
+fn start_by_mode(
+    conninfo: &Conninfo,
+    host: &Host,
+    address: &Address,
+    options: &ConnectOptions,
+    deadline: Option<Instant>,
+) -> Result<Connection, Vec<ConnectFailure>> {
+    let (first, second) = match conninfo.sslmode {
+        // A socket does not leave the machine: libpq passes over `sslmode` there.
+        _ if matches!(address, Address::Unix(_)) => (Way::Plain, None),
+        SslMode::Disable => (Way::Plain, None),
+        SslMode::Allow => (Way::Plain, Some(Way::Tls)),
+        SslMode::Prefer => (Way::TlsIfOffered, Some(Way::Plain)),
+        SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => (Way::Tls, None),
+    };
+    let failure = match start(conninfo, host, address, options, deadline, first) {
+        Ok(connection) => return Ok(connection),
+        Err(failure) => failure,
+    };
+    let Some(second) = second.filter(|_| failure.asks_for_the_other_way()) else { return Err(vec![failure]) };
+    match start(conninfo, host, address, options, deadline, second) {
+        Ok(mut connection) => {
+            if let ConnectFailure::Tls(failure) = failure {
+                connection.give_up_tls(failure);
+            }
+            Ok(connection)
+        }
+        Err(other) if other.to_string() == failure.to_string() => Err(vec![other]),
+        Err(other) => Err(vec![failure, other]),
+    }
 }
 
 /// The addresses of a host. A name is looked up on another thread, as the system's look-up cannot be interrupted.
@@ -148,18 +199,30 @@ fn start(
     address: &Address,
     options: &ConnectOptions,
     deadline: Option<Instant>,
+    way: Way,
 ) -> Result<Connection, ConnectFailure> {
     let path = match address {
         Address::Unix(path) => path.clone(),
         Address::Tcp(_) => PathBuf::new(),
     };
     let dialled = Transport::dial(address, &conninfo.keepalive, options.wake(), deadline);
-    let transport = dialled.map_err(|error| match error {
+    let mut transport = dialled.map_err(|error| match error {
         DialError::Io(error) => of_socket(&host.endpoint, path, error),
         DialError::Timeout => ConnectFailure::Timeout,
         DialError::Woken => ConnectFailure::Woken,
         DialError::PathTooLong => ConnectFailure::SocketPathTooLong(path),
     })?;
+    let mut tls = None;
+    if way != Way::Plain {
+        if conninfo.tls.direct || transport.ask_for_tls(options.wake(), deadline)? {
+            // Files are read now, and not where nothing comes of it.
+            let prepared = Tls::prepare(&conninfo.tls, conninfo.sslmode, host)?;
+            transport = transport.secure(&prepared, options.wake(), deadline)?;
+            tls = Some(prepared);
+        } else if way == Way::Tls {
+            return Err(TlsFailure::NotOffered.into());
+        }
+    }
     let mut link = Link::new(transport, options.wake.clone());
     let mut startup = vec![
         ("user", conninfo.user.as_str()),
@@ -169,14 +232,16 @@ fn start(
         ("client_encoding", "UTF8"),
         ("standard_conforming_strings", "on"),
     ];
+    startup.extend(conninfo.session.iter().map(|(name, value)| (*name, value.as_str())));
     startup.extend(conninfo.options.as_deref().map(|options| ("options", options)));
     link.queue(|buffer| frontend::startup_message(startup, buffer))?;
-    let mut authentication = Authentication::new(&conninfo.user, host.password.as_ref());
+    let mut authentication = Authentication::new(conninfo, host.password.as_ref());
     let mut inside = false;
     let mut parameters = BTreeMap::new();
     let mut key = None;
     loop {
-        match receive(&mut link, deadline)? {
+        let message = receive(&mut link, deadline).map_err(|failure| refused_certificate(failure, tls.as_ref()))?;
+        match message {
             Message::ErrorResponse(body) => {
                 return Err(ConnectFailure::Server(Box::new(ServerError::read(body.fields())?)));
             }
@@ -187,14 +252,31 @@ fn start(
             }
             Message::BackendKeyData(body) => {
                 let (process, secret) = (body.process_id(), body.secret_key());
-                key = Some(CancelKey { address: address.clone(), process, secret });
+                key = Some(CancelKey { address: address.clone(), process, secret, tls: tls.clone() });
             }
             Message::ReadyForQuery(_) => {
                 let host = at(host, address);
-                return Ok(Connection::started(link, parameters, key, host, options.covers.clone()));
+                let security = Security {
+                    tls: link.tls().map(TlsStream::summary),
+                    password: authentication.used_password(),
+                    given_up: None,
+                    unchecked: tls.and_then(|tls| tls.unchecked),
+                };
+                return Ok(Connection::started(link, parameters, key, host, security, options.covers.clone()));
             }
             _ => return Err(ConnectFailure::protocol("a message that has no place at the start of a session")),
         }
+    }
+}
+
+/// A server may say only after TLS began (1.3) what it thinks of our certificate.
+fn refused_certificate(failure: ConnectFailure, tls: Option<&Tls>) -> ConnectFailure {
+    match failure {
+        ConnectFailure::Tls(TlsFailure::CertificateRefused { alert, .. }) => {
+            let shown = tls.is_some_and(Tls::showed_certificate);
+            TlsFailure::CertificateRefused { alert, shown }.into()
+        }
+        failure => failure,
     }
 }
 
@@ -222,7 +304,7 @@ fn receive(link: &mut Link, deadline: Option<Instant>) -> Result<Message, Connec
                     return Ok(message);
                 }
                 let end = link.take_end().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
-                return Err(ConnectFailure::Protocol(end));
+                return Err(TlsFailure::within(&end).map_or(ConnectFailure::Protocol(end), ConnectFailure::Tls));
             }
         }
     }

@@ -1,6 +1,7 @@
 //! A socket with what is still to be written to it and what was read from it.
 
 use super::incoming::Incoming;
+use super::tls_stream::TlsStream;
 use super::transport::Transport;
 use super::wait::{Interest, Waited};
 use bytes::{Buf as _, BytesMut};
@@ -150,6 +151,11 @@ impl Link {
             let Some(count) = count else { return };
             self.queue.advance(count);
         }
+    }
+
+    /// The TLS on it, if there is any.
+    pub(crate) fn tls(&self) -> Option<&TlsStream> {
+        self.transport.tls()
     }
 
     /// Bytes that are queued and not yet handed to the system.

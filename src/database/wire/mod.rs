@@ -10,6 +10,7 @@ pub mod event;
 pub(super) mod incoming;
 pub(super) mod link;
 pub mod tag;
+pub(super) mod tls_stream;
 pub(super) mod transport;
 pub(super) mod wait;
 

@@ -1,9 +1,9 @@
-//! The socket: opening it within a time, reading and writing without blocking.
-//!
-//! TLS would be a further variant of [`Transport`] with the same four operations.
+//! The socket: opening it within a time, with TLS or without, reading and writing without blocking.
 
+use super::tls_stream::{BeginError, TlsStream};
 use super::wait::{Interest, Waited, wait};
 use crate::database::conninfo::Keepalive;
+use crate::database::tls::{Tls, TlsFailure};
 use rustix::io::Errno;
 use rustix::net::{self, AddressFamily, SocketAddrUnix, SocketFlags, SocketType, sockopt};
 use std::io::{self, IoSlice, Read as _, Write as _};
@@ -27,9 +27,14 @@ pub(crate) enum Address {
 pub(crate) enum Transport {
     /// TCP, plain.
     Tcp(TcpStream),
+    /// TCP with TLS.
+    Tls(Box<TlsStream>),
     /// A unix socket.
     Unix(UnixStream),
 }
+
+/// The message that asks for TLS: its length, and a number that is no version.
+const SSL_REQUEST: [u8; 8] = [0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f];
 
 /// Why no socket could be opened.
 #[derive(Debug)]
@@ -94,10 +99,44 @@ impl Transport {
         }
     }
 
+    /// Asks the server for TLS: whether it waits for it to begin now. Not on a socket of this machine.
+    pub(crate) fn ask_for_tls(
+        &mut self,
+        wake: Option<BorrowedFd<'_>>,
+        deadline: Option<Instant>,
+    ) -> Result<bool, BeginError> {
+        match self {
+            Self::Tcp(socket) => ask_for_tls(socket, wake, deadline),
+            Self::Tls(_) | Self::Unix(_) => Ok(false),
+        }
+    }
+
+    /// Begins TLS on TCP.
+    pub(crate) fn secure(
+        self,
+        tls: &Tls,
+        wake: Option<BorrowedFd<'_>>,
+        deadline: Option<Instant>,
+    ) -> Result<Self, BeginError> {
+        match self {
+            Self::Tcp(socket) => Ok(Self::Tls(Box::new(TlsStream::begin(socket, tls, wake, deadline)?))),
+            other => Ok(other),
+        }
+    }
+
+    /// The TLS on it, if there is any.
+    pub(crate) fn tls(&self) -> Option<&TlsStream> {
+        match self {
+            Self::Tls(stream) => Some(stream),
+            Self::Tcp(_) | Self::Unix(_) => None,
+        }
+    }
+
     /// The descriptor to poll.
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+    fn fd(&self) -> BorrowedFd<'_> {
         match self {
             Self::Tcp(socket) => socket.as_fd(),
+            Self::Tls(stream) => stream.socket().as_fd(),
             Self::Unix(socket) => socket.as_fd(),
         }
     }
@@ -106,26 +145,67 @@ impl Transport {
     pub(crate) fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.read(buffer),
+            Self::Tls(stream) => stream.read(buffer),
             Self::Unix(socket) => socket.read(buffer),
         }
     }
 
-    /// Writes as much as there is room for.
+    /// Writes as much as there is room for. What was not taken is to be given again, as the beginning of the next write.
     pub(crate) fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         match self {
             Self::Tcp(socket) => socket.write_vectored(slices),
+            Self::Tls(stream) => stream.write(slices),
             Self::Unix(socket) => socket.write_vectored(slices),
         }
     }
 
     /// Waits until it can be read or written.
     pub(crate) fn wait(
-        &self,
+        &mut self,
         interest: Interest,
         wake: Option<BorrowedFd<'_>>,
         deadline: Option<Instant>,
     ) -> io::Result<Waited> {
-        wait(self.fd(), interest, wake, deadline)
+        match self {
+            Self::Tls(stream) => stream.wait(interest, wake, deadline),
+            _ => wait(self.fd(), interest, wake, deadline),
+        }
+    }
+}
+
+/// Asks for TLS; the answer is one byte. Whatever comes with it was sent before anything was encrypted, by whomever, and must
+/// not be taken for what the server says later (CVE-2021-23222).
+fn ask_for_tls(
+    socket: &mut TcpStream,
+    wake: Option<BorrowedFd<'_>>,
+    deadline: Option<Instant>,
+) -> Result<bool, BeginError> {
+    // Eight bytes into a new socket: there is always room for them.
+    if socket.write(&SSL_REQUEST)? != SSL_REQUEST.len() {
+        return Err(io::Error::from(io::ErrorKind::WriteZero).into());
+    }
+    let mut answer = [0; 64];
+    loop {
+        match wait(socket.as_fd(), Interest::Read, wake, deadline)? {
+            Waited::Timeout => return Err(BeginError::Timeout),
+            Waited::Woken => return Err(BeginError::Woken),
+            Waited::Readable | Waited::Writable => {}
+        }
+        return match socket.read(&mut answer) {
+            Ok(0) => Err(TlsFailure::Closed.into()),
+            Ok(1) if answer[0] == b'S' => Ok(true),
+            Ok(1) if answer[0] == b'N' => Ok(false),
+            Ok(_) if matches!(answer[0], b'S' | b'N') => Err(TlsFailure::Injected.into()),
+            // What follows was not vouched for by anybody (CVE-2024-10977): it is not shown.
+            Ok(_) if answer[0] == b'E' => Err(TlsFailure::Broken.into()),
+            Ok(_) => {
+                let text = "it did not answer the question for TLS";
+                Err(io::Error::new(io::ErrorKind::InvalidData, text).into())
+            }
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => continue,
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => Err(TlsFailure::Closed.into()),
+            Err(error) => Err(error.into()),
+        };
     }
 }
 

@@ -1,0 +1,233 @@
+//! A program that the settings name, run without a shell for what it prints on its standard output.
+//!
+//! It is given nothing to read, and its time and its output are limited. It is a process group of its own,
+//! so that all of it is killed where it has to be. What is wrong with it in a user's words is for those to say who know what it was for.
+
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+/// How long the end of a program may go unseen: it may leave behind others that hold its output open.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// What a program may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Time; `None` is for ever.
+    pub time: Option<Duration>,
+    /// Bytes on its standard output.
+    pub bytes: usize,
+}
+
+/// Why there is no output. Nothing of it is kept.
+#[derive(Debug)]
+pub enum ChildError {
+    /// No such program.
+    NotFound,
+    /// It could not be started.
+    NotStarted(io::Error),
+    /// It ended, and not with success.
+    Failed(ExitStatus),
+    /// It took longer than this, and was killed.
+    TookTooLong(Duration),
+    /// It printed more than this, and was killed.
+    PrintedTooMuch(usize),
+    /// The descriptor that wakes became readable; it was killed.
+    Woken,
+    /// Its output could not be read; it was killed.
+    Unreadable(io::Error),
+}
+
+/// What `words` (the program and its arguments, at least one) prints. `stderr`: where its standard error goes. `wake`: where this can be read, it is killed.
+///
+/// # Errors
+/// It cannot be run, fails, or goes beyond its limits.
+pub fn output(
+    words: &[String],
+    limits: Limits,
+    stderr: Stdio,
+    wake: Option<BorrowedFd<'_>>,
+) -> Result<Vec<u8>, ChildError> {
+    let (program, arguments) = words.split_first().ok_or(ChildError::NotFound)?;
+    let mut command = Command::new(program);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0);
+    let child = match command.spawn() {
+        Ok(child) => child,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ChildError::NotFound),
+        Err(error) => return Err(ChildError::NotStarted(error)),
+    };
+    let mut group = Group(child);
+    let deadline = limits.time.map(|time| (Instant::now() + time, time));
+    let (bytes, status) = group.watch(limits.bytes, deadline, wake)?;
+    if status.success() { Ok(bytes) } else { Err(ChildError::Failed(status)) }
+}
+
+/// A program that is killed with its whole group, unless it has ended, where nobody waits for it any more.
+struct Group(Child);
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        if matches!(self.0.try_wait(), Ok(None)) {
+            let group = i32::try_from(self.0.id()).ok().and_then(Pid::from_raw);
+            let _ = group.map(|group| kill_process_group(group, Signal::KILL));
+            let _ = self.0.wait();
+        }
+    }
+}
+
+impl Group {
+    /// Its output and how it ended.
+    fn watch(
+        &mut self,
+        most: usize,
+        deadline: Option<(Instant, Duration)>,
+        wake: Option<BorrowedFd<'_>>,
+    ) -> Result<(Vec<u8>, ExitStatus), ChildError> {
+        let mut output =
+            self.0.stdout.take().ok_or_else(|| ChildError::Unreadable(io::ErrorKind::BrokenPipe.into()))?;
+        let mut bytes = Vec::new();
+        let mut open = true;
+        let mut pause = Duration::from_millis(1);
+        loop {
+            let left = match deadline {
+                Some((deadline, time)) => {
+                    let left = deadline.saturating_duration_since(Instant::now());
+                    if left.is_zero() {
+                        return Err(ChildError::TookTooLong(time));
+                    }
+                    left
+                }
+                None => LOOK,
+            };
+            // A closed output is readable at once, for ever.
+            let timeout = if open { LOOK } else { pause }.min(left);
+            let (readable, woken) =
+                wait(open.then(|| output.as_fd()), wake, timeout).map_err(ChildError::Unreadable)?;
+            if woken {
+                return Err(ChildError::Woken);
+            }
+            if readable {
+                open = read(&mut output, &mut bytes, most)?;
+                continue;
+            }
+            if let Some(status) = self.0.try_wait().map_err(ChildError::Unreadable)? {
+                // What it printed before it ended is there by now.
+                while open && wait(Some(output.as_fd()), None, Duration::ZERO).map_err(ChildError::Unreadable)?.0 {
+                    open = read(&mut output, &mut bytes, most)?;
+                }
+                return Ok((bytes, status));
+            }
+            if !open {
+                pause = (pause * 2).min(LOOK);
+            }
+        }
+    }
+}
+
+/// Reads some more into `bytes`; whether there may be more after it.
+fn read(output: &mut impl Read, bytes: &mut Vec<u8>, most: usize) -> Result<bool, ChildError> {
+    let mut buffer = [0; 4096];
+    match output.read(&mut buffer) {
+        Ok(0) => Ok(false),
+        Ok(count) if bytes.len() + count > most => Err(ChildError::PrintedTooMuch(most)),
+        Ok(count) => {
+            bytes.extend_from_slice(&buffer[..count]);
+            Ok(true)
+        }
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(true),
+        Err(error) => Err(ChildError::Unreadable(error)),
+    }
+}
+
+/// Waits until one of the two can be read, or the time is over: whether the first can, whether the second.
+fn wait(output: Option<BorrowedFd<'_>>, wake: Option<BorrowedFd<'_>>, time: Duration) -> io::Result<(bool, bool)> {
+    let watched: Vec<(bool, BorrowedFd<'_>)> =
+        output.map(|fd| (true, fd)).into_iter().chain(wake.map(|fd| (false, fd))).collect();
+    let mut polled: Vec<PollFd<'_>> =
+        watched.iter().map(|(_, fd)| PollFd::from_borrowed_fd(*fd, PollFlags::IN)).collect();
+    let timeout = Timespec::try_from(time).map_err(|_| io::Error::from(io::ErrorKind::InvalidInput))?;
+    match poll(&mut polled, Some(&timeout)) {
+        Ok(_) => {}
+        Err(rustix::io::Errno::INTR) => return Ok((false, false)),
+        Err(error) => return Err(error.into()),
+    }
+    let ready = |first: bool| {
+        watched.iter().zip(&polled).any(|((is_output, _), fd)| *is_output == first && !fd.revents().is_empty())
+    };
+    Ok((ready(true), ready(false)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str, limits: Limits) -> Result<Vec<u8>, ChildError> {
+        output(&["sh", "-c", script].map(str::to_owned), limits, Stdio::inherit(), None)
+    }
+
+    const LIMITS: Limits = Limits { time: Some(Duration::from_secs(20)), bytes: 100_000 };
+
+    #[test]
+    fn what_it_prints() {
+        assert_eq!(shell("printf 'a b'; cat", LIMITS).unwrap(), b"a b");
+        assert_eq!(shell("sleep 0.1; echo a; exec 1>&-; sleep 0.1", LIMITS).unwrap(), b"a\n");
+        assert_eq!(shell("head -c 100000 /dev/zero", LIMITS).unwrap().len(), 100_000);
+        assert_eq!(shell("true", Limits { time: None, bytes: 0 }).unwrap(), b"");
+        // Nothing that is open here is handed on.
+        let open = tempfile::NamedTempFile::new().unwrap();
+        let descriptors = String::from_utf8(shell("ls -l /proc/$$/fd", LIMITS).unwrap()).unwrap();
+        assert!(descriptors.contains("0 -> /dev/null"), "{descriptors}");
+        assert!(!descriptors.contains(&*open.path().to_string_lossy()), "{descriptors}");
+    }
+
+    #[test]
+    fn what_it_leaves_behind_is_not_waited_for() {
+        let start = Instant::now();
+        assert_eq!(shell("sleep 5 & echo a", LIMITS).unwrap(), b"a\n");
+        assert!(start.elapsed() < Duration::from_secs(4), "{:?}", start.elapsed());
+    }
+
+    #[test]
+    fn what_goes_wrong() {
+        assert!(matches!(
+            output(&["no_such_program".to_owned()], LIMITS, Stdio::inherit(), None),
+            Err(ChildError::NotFound)
+        ));
+        assert!(matches!(output(&["/".to_owned()], LIMITS, Stdio::inherit(), None), Err(ChildError::NotStarted(_))));
+        assert!(matches!(shell("echo a; exit 3", LIMITS), Err(ChildError::Failed(status)) if status.code() == Some(3)));
+        assert!(matches!(shell("kill -9 $$", LIMITS), Err(ChildError::Failed(status)) if status.code().is_none()));
+        assert!(matches!(shell("yes", LIMITS), Err(ChildError::PrintedTooMuch(100_000))));
+    }
+
+    /// The processes that run `marker`.
+    fn running(marker: &str) -> usize {
+        let processes = std::fs::read_dir("/proc").unwrap().flatten();
+        let arguments = processes.filter_map(|process| std::fs::read(process.path().join("cmdline")).ok());
+        arguments.filter(|text| String::from_utf8_lossy(text).replace('\0', " ").contains(marker)).count()
+    }
+
+    #[test]
+    fn the_whole_group_is_killed() {
+        let short = Limits { time: Some(Duration::from_millis(300)), ..LIMITS };
+        for (script, marker) in
+            [("sleep 611.1 & sleep 611.1", "sleep 611.1"), ("exec 1>&-; sleep 611.2", "sleep 611.2")]
+        {
+            assert!(matches!(shell(script, short), Err(ChildError::TookTooLong(_))));
+            let deadline = Instant::now() + Duration::from_secs(10);
+            while running(marker) > 0 {
+                assert!(Instant::now() < deadline, "{marker} is still there");
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        }
+        let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
+        drop(writer);
+        let words = ["sleep", "611.3"].map(str::to_owned);
+        assert!(matches!(output(&words, LIMITS, Stdio::inherit(), Some(reader.as_fd())), Err(ChildError::Woken)));
+        assert_eq!(running("sleep 611.3"), 0);
+    }
+}

@@ -1,0 +1,84 @@
+//! The PEM files that TLS reads, with libpq's rules of which may be missing.
+
+use super::failure::{FileProblem, TlsFailure};
+use crate::database::conninfo::tls::NamedFile;
+use rustls::RootCertStore;
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Certificates whose word is taken.
+#[derive(Debug)]
+pub(super) struct Trusted {
+    pub(super) roots: Arc<RootCertStore>,
+    /// As they stand in the file.
+    pub(super) certificates: Vec<CertificateDer<'static>>,
+    /// Where they come from, unless that is the system.
+    pub(super) file: Option<PathBuf>,
+}
+
+/// The failure that the file which `setting` names cannot be used.
+pub(super) fn wrong(setting: &'static str, file: &NamedFile, problem: FileProblem) -> TlsFailure {
+    TlsFailure::File { setting, path: file.path.clone(), problem }
+}
+
+/// What is in the file; nothing where there is none.
+pub(super) fn read(setting: &'static str, file: &NamedFile) -> Result<Option<Vec<u8>>, TlsFailure> {
+    match std::fs::read(&file.path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error) => Err(wrong(setting, file, FileProblem::Unreadable(error.kind()))),
+    }
+}
+
+/// The certificates in `bytes`; at least one.
+pub(super) fn certificates(
+    setting: &'static str,
+    file: &NamedFile,
+    bytes: &[u8],
+) -> Result<Vec<CertificateDer<'static>>, TlsFailure> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(bytes).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(wrong(setting, file, FileProblem::NoCertificate)),
+    }
+}
+
+/// The authorities in a file; nothing where there is no such file.
+pub(super) fn authorities(file: &NamedFile) -> Result<Option<Trusted>, TlsFailure> {
+    const SETTING: &str = "sslrootcert";
+    let Some(bytes) = read(SETTING, file)? else { return Ok(None) };
+    let certificates = certificates(SETTING, file, &bytes)?;
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(certificates.iter().cloned());
+    if added == 0 {
+        return Err(wrong(SETTING, file, FileProblem::NoCertificate));
+    }
+    Ok(Some(Trusted { roots: Arc::new(roots), certificates, file: Some(file.path.clone()) }))
+}
+
+/// The authorities that the operating system trusts.
+pub(super) fn system_authorities() -> Result<Trusted, TlsFailure> {
+    let found = rustls_native_certs::load_native_certs();
+    let mut roots = RootCertStore::empty();
+    let (added, _) = roots.add_parsable_certificates(found.certs);
+    if added == 0 {
+        return Err(TlsFailure::NoSystemAuthorities(found.errors.first().map(ToString::to_string)));
+    }
+    Ok(Trusted { roots: Arc::new(roots), certificates: Vec::new(), file: None })
+}
+
+/// The lists of certificates that were taken back; one that is looked for by default may be missing.
+pub(super) fn revoked(file: &NamedFile) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsFailure> {
+    const SETTING: &str = "sslcrl";
+    let Some(bytes) = read(SETTING, file)? else {
+        return if file.named { Err(wrong(SETTING, file, FileProblem::Missing)) } else { Ok(Vec::new()) };
+    };
+    let found: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
+    match found {
+        Ok(found) if !found.is_empty() => Ok(found),
+        _ => Err(wrong(SETTING, file, FileProblem::NoList)),
+    }
+}
