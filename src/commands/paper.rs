@@ -34,7 +34,10 @@ pub(super) fn write_sql(context: &Context, workspace: &Workspace, request: &Requ
         spoken(&workspace.ids(plan.rows_before())),
         spoken(&workspace.ids(plan.rows_after()))
     );
-    let prepared = lower::plan(workspace, context, &[plan], author_of_a_script(), Resumption::default())?;
+    let plans = [plan];
+    // On paper nobody knows which of them were run; they are written to be run again.
+    let due = workspace.repeatables_behind(&plans, None)?;
+    let prepared = lower::plan(workspace, context, &plans, &due, author_of_a_script(), Resumption::default())?;
     prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
     offline::write(&prepared.program, &prepared.bodies, &heading, context.ui)
 }

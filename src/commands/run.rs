@@ -157,13 +157,14 @@ impl<'a> Run<'a> {
         let rows = plans.last().map_or_else(Vec::new, |plan| self.workspace.ids(plan.rows_after()));
         let outcome = Outcome { rows_before: standing.rows.clone(), rows_after: rows };
         let nothing_to_do = || ui.status(format_args!("nothing to do: {}", at(&outcome.rows_after)));
-        if plans.iter().all(|plan| plan.steps().is_empty()) && resumption.is_empty() {
+        let due = self.workspace.repeatables_behind(plans, Some(standing))?;
+        if plans.iter().all(|plan| plan.steps().is_empty()) && due.is_empty() && resumption.is_empty() {
             nothing_to_do();
             return Ok(outcome);
         }
         let (workspace, context, author) = (self.workspace, self.context, self.author());
         let prepared =
-            self.locked.session().alive_while(|| lower::plan(workspace, context, plans, author, resumption))?;
+            self.locked.session().alive_while(|| lower::plan(workspace, context, plans, &due, author, resumption))?;
         lower::check_widths(&prepared.program, standing)?;
         if self.locked.pooling() == Some(Pooling::Transaction) {
             self.locked.session().alive_while(|| lower::check_pooled(&prepared))?;
@@ -188,7 +189,8 @@ impl<'a> Run<'a> {
         let began = Instant::now();
         let result = self.locked.execute(&prepared.program, &prepared.bodies, &mut Told { listener, prepared });
         let (told, time) = (result.as_ref().map(|()| rows_after.as_slice()), began.elapsed());
-        listener.hear(&Event::RunEnded(&RunEnded { run, steps, result: told, time }));
+        let repeatables = prepared.repeatables();
+        listener.hear(&Event::RunEnded(&RunEnded { run, steps, repeatables, result: told, time }));
         result
     }
 

@@ -27,10 +27,12 @@ pub enum Action {
     Stamp,
     /// The file's text is accepted as it is now, and nothing is run.
     Repair,
+    /// A repeatable file is run; the rows stay.
+    Repeat,
 }
 
 impl Action {
-    /// `upgrade`, `downgrade`, `stamp` or `repair`.
+    /// `upgrade`, `downgrade`, `stamp`, `repair` or `repeat`.
     #[must_use]
     pub fn verb(self) -> &'static str {
         match self {
@@ -38,6 +40,7 @@ impl Action {
             Self::Downgrade => "downgrade",
             Self::Stamp => "stamp",
             Self::Repair => "repair",
+            Self::Repeat => "repeat",
         }
     }
 
@@ -45,7 +48,7 @@ impl Action {
     #[must_use]
     pub fn outcome(self) -> &'static str {
         match self {
-            Self::Upgrade | Self::Downgrade => "done",
+            Self::Upgrade | Self::Downgrade | Self::Repeat => "done",
             Self::Stamp => "stamped",
             Self::Repair => "accepted",
         }
@@ -80,7 +83,7 @@ pub enum Expected {
 pub struct Record {
     /// Which way.
     pub action: Action,
-    /// The revision, or the stamped targets.
+    /// The revision, or the repeatable file, or the stamped targets.
     pub revision: String,
     /// The revision file's checksum: hex SHA-256; none for a stamp.
     pub checksum: Option<String>,
@@ -92,6 +95,14 @@ pub struct Record {
     pub purge: bool,
     /// What of the journal goes with it.
     pub clears: Clears,
+}
+
+impl Record {
+    /// Whether the rows are others behind it: then no guard of a later step passes where it failed.
+    #[must_use]
+    pub fn changes_rows(&self) -> bool {
+        self.purge || !self.delete.is_empty() || !self.insert.is_empty()
+    }
 }
 
 /// What of the journal goes with a record.
@@ -140,6 +151,25 @@ const STARTED: &str = "aludel.started";
 pub const COLUMN: &str = "version_num";
 
 impl Tables {
+    /// Asks the history which repeatable files were run well: id, the file's checksum then, and whether a revision was undone since.
+    #[must_use]
+    pub fn read_repeated(&self) -> String {
+        let (history, ours) = (self.history(), self.ours());
+        let done = |action: Action| {
+            format!(
+                "{ours} AND direction OPERATOR(pg_catalog.=) {} AND outcome OPERATOR(pg_catalog.=) {}",
+                literal(action.verb()),
+                literal(action.outcome())
+            )
+        };
+        format!(
+            "SELECT DISTINCT ON (revision) revision, checksum, id OPERATOR(pg_catalog.<) COALESCE(\
+             (SELECT pg_catalog.max(id) FROM {history} WHERE {}), 0) FROM {history} WHERE {} ORDER BY revision, id DESC",
+            done(Action::Downgrade),
+            done(Action::Repeat),
+        )
+    }
+
     /// The version table, qualified and quoted.
     #[must_use]
     pub fn version(&self) -> String {

@@ -4,7 +4,7 @@
 //! anything that stands here. The statements of a revision are not here: an operation names the section, and
 //! the executor reads it when it comes to it.
 
-use super::bookkeeping::{Author, Began, Expected, Record, Scope, Tables};
+use super::bookkeeping::{Action, Author, Began, Expected, Record, Scope, Tables};
 use super::journal::{self, Begun, Mark, State};
 use super::plan::Direction;
 use super::sql::outside::{self, Trace};
@@ -26,10 +26,22 @@ pub enum TransactionScope {
 pub struct SectionUse {
     /// Its number among all sections of the file, from 0.
     pub ordinal: usize,
+    /// Whether it verifies what the sections before it did.
+    pub verifies: bool,
     /// Whether it runs inside a transaction.
     pub transaction: bool,
     /// How many statements it holds.
     pub statements: usize,
+}
+
+impl SectionUse {
+    /// What runs it in the open transaction.
+    fn in_transaction(&self, step: usize) -> Operation {
+        match self.verifies {
+            false => Operation::Body { step, section: self.ordinal },
+            true => Operation::Verify { step, section: self.ordinal },
+        }
+    }
 }
 
 /// What is to be typed after a run stopped in a step, for it to come where it was to come.
@@ -101,6 +113,14 @@ pub enum Operation {
     Guard(usize, Scope),
     /// A section's statements, in the open transaction.
     Body {
+        /// The step.
+        step: usize,
+        /// The section's number in its file.
+        section: usize,
+    },
+    /// The statements of a verification, in the open transaction: what they do is taken back behind them
+    /// ([`verify`](super::sql::verify)).
+    Verify {
         /// The step.
         step: usize,
         /// The section's number in its file.
@@ -194,8 +214,7 @@ impl Program {
                         return Err(LowerError::OutsideTransaction(index));
                     }
                     operations.push(Operation::Guard(index, Scope::SharedTransaction));
-                    let body = |section: &SectionUse| Operation::Body { step: index, section: section.ordinal };
-                    operations.extend(step.sections.iter().map(body));
+                    operations.extend(step.sections.iter().map(|section| section.in_transaction(index)));
                     operations.push(Operation::Record(index));
                 }
                 TransactionScope::Revision => lower_step(index, step, &mut operations),
@@ -205,6 +224,14 @@ impl Program {
             operations.push(Operation::Commit);
         }
         Ok(Self { steps, operations, tables, author })
+    }
+
+    /// Whether the guard of the step `later` could pass where the one before it, `earlier`, failed: a repeatable file leaves the rows
+    /// as they are, and a redo comes back to those that it began with.
+    #[must_use]
+    pub fn could_pass_behind(&self, earlier: usize, later: usize) -> bool {
+        let (earlier, later) = (&self.steps[earlier].record, &self.steps[later].record);
+        !earlier.changes_rows() || (earlier.action != later.action && later.action != Action::Repeat)
     }
 
     /// Whether the whole run is one transaction.
@@ -297,6 +324,7 @@ impl Program {
         match operation {
             Operation::Announce(_)
             | Operation::Body { .. }
+            | Operation::Verify { .. }
             | Operation::Passed { .. }
             | Operation::Bare { .. }
             | Operation::Mark { .. } => String::new(),
@@ -318,6 +346,7 @@ impl Program {
         match operation {
             Operation::Announce(_)
             | Operation::Body { .. }
+            | Operation::Verify { .. }
             | Operation::Passed { .. }
             | Operation::Bare { .. }
             | Operation::Mark { .. } => 0,
@@ -438,7 +467,7 @@ fn lower_step(index: usize, step: &ProgramStep, operations: &mut Vec<Operation>)
             _ => {}
         }
         if section.transaction {
-            operations.push(Operation::Body { step: index, section: section.ordinal });
+            operations.push(section.in_transaction(index));
         } else {
             operations.extend([scope(true), Operation::Bare { step: index, section: section.ordinal }]);
         }
@@ -451,14 +480,19 @@ fn lower_step(index: usize, step: &ProgramStep, operations: &mut Vec<Operation>)
 
 #[cfg(test)]
 mod tests {
-    use super::super::bookkeeping::{Action, Clears};
+    use super::super::bookkeeping::Clears;
     use super::*;
 
     fn step(sections: &[bool]) -> ProgramStep {
         let sections = sections
             .iter()
             .enumerate()
-            .map(|(ordinal, transaction)| SectionUse { ordinal, transaction: *transaction, statements: 2 })
+            .map(|(ordinal, transaction)| SectionUse {
+                ordinal,
+                verifies: false,
+                transaction: *transaction,
+                statements: 2,
+            })
             .collect();
         let record = Record {
             action: Action::Upgrade,
@@ -499,6 +533,7 @@ mod tests {
             Operation::Announce(step) => format!("#{step}"),
             Operation::Guard(_, scope) => format!("guard({scope:?})"),
             Operation::Body { section, .. } => format!("body{section}"),
+            Operation::Verify { section, .. } => format!("verify{section}"),
             Operation::Bare { section, .. } => format!("bare{section}"),
             Operation::Passed { section, .. } => format!("passed{section}"),
             Operation::Mark { statement, .. } => format!("mark{statement}"),
@@ -526,6 +561,41 @@ mod tests {
             lowered(&[&[false]], TransactionScope::Revision).unwrap(),
             "#0 guard(FirstBare) bare0 begin guard(LaterTransaction) record commit"
         );
+    }
+
+    #[test]
+    fn a_verification_is_in_the_transaction_behind_a_section_without_one() {
+        let verifying = |sections: &[bool], verifies: usize| {
+            let mut step = step(sections);
+            step.sections[verifies].verifies = true;
+            step
+        };
+        let program = program(
+            vec![verifying(&[true, true], 1), verifying(&[false, true, false], 1), verifying(&[false, true], 1)],
+            TransactionScope::Revision,
+        )
+        .unwrap();
+        assert_eq!(
+            words(&program),
+            "#0 begin guard(Transaction) body0 verify1 record commit \
+             #1 reset guard(FirstBare) bare0 begin guard(LaterTransaction) verify1 mark4 commit guard(LaterBare) bare2 \
+             begin guard(LaterTransaction) record commit \
+             #2 reset guard(FirstBare) bare0 begin guard(LaterTransaction) verify1 record commit"
+        );
+        // One that failed comes again; one that was passed does not.
+        let going_on = |step, done| {
+            let words = words(&program.going_on(step, Begun { done, ..Begun::default() }));
+            let (_, rest) = words.split_once(&format!("#{step} reset ")).unwrap();
+            rest.split(" #").next().unwrap().to_owned()
+        };
+        assert_eq!(going_on(2, 2), "passed0 begin guard(FirstTransaction) verify1 record commit");
+        assert_eq!(
+            going_on(1, 4),
+            "passed0 passed1 guard(FirstBare) bare2 begin guard(LaterTransaction) record commit"
+        );
+        let one =
+            Program::lower(vec![verifying(&[true, true], 1)], TransactionScope::Run, program.tables, program.author);
+        assert_eq!(words(&one.unwrap()), "begin #0 guard(SharedTransaction) body0 verify1 record commit");
     }
 
     #[test]
