@@ -1,5 +1,8 @@
 //! The sentences for what the model found wrong: its errors are data, and here alone they become words, places and hints.
 
+mod repeatable;
+
+pub use self::repeatable::repeatables;
 use crate::error::{Error, Kind};
 use crate::model::bookkeeping::Action;
 use crate::model::graph::{Edge, Graph, GraphError, Node};
@@ -9,7 +12,7 @@ use crate::model::plan::{Direction, PlanError};
 use crate::model::program::Again;
 use crate::model::range::RangeSyntaxError;
 use crate::model::revision::Name;
-use crate::model::sql::marker::MarkerProblem;
+use crate::model::sql::marker::{MarkerKind, MarkerProblem};
 use crate::model::sql::problem::{BodyError, MetaPurpose, Problem};
 use crate::model::sql::split::Opener;
 use crate::model::target::{Point, Target, TargetSyntaxError, Walk};
@@ -376,6 +379,12 @@ pub fn body(error: &BodyError) -> Error {
                     "leave it out; or, for a section that commits as it goes: `-- migrate:{section} transaction:false`"
                 ))
         }
+        Problem::ControlInVerify(keywords) => Error::failed(format!("`{keywords}` in a verification"))
+            .hint("leave it out: what a verification does is taken back behind it"),
+        Problem::NotInRepeatable(what) => {
+            Error::failed(format!("{what} in a repeatable file, which runs in a transaction"))
+                .hint("leave it out, or put it into a revision")
+        }
         Problem::NeverInTransaction(what, section) => Error::failed(format!("{what} cannot run inside a transaction"))
             .hint(format!("put it into a section of its own: `-- migrate:{section} transaction:false`")),
         Problem::Setting(setting) => {
@@ -430,11 +439,14 @@ fn marker(problem: &MarkerProblem) -> Error {
                 format!("there is no section `{found}`")
             });
             match nearest {
-                Some(nearest) => error.hint(format!("did you mean `-- migrate:{nearest}`?")),
+                Some(nearest) => error.hint(format!("did you mean `-- migrate:{}`?", nearest.word())),
                 None if found.is_empty() => {
                     error.hint("write `-- migrate:upgrade` or `-- migrate:downgrade`, without a blank")
                 }
-                None => error.hint("the sections are `upgrade` and `downgrade`"),
+                None => {
+                    let [first, second, third] = MarkerKind::ALL.map(MarkerKind::word);
+                    error.hint(format!("the sections are `{first}`, `{second}` and `{third}`"))
+                }
             }
         }
         MarkerProblem::Option { found, nearest } => {
@@ -445,6 +457,16 @@ fn marker(problem: &MarkerProblem) -> Error {
             }
         }
         MarkerProblem::Twice => Error::failed("`transaction` is said twice"),
+        MarkerProblem::OptionOfVerify => {
+            Error::failed("a verification is always in a transaction").hint("leave the option out")
+        }
+        MarkerProblem::DowngradeOfRepeatable => {
+            Error::failed("a repeatable file has no downgrade").hint("a revision drops what it made")
+        }
+        MarkerProblem::RepeatableOutside => Error::failed("a repeatable file always runs in a transaction")
+            .hint("put what cannot be in one into a revision"),
+        MarkerProblem::NothingToVerify => Error::failed("a verification stands before the first section")
+            .hint("it belongs behind the section that it verifies: `-- migrate:upgrade`, which may be empty"),
     }
 }
 

@@ -13,6 +13,7 @@ use crate::model::program::{Alone, Operation, Program, ProgramStep, WITHOUT_LOCK
 use crate::model::sql::body::{Batch, BatchKind, Sections};
 use crate::model::sql::outside::{self, Company};
 use crate::model::sql::psql;
+use crate::model::sql::verify::{self, Check};
 use crate::ui::Ui;
 
 /// What a printed file stands on, whatever psql was set to before. A session whose transactions begin by themselves, or
@@ -141,6 +142,7 @@ fn operations(program: &Program, bodies: &dyn Bodies, ui: &Ui) -> Result<()> {
                 ui.raw(&announcement(step(*index)));
             }
             Operation::Body { step, section } => paper.body(*step, *section)?,
+            Operation::Verify { step, section } => paper.verify(*step, *section)?,
             Operation::Bare { step, section } => paper.bare(*step, *section)?,
             Operation::Mark { step, .. } => {
                 ui.raw(&format!("-- The journal: so far {} has come.\n", program.steps[*step].record.revision));
@@ -217,6 +219,7 @@ fn before_record(step: &ProgramStep) -> String {
     match step.record.action {
         Action::Upgrade => format!("-- {revision} is applied: the version table and the history say so.\n"),
         Action::Downgrade => format!("-- {revision} is undone: the version table and the history say so.\n"),
+        Action::Repeat => format!("-- {revision} was run: the history says so.\n"),
         Action::Repair => format!("-- The file of {revision} as it is now is accepted; nothing is run.\n"),
         Action::Hook => String::new(),
         Action::Stamp => format!("-- The database is taken to be at {revision} from now on; nothing else is run.\n"),
@@ -257,6 +260,48 @@ impl Paper<'_> {
         Ok(())
     }
 
+    /// Prints a verification: its queries as a connection runs them, in blocks that judge their answers.
+    fn verify(&mut self, step: usize, section: usize) -> Result<()> {
+        self.ui.raw(
+            "-- The verification: where a query is not true, nothing is kept. What it does itself is taken back.\n",
+        );
+        self.ui.raw(verify::BEGINS);
+        let mut data_end = DATA_END;
+        while let Some(batch) = self.next_batch(step, section)? {
+            match batch.kind {
+                BatchKind::Statements => {
+                    let mut from = 0;
+                    for range in &batch.statements {
+                        let statement = &batch.text[range.clone()];
+                        self.note(step, statement);
+                        self.gap(&batch.text[from..range.start]);
+                        match verify::check(statement) {
+                            Check::Statement => self.ui.raw(&terminated(statement)),
+                            Check::Query { block, .. } => self.ui.raw(&block),
+                        }
+                        from = range.end;
+                    }
+                }
+                BatchKind::CopyFromStdin { .. } => {
+                    data_end = DATA_END;
+                    batch.statements.iter().for_each(|range| self.note(step, &batch.text[range.clone()]));
+                    print(&batch, self.ui);
+                }
+                BatchKind::CopyData { last } => self.data(step, &batch, last, &mut data_end),
+            }
+        }
+        self.ui.raw(verify::ENDS);
+        self.ui.raw("\n");
+        Ok(())
+    }
+
+    /// Prints the comments between two statements.
+    fn gap(&self, gap: &str) {
+        if !gap.trim_ascii().is_empty() {
+            self.ui.raw(&format!("{}\n", psql::without_variables(gap.trim_ascii())));
+        }
+    }
+
     /// Prints a section's statements one by one, each with its mark in the journal.
     fn bare(&mut self, step: usize, section: usize) -> Result<()> {
         let mut data_end = DATA_END;
@@ -289,11 +334,8 @@ impl Paper<'_> {
     /// Prints a statement that stands behind `gap`.
     fn statement(&mut self, step: usize, gap: &str, statement: &str) {
         self.note(step, statement);
-        if !gap.trim_ascii().is_empty() {
-            self.ui.raw(&format!("{}\n", psql::without_variables(gap.trim_ascii())));
-        }
-        let end = if statement.ends_with(';') { "\n" } else { "\n;\n" };
-        let text = format!("{}{end}", psql::without_variables(statement));
+        self.gap(gap);
+        let text = terminated(statement);
         self.own_lock_timeout |= outside::sets_lock_timeout(statement);
         let company = outside::company(statement);
         if company == Company::Can {
@@ -369,6 +411,12 @@ impl Paper<'_> {
         };
         sections.next_of(section).map_err(|error| self.bodies.explain(&error))
     }
+}
+
+/// A statement as psql must be given it, on lines of its own.
+fn terminated(statement: &str) -> String {
+    let end = if statement.ends_with(';') { "\n" } else { "\n;\n" };
+    format!("{}{end}", psql::without_variables(statement))
 }
 
 fn print(batch: &Batch, ui: &Ui) {

@@ -9,6 +9,7 @@ mod hooks;
 mod identifier;
 mod init;
 mod listing;
+mod new_repeatable;
 mod new_revision;
 
 use std::fs::{File, Metadata};
@@ -20,9 +21,11 @@ pub use self::file_name::FileTemplate;
 pub use self::hooks::HookRun;
 pub use self::identifier::{next_id, refuse_existing};
 pub use self::init::{INIT_TEMPLATES, InitTemplate, Made, init};
+pub use self::new_repeatable::NewRepeatable;
 pub use self::new_revision::{NewRevision, TEMPLATE, Writer};
 use crate::error::{Error, Result};
-use crate::model::header::{self, Header, HeaderError, Key, Problem, Settings};
+use crate::model::header::{self, Header, HeaderError, Key, Problem, RepeatableHeader, Settings};
+use crate::model::repeatable::Repeatable;
 use crate::model::revision::{Name, Revision};
 use crate::model::sql::checksum::Checksum;
 use crate::source::{self, Excerpt};
@@ -82,34 +85,36 @@ pub struct Wanted {
     pub checksums: bool,
 }
 
-/// All revision files of a project, in load order: each location in turn, by file name.
+/// All files of a project, in load order: each location in turn, by file name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Project {
-    /// The files.
+    /// The revision files.
     pub files: Vec<LoadedFile>,
     /// Their revisions, each beside its file: the graph's input.
     pub revisions: Vec<Revision>,
+    /// The repeatable files.
+    pub repeatable_files: Vec<LoadedFile>,
+    /// What they are, each beside its file.
+    pub repeatables: Vec<Repeatable>,
 }
 
 impl Project {
-    /// Reads the headers of all revision files.
+    /// Reads the headers of all files.
     ///
     /// # Errors
     /// Every location that cannot be listed and every file whose header cannot be read, in load order.
     pub fn load(locations: &Locations, wanted: Wanted) -> std::result::Result<Self, Vec<Error>> {
-        let paths = listing::revision_files(locations)?;
-        let results = in_two_threads(&paths, FILES_FOR_TWO_THREADS, |paths| read_headers(paths, wanted));
-        let mut project = Self { files: Vec::with_capacity(paths.len()), revisions: Vec::with_capacity(paths.len()) };
+        let listing::Files { revisions, repeatables } = listing::files(locations)?;
+        let mut project = Self::default();
         let mut errors = Vec::new();
-        for (path, result) in paths.into_iter().zip(results) {
-            match result {
-                Ok(Loaded { header: Header { revision, settings }, bytes, checksum }) => {
-                    project.files.push(LoadedFile { path, settings, bytes, checksum });
-                    project.revisions.push(revision);
-                }
-                Err(error) => errors.push(error),
-            }
-        }
+        let results = in_two_threads(&revisions, FILES_FOR_TWO_THREADS, |paths| read_headers(paths, wanted));
+        (project.files, project.revisions) =
+            beside(revisions, results, &mut errors, |header: Header| (header.revision, header.settings));
+        // Their checksums say which of them are to be run.
+        let wanted = Wanted { checksums: true, ..wanted };
+        let results = read_headers(&repeatables, wanted);
+        (project.repeatable_files, project.repeatables) =
+            beside(repeatables, results, &mut errors, |header: RepeatableHeader| (header.repeatable, header.settings));
         if errors.is_empty() { Ok(project) } else { Err(errors) }
     }
 }
@@ -153,7 +158,7 @@ impl LoadedFile {
     /// The labels that the file's header gives, for errors about the graph: read again, and none where that fails.
     #[must_use]
     pub fn labels(&self) -> Vec<Name> {
-        let loaded = read_header(&self.path, &mut Vec::new(), Wanted::default());
+        let loaded = read_header::<Header>(&self.path, &mut Vec::new(), Wanted::default());
         loaded.map_or_else(|_| Vec::new(), |loaded| loaded.header.revision.labels)
     }
 
@@ -184,14 +189,59 @@ pub fn in_two_threads<I: Sync, O: Send>(items: &[I], worth: usize, work: impl Fn
     })
 }
 
+/// Files, and beside each what its header says: `parts` takes a header apart.
+fn beside<H, T>(
+    paths: Vec<PathBuf>,
+    results: Vec<Result<Loaded<H>>>,
+    errors: &mut Vec<Error>,
+    parts: impl Fn(H) -> (T, Settings),
+) -> (Vec<LoadedFile>, Vec<T>) {
+    let (mut files, mut said) = (Vec::with_capacity(paths.len()), Vec::with_capacity(paths.len()));
+    for (path, result) in paths.into_iter().zip(results) {
+        match result {
+            Ok(Loaded { header, bytes, checksum }) => {
+                let (what, settings) = parts(header);
+                files.push(LoadedFile { path, settings, bytes, checksum });
+                said.push(what);
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    (files, said)
+}
+
 /// A header, and of the rest of the file what was wanted.
-struct Loaded {
-    header: Header,
+struct Loaded<H> {
+    header: H,
     bytes: Option<Box<[u8]>>,
     checksum: Option<Checksum>,
 }
 
-fn read_headers(paths: &[PathBuf], wanted: Wanted) -> Vec<Result<Loaded>> {
+/// What a kind of file begins with.
+trait Heading: Sized {
+    /// How it looks.
+    const EXAMPLE: &str;
+
+    fn parse(text: &str) -> std::result::Result<Self, HeaderError>;
+}
+
+impl Heading for Header {
+    const EXAMPLE: &str = explain::REVISION;
+
+    fn parse(text: &str) -> std::result::Result<Self, HeaderError> {
+        Self::parse(text)
+    }
+}
+
+impl Heading for RepeatableHeader {
+    const EXAMPLE: &str = explain::REPEATABLE;
+
+    fn parse(text: &str) -> std::result::Result<Self, HeaderError> {
+        Self::parse(text)
+    }
+}
+
+fn read_headers<H: Heading>(paths: &[PathBuf], wanted: Wanted) -> Vec<Result<Loaded<H>>> {
     let mut buffer = Vec::new();
     let mut room = MOST_KEPT;
     let load = |path: &PathBuf| {
@@ -205,13 +255,13 @@ fn read_headers(paths: &[PathBuf], wanted: Wanted) -> Vec<Result<Loaded>> {
 }
 
 /// The header of one file, and what else is wanted of it if it is small; `buffer` is room to read into.
-fn read_header(path: &Path, buffer: &mut Vec<u8>, wanted: Wanted) -> Result<Loaded> {
+fn read_header<H: Heading>(path: &Path, buffer: &mut Vec<u8>, wanted: Wanted) -> Result<Loaded<H>> {
     let limit = if wanted == Wanted::default() { 0 } else { LARGEST_READ };
     let beginning = read_beginning(path, buffer, limit)?;
     let bytes = &buffer[..beginning.header];
     let text = header::text(bytes).map_err(|error| not_text(path, bytes, &error))?;
-    let header =
-        Header::parse(text).map_err(|error| explain::header_error(&path.display().to_string(), text, error))?;
+    let explain = |error| explain::header_error(&path.display().to_string(), text, error, H::EXAMPLE);
+    let header = H::parse(text).map_err(explain)?;
     let whole = (beginning.whole && beginning.read <= limit).then(|| &buffer[..beginning.read]);
     Ok(Loaded {
         header,
@@ -226,7 +276,7 @@ fn not_text(path: &Path, bytes: &[u8], error: &HeaderError) -> Error {
         Problem::Utf16 => String::new(),
         _ => String::from_utf8_lossy(source::without_mark(bytes)).into_owned(),
     };
-    explain::header_error(&path.display().to_string(), &readable, error.clone())
+    explain::header_error(&path.display().to_string(), &readable, error.clone(), explain::REVISION)
 }
 
 /// What was read of a file.

@@ -337,6 +337,96 @@ fn a_template_is_the_same_both_ways() {
     assert_same(&by_tool, &by_psql);
 }
 
+/// Bodies that verify, and what psql says of those that fail.
+const VERIFIED: &[&str] = &[
+    "SELECT count(*) = 3 FROM t; -- three",
+    "SET search_path = a; INSERT INTO public.t VALUES (4), (5); SELECT count(*) = 5 FROM public.t;\nDO $$ BEGIN ASSERT true; END $$",
+    "SELECT '\\' = E'\\\\' -- it's :USER $aludel$\n;\nSELECT (ARRAY[1, 2])[1:\"id\"] = ARRAY[1] FROM t WHERE id = 1",
+    "COPY t FROM stdin;\n4\n\\.\nSELECT 4 IN (SELECT id FROM t);",
+    "SELECT id FROM t WHERE false; SELECT 'f'; SELECT null",
+    "SELECT false",
+    "SELECT true WHERE false;",
+    "SELECT true; SELECT id < 3 FROM t; SELECT true",
+    "SELECT null::boolean",
+    "SELECT 1/count(*) FROM t WHERE id = 4;",
+    "SELECT idd FROM t;",
+    "INSERT INTO t VALUES ('x');",
+    "DO $$ BEGIN ASSERT false; END $$;",
+];
+
+#[test]
+fn a_verification_is_the_same_both_ways() {
+    let mut failed = 0;
+    for verification in VERIFIED {
+        for (before, setting) in [("", ""), (" transaction:false", ""), ("", "transaction = run\n")] {
+            let project = project(&[(
+                "a",
+                &format!(
+                    "-- revision: a\n-- migrate:upgrade\nCREATE TABLE t (id int); INSERT INTO t VALUES (1), (2), (3);\n\
+                     -- migrate:upgrade{before}\nCREATE TABLE u ();\n-- migrate:verify\n{verification}\n\
+                     -- migrate:upgrade\nCREATE TABLE v ();\n"
+                ),
+            )]);
+            project.write("migrate.ini", format!("[migrate]\n{setting}"));
+            let (by_tool, by_psql) = (Database::create(), Database::create());
+            let ran = connected(&project, &by_tool, &["upgrade", "head"]);
+            let psql = by_psql.try_psql(&[], &script(&project, &["upgrade", "head"]));
+            assert_eq!(ran.code == 0, psql.code == 0, "{verification}\n{}\n{}", ran.stderr, psql.stderr);
+            if ran.code == 0 {
+                assert_same(&by_tool, &by_psql);
+                continue;
+            }
+            failed += 1;
+            // The error is the same, but for the word before it where the server's own; and so is what stays.
+            let said = ran.stderr.lines().next().unwrap().split_once("]: verification failed: ").unwrap().1.to_owned();
+            assert!(psql.stderr.contains(&said), "{said}\n{}", psql.stderr);
+            let marks = |state: String| {
+                let lines = state.lines().filter(|line| !line.contains("\tupgrade\t")).map(str::to_owned);
+                lines.collect::<Vec<_>>().join("\n")
+            };
+            if setting.is_empty() {
+                assert_equal(&marks(state(&by_tool)), &marks(state(&by_psql)));
+            }
+        }
+    }
+    assert_eq!(failed, 3 * 8);
+}
+
+#[test]
+fn repeatable_files_are_the_same_both_ways() {
+    let project = example();
+    for (id, header, body) in [
+        ("b_view", "depends_on: [c_function]", "CREATE OR REPLACE VIEW b_view AS SELECT c_function() AS it"),
+        (
+            "c_function",
+            "statement_timeout: 5s",
+            "CREATE OR REPLACE FUNCTION c_function() RETURNS text LANGUAGE sql AS $$ SELECT ':USER' $$;\nSET search_path = a;",
+        ),
+        (
+            "d_early",
+            "depends_on: [\"001\"]",
+            "CREATE OR REPLACE VIEW d_early AS SELECT 1 AS one;\n-- migrate:verify\nSELECT one = 1 FROM d_early;",
+        ),
+    ] {
+        project
+            .write(&format!("versions/repeatable/{id}.sql"), format!("-- repeatable: {id}\n-- {header}\n\n{body}\n"));
+    }
+    assert_ways_agree(&project, &Database::create(), &["head"], &[], "upgrade");
+    assert_ways_agree(&project, &Database::create(), &["002"], &[], "upgrade");
+    // What a script has run, a connected run knows; and a script runs it again.
+    let database = Database::create();
+    let printed = script(&project, &["upgrade", "head"]);
+    run(&database, &printed);
+    let nothing = connected(&project, &database, &["upgrade", "head"]).succeeded();
+    assert!(nothing.stderr.starts_with("nothing to do"), "{}", nothing.stderr);
+    let before = state(&database);
+    run(&database, &script(&project, &["upgrade", "head:head"]));
+    assert_equal(&state(&database), &before);
+    let repeats: Vec<String> = history(&database).into_iter().filter(|row| row.starts_with("repeat ")).collect();
+    assert_eq!(repeats.len(), 6);
+    assert_eq!(repeats[..3], repeats[3..]);
+}
+
 /// A small generator (splitmix64): the same graphs on every machine.
 struct Random(u64);
 

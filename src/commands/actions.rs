@@ -38,6 +38,8 @@ pub struct Status {
     pub applied: Vec<String>,
     /// What is not applied, parents first.
     pub pending: Vec<Pending>,
+    /// Repeatable files that are new or were changed, and are to be run.
+    pub repeatables: Vec<String>,
     /// The heads of the files.
     pub heads: Vec<String>,
     /// Rows of the version table that no file defines.
@@ -103,6 +105,7 @@ pub fn status(context: &Context) -> Result<Status> {
         current: look.workspace.ids(&look.current),
         applied: look.workspace.ids(&applied),
         pending: look.pending.iter().map(pending).collect(),
+        repeatables: look.unrun(),
         heads: look.workspace.ids(&graph.heads()),
         unknown: look.unknown.clone(),
         partial: look.partial().iter().map(|progress| progress.revision.clone()).collect(),

@@ -7,7 +7,8 @@ use clap::Args;
 
 use super::Context;
 use super::lower::{self, Prepared};
-use super::plan::{arrow, effects};
+use super::narrator::steps as count_of;
+use super::plan::{arrow, effects, repeat};
 use super::resume::{Journal, Resumption, Typed};
 use super::run::spoken;
 use super::workspace::Workspace;
@@ -18,7 +19,7 @@ use crate::model::bookkeeping::{Action, Author};
 use crate::model::journal::{Progress, Wish};
 use crate::model::plan::Plan;
 use crate::model::sql::classify::{Effect, Object, ObjectName};
-use crate::ui::counted;
+use crate::project::LoadedFile;
 
 /// The option of every command that may ask.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -95,11 +96,12 @@ pub(super) fn plans(
     let applied = workspace.applied(&standing.rows)?;
     let plans = plans(session, &applied)?;
     let resumption = Resumption { journal: Some(Journal { rows: &standing.progress, applied: &applied }), wish, typed };
-    if plans.iter().all(|plan| plan.steps().is_empty()) && resumption.is_empty() {
+    let due = workspace.repeatables_behind(&plans, Some(&standing))?;
+    if plans.iter().all(|plan| plan.steps().is_empty()) && due.is_empty() && resumption.is_empty() {
         return Ok(Shown::of(&standing, None));
     }
     let (prepared, lost) = session.alive_while(|| -> Result<_> {
-        let prepared = lower::plan(workspace, context, &plans, author, resumption)?;
+        let prepared = lower::plan(workspace, context, &plans, &due, author, resumption)?;
         let lost = lost(&prepared)?;
         Ok((prepared, lost))
     })?;
@@ -110,10 +112,11 @@ pub(super) fn plans(
     prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
     prepared.remarks.iter().for_each(|remark| context.ui.status(remark));
     let after = plans.last().map_or_else(Vec::new, |plan| workspace.ids(plan.rows_after()));
-    let steps = plans.iter().flat_map(|plan| plan.nodes().map(move |node| (node, plan.direction())));
-    let count = counted(prepared.program.steps.len(), "revision");
+    let steps = plans.iter().flat_map(|plan| plan.nodes().map(|node| arrow(workspace, node, plan.direction())));
+    let steps = steps.chain(due.iter().map(|index| repeat(workspace, *index)));
+    let count = count_of(prepared.program.steps.len().saturating_sub(due.len()), due.len());
     let mut run = vec![format!("{count}, from {} to {}", spoken(&standing.rows), spoken(&after))];
-    run.extend(steps.take(LISTED).map(|(node, direction)| arrow(workspace, node, direction)));
+    run.extend(steps.take(LISTED));
     if prepared.program.steps.len() > LISTED {
         run.push(format!("and {} more", prepared.program.steps.len() - LISTED));
     }
@@ -212,8 +215,11 @@ impl Shown {
         self.check_standing(standing)?;
         for (index, (step, shown)) in steps(prepared).iter().zip(&self.steps).enumerate() {
             let title = &prepared.program.steps[index].title;
-            let node = workspace.graph.find(&step.1);
-            let kept = node.map_or(Ok(true), |node| workspace.files[node.index()].is_still_the_same())?;
+            let file = match step.0 {
+                Action::Repeat => workspace.repeatables.find(&step.1).map(|index| &workspace.repeatable_files[index]),
+                _ => workspace.graph.find(&step.1).map(|node| &workspace.files[node.index()]),
+            };
+            let kept = file.map_or(Ok(true), LoadedFile::is_still_the_same)?;
             if step != shown || !kept {
                 return Err(differs(format!("the file has changed since: {title}")));
             }

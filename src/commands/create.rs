@@ -1,6 +1,6 @@
 //! What `revision` and `merge` share: a new revision's place in the graph, its id, its file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::Context;
 use super::workspace::Workspace;
@@ -13,7 +13,7 @@ use crate::model::revision::{Name, NameError};
 use crate::model::sql::check::check;
 use crate::model::sql::marker::Transaction;
 use crate::model::target::Target;
-use crate::project::{self, FileTemplate, NewRevision, Writer};
+use crate::project::{self, FileTemplate, HookRun, NewRepeatable, NewRevision, Writer};
 
 /// A new revision, as asked for.
 pub(super) struct Wanted {
@@ -99,6 +99,7 @@ fn write_at(context: &Context, workspace: &Workspace, wanted: Wanted, placement:
     for label in &labels {
         refuse_label(workspace, label)?;
     }
+    refuse_repeatable(workspace, &id)?;
     let template = &settings.file_template;
     let file_template =
         FileTemplate::parse(&template.value, settings.truncate_slug_length.value).map_err(|(problem, range)| {
@@ -114,7 +115,7 @@ fn write_at(context: &Context, workspace: &Workspace, wanted: Wanted, placement:
     let parents: Vec<Name> = placement.parents.iter().map(|parent| graph.id(*parent).clone()).collect();
     let new = NewRevision {
         id,
-        directory: directory(workspace, &wanted, &placement)?,
+        directory: directory(workspace, wanted.version_path.as_deref(), placement.parents.first().copied())?,
         parents,
         depends_on: placement.depends_on,
         labels,
@@ -136,18 +137,77 @@ fn write_at(context: &Context, workspace: &Workspace, wanted: Wanted, placement:
         [parent, ..] => format!("after {parent}"),
     };
     context.ui.done("created", format_args!("revision {}, {after}", new.id));
-    for hook in hooks {
-        context.ui.status(format_args!("ran {}", hook.command));
-        if !hook.output.is_empty() {
-            context.ui.status(hook.output.trim_end());
-        }
-    }
+    tell_hooks(context, hooks);
     if new.parents.len() > 1 {
         context.ui.hint(format_args!("a merge needs no SQL of its own; next: aludel upgrade {}", new.id));
     } else {
         context.ui.hint(format_args!("write its SQL into {}, then: aludel upgrade {}", path.display(), new.id));
     }
     Ok(())
+}
+
+fn tell_hooks(context: &Context, hooks: Vec<HookRun>) {
+    for hook in hooks {
+        context.ui.status(format_args!("ran {}", hook.command));
+        if !hook.output.is_empty() {
+            context.ui.status(hook.output.trim_end());
+        }
+    }
+}
+
+/// A repeatable file, as asked for.
+pub(super) struct WantedRepeatable {
+    pub(super) id: String,
+    pub(super) message: String,
+    pub(super) depends_on: Vec<Target>,
+    pub(super) version_path: Option<PathBuf>,
+}
+
+/// Writes a repeatable file.
+pub(super) fn write_repeatable(context: &Context, wanted: WantedRepeatable) -> Result<()> {
+    let workspace = Workspace::open(context)?;
+    let settings = &workspace.config.settings;
+    let id = name(&wanted.id, "id")?;
+    if let Some(node) = workspace.graph.find(id.as_str()) {
+        return Err(
+            Error::failed(format!("the id `{id}` is taken by a revision")).note(format!("in {}", workspace.path(node)))
+        );
+    }
+    refuse_repeatable(&workspace, &id)?;
+    let needs = |target: &Target| {
+        let id = name(&target.to_string(), "id")?;
+        let known = workspace.repeatables.find(id.as_str()).is_some() || workspace.graph.find(id.as_str()).is_some();
+        if known {
+            return Ok(id);
+        }
+        Err(Error::failed(format!("there is no repeatable file and no revision `{id}`"))
+            .hint("write the whole id: `aludel history` lists the revisions"))
+    };
+    let depends_on = wanted.depends_on.iter().map(needs).collect::<Result<Vec<_>>>()?;
+    let new = NewRepeatable {
+        id,
+        message: wanted.message,
+        depends_on,
+        created: settings.timezone.value.at(context.environment.now()),
+        directory: directory(&workspace, wanted.version_path.as_deref(), None)?,
+    };
+    let path = new.write(&settings.templates.value.join("repeatable.sql.j2"))?;
+    context.ui.line(path.display());
+    let hooks: Vec<_> = settings.post_write_hooks.iter().map(|hook| hook.value.clone()).collect();
+    let hooks = new.run_hooks(&hooks, &path)?;
+    context.ui.done("created", format_args!("the repeatable {}", new.id));
+    tell_hooks(context, hooks);
+    context.ui.hint(format_args!("write its SQL into {}, then: aludel upgrade head", path.display()));
+    Ok(())
+}
+
+/// Refuses an id that a repeatable file has.
+fn refuse_repeatable(workspace: &Workspace, id: &Name) -> Result<()> {
+    match workspace.repeatables.find(id.as_str()) {
+        Some(index) => Err(Error::failed(format!("the id `{id}` is taken by a repeatable file"))
+            .note(format!("in {}", workspace.repeatable_path(index)))),
+        None => Ok(()),
+    }
 }
 
 /// Whether a hook left a body that can be run; what a template's is shows only when it is rendered.
@@ -194,17 +254,17 @@ fn refuse_label(workspace: &Workspace, label: &Name) -> Result<()> {
 }
 
 /// The version location the file goes to: as asked, else its first parent's, else the only one.
-fn directory(workspace: &Workspace, wanted: &Wanted, placement: &Placement) -> Result<PathBuf> {
+fn directory(workspace: &Workspace, asked: Option<&Path>, parent: Option<Node>) -> Result<PathBuf> {
     let locations: Vec<&PathBuf> =
         workspace.config.settings.version_locations.iter().map(|location| &location.value).collect();
-    if let Some(path) = &wanted.version_path {
+    if let Some(path) = asked {
         return match locations.iter().find(|location| same_directory(location, path)) {
             Some(location) => Ok((*location).clone()),
             None => Err(Error::usage(format!("`{}` is none of the version locations", path.display()))
                 .hint("add it to `version_locations` in the configuration")),
         };
     }
-    if let Some(parent) = placement.parents.first() {
+    if let Some(parent) = parent {
         let file = &workspace.files[parent.index()].path;
         // Locations may lie in one another; `file_template` adds the directories below.
         let around = locations.iter().filter(|location| file.starts_with(plain(location)));

@@ -75,6 +75,8 @@ pub struct RunEnded<'a> {
     pub run: &'a str,
     /// How many steps it had.
     pub steps: usize,
+    /// How many of them were repeatable files.
+    pub repeatables: usize,
     /// The rows of the version table after it, or why it failed; steps that finished before that stay.
     pub result: std::result::Result<&'a [String], &'a Error>,
     /// What it took from its first step on.

@@ -34,8 +34,9 @@ use crate::explain;
 use crate::model::bookkeeping::{Action, Author, Clears, Expected, Record};
 use crate::model::plan::{Direction, Plan};
 use crate::model::program::{Again, Program, ProgramStep, SectionUse, TransactionScope};
-use crate::model::sql::body::Body;
-use crate::model::sql::check::{BodySummary, Savepoints, check_script};
+use crate::model::sql::body::{Body, Form};
+use crate::model::sql::check::{BodySummary, Savepoints};
+use crate::model::sql::marker::SectionKind;
 use crate::model::sql::problem::BodyError;
 use crate::offline::Around;
 use crate::secret::{Covers, Secret};
@@ -122,7 +123,7 @@ impl<'a> Hooks<'a> {
     pub(super) fn new(
         context: &'a Context<'a>,
         workspace: &'a Workspace,
-        plans: &[Plan],
+        (plans, repeatables): (&[Plan], &[usize]),
         prepared: &'a Prepared,
         standing: &Standing,
     ) -> Result<Self> {
@@ -149,22 +150,26 @@ impl<'a> Hooks<'a> {
             return Err(error.note("nothing was run"));
         }
         let view = |view: PlanView| serde_json::to_value(view).unwrap_or_default();
-        let mut steps = prepared.program.steps.iter();
+        let revisions = prepared.program.steps.len().saturating_sub(repeatables.len());
+        let behind = || repeatables.iter().copied().zip(&prepared.program.steps[revisions..]);
+        let mut steps = prepared.program.steps[..revisions].iter();
         let mut each = Vec::with_capacity(plans.len());
         for plan in plans {
             let rows = (plan.rows_before(), plan.rows_after());
             let steps = plan.nodes().zip(steps.by_ref());
-            each.push((plan.direction(), view(PlanView::new(workspace, verb(plan.direction()), rows, steps))));
+            // Repeatable files are run behind an upgrade.
+            let behind = behind().filter(|_| plan.direction() == Direction::Upgrade);
+            each.push((plan.direction(), view(PlanView::new(workspace, verb(plan.direction()), rows, steps, behind))));
         }
         let direction = if plans.len() > 1 { "redo" } else { plans.first().map_or("", |plan| verb(plan.direction())) };
         let rows = (plans.first().map_or(&[][..], Plan::rows_before), plans.last().map_or(&[][..], Plan::rows_after));
-        let nodes = plans.iter().flat_map(Plan::nodes).zip(&prepared.program.steps);
+        let nodes = plans.iter().flat_map(Plan::nodes).zip(&prepared.program.steps[..revisions]);
         Ok(Self {
             context,
             workspace,
             author: &prepared.program.author,
             plans: each,
-            run: (direction, view(PlanView::new(workspace, direction, rows, nodes))),
+            run: (direction, view(PlanView::new(workspace, direction, rows, nodes, behind()))),
             rows_before: standing.rows.clone(),
             rows_after: workspace.ids(rows.1),
             scripts,
@@ -378,7 +383,7 @@ fn check(setting: &str, hook: &Sourced<Hook>, path: &Path) -> Result<BodySummary
             .hint("the path is relative to the ini")
     })?;
     let wrong = |errors: Vec<BodyError>| explain::several(errors.iter().map(explain::hook_body).collect());
-    let summary = check_script(shown.as_str(), file).map_err(wrong)?;
+    let summary = crate::model::sql::check::check(shown.as_str(), file, Form::Hook).map_err(wrong)?;
     match summary.sections.get(1) {
         Some(_) => Err(place(Error::failed(format!("{setting}: `{shown}` has sections, as a revision has")))
             .hint("take the lines `-- migrate:...` out: a hook's SQL is one transaction")),
@@ -408,7 +413,7 @@ fn program(
             purge: false,
             clears: Clears::Nothing,
         },
-        sections: vec![SectionUse { ordinal: 1, transaction: true, statements }],
+        sections: vec![SectionUse { ordinal: 1, transaction: true, statements, verifies: false }],
         lock_timeout: None,
         statement_timeout: None,
         savepoints: summary.savepoints != Savepoints::None,
@@ -429,7 +434,7 @@ impl Bodies for Script {
         let shown = self.path.display().to_string();
         let file =
             File::open(&self.path).map_err(|cause| Error::failed(format!("cannot read {shown}")).cause(cause))?;
-        Ok(Body::of_script(shown.as_str(), Box::new(file)))
+        Ok(Body::new(shown.as_str(), Box::new(file), Form::Hook, SectionKind::Upgrade))
     }
 
     fn explain(&self, error: &BodyError) -> Error {

@@ -18,13 +18,14 @@ use crate::model::bookkeeping::{Action, Author, Clears, Expected, Record};
 use crate::model::graph::Node;
 use crate::model::plan::{self, Direction, Plan};
 use crate::model::program::{Again, LowerError, Program, ProgramStep, SectionUse};
-use crate::model::sql::body::Body;
+use crate::model::sql::body::{Body, Form};
 use crate::model::sql::check::{BodySummary, Savepoints, check};
 use crate::model::sql::leftover::{Leftover, leftover};
 use crate::model::sql::marker::{SectionKind, Transaction};
 use crate::model::sql::problem::BodyError;
 use crate::model::sql::written::Written;
-use crate::project::in_two_threads;
+use crate::model::timeout::Timeout;
+use crate::project::{LoadedFile, in_two_threads};
 use crate::template;
 
 /// With fewer files than this, a second thread costs more than it saves.
@@ -45,25 +46,39 @@ impl<'a> Prepared<'a> {
         Self { program, bodies, warnings: Vec::new(), remarks: Vec::new() }
     }
 
+    /// How many of its steps are repeatable files; they are the last ones.
+    pub(super) fn repeatables(&self) -> usize {
+        self.program.steps.iter().filter(|step| step.record.action == Action::Repeat).count()
+    }
+
     /// A step for the user: `002 v2.1 features`.
     pub(super) fn name(&self, step: usize) -> String {
         self.bodies.name(step)
     }
 }
 
+/// Where the statements of a step are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// In the sections of this kind of a revision's file.
+    Revision(Node, SectionKind),
+    /// In a repeatable file.
+    Repeatable(usize),
+}
+
 /// The files of a program's steps.
 pub(super) struct Files<'a> {
     workspace: &'a Workspace,
-    /// Each step's revision and the sections that are its; none for a stamp.
-    steps: Vec<(Node, SectionKind)>,
+    /// Each step's; none for a stamp.
+    steps: Vec<Source>,
     variables: BTreeMap<String, String>,
 }
 
 impl<'a> Files<'a> {
     /// The files of `steps`, with the values that templates among them need.
-    fn new(workspace: &'a Workspace, context: &Context, steps: Vec<(Node, SectionKind)>) -> Result<Self> {
+    fn new(workspace: &'a Workspace, context: &Context, steps: Vec<Source>) -> Result<Self> {
         let mut files = Files { workspace, steps, variables: BTreeMap::new() };
-        if files.steps.iter().any(|(node, _)| workspace.files[node.index()].settings.template) {
+        if files.steps.iter().any(|source| files.file(*source).settings.template) {
             let variables = workspace.config.variables(context.environment)?;
             files.variables =
                 variables.into_iter().map(|(name, value)| (name, value.value.reveal().to_owned())).collect();
@@ -72,16 +87,32 @@ impl<'a> Files<'a> {
     }
 
     fn name(&self, step: usize) -> String {
-        let Some((node, _)) = self.steps.get(step) else { return "stamp".to_owned() };
-        let revision = self.workspace.graph.revision(*node);
-        format!("{} {}", revision.id, revision.message).trim_end().to_owned()
+        let (id, message) = match self.steps.get(step) {
+            None => return "stamp".to_owned(),
+            Some(Source::Revision(node, _)) => {
+                let revision = self.workspace.graph.revision(*node);
+                (&revision.id, &revision.message)
+            }
+            Some(Source::Repeatable(index)) => {
+                let repeatable = self.workspace.repeatables.get(*index);
+                (&repeatable.id, &repeatable.message)
+            }
+        };
+        format!("{id} {message}").trim_end().to_owned()
+    }
+
+    fn file(&self, source: Source) -> &'a LoadedFile {
+        match source {
+            Source::Revision(node, _) => &self.workspace.files[node.index()],
+            Source::Repeatable(index) => &self.workspace.repeatable_files[index],
+        }
     }
 
     /// The file's text, opened for reading; a template is rendered first.
-    fn read(&self, node: Node) -> Result<(Written, Box<dyn Read + '_>)> {
-        let file = &self.workspace.files[node.index()];
+    fn read(&self, source: Source) -> Result<(Written, Box<dyn Read + '_>)> {
+        let file = self.file(source);
         let opened = file.open()?;
-        let path = self.workspace.path(node);
+        let path = file.path.to_string_lossy();
         if !file.settings.template {
             return Ok((Written::from(&*path), opened));
         }
@@ -92,22 +123,30 @@ impl<'a> Files<'a> {
         Ok((written, Box::new(Cursor::new(rendered.into_bytes()))))
     }
 
-    fn transaction(&self, node: Node) -> Transaction {
-        if self.workspace.files[node.index()].settings.transaction { Transaction::Inside } else { Transaction::Outside }
+    fn form(&self, source: Source) -> Form {
+        match source {
+            Source::Repeatable(_) => Form::Repeatable,
+            Source::Revision(..) if self.file(source).settings.transaction => Form::Revision(Transaction::Inside),
+            Source::Revision(..) => Form::Revision(Transaction::Outside),
+        }
     }
 
-    fn check(&self, node: Node) -> Result<BodySummary> {
-        let (written, text) = self.read(node)?;
-        check(written, text, self.transaction(node))
+    fn check(&self, source: Source) -> Result<BodySummary> {
+        let (written, text) = self.read(source)?;
+        check(written, text, self.form(source))
             .map_err(|errors| explain::several(errors.iter().map(explain::body).collect()))
     }
 }
 
 impl Bodies for Files<'_> {
     fn open(&self, step: usize) -> Result<Body<Box<dyn Read + '_>>> {
-        let (node, kind) = self.steps[step];
-        let (written, text) = self.read(node)?;
-        Ok(Body::new(written, text, self.transaction(node), kind))
+        let source = self.steps[step];
+        let (written, text) = self.read(source)?;
+        let kind = match source {
+            Source::Revision(_, kind) => kind,
+            Source::Repeatable(_) => SectionKind::Upgrade,
+        };
+        Ok(Body::new(written, text, self.form(source), kind))
     }
 
     fn explain(&self, error: &BodyError) -> Error {
@@ -115,26 +154,32 @@ impl Bodies for Files<'_> {
     }
 }
 
-/// Lowers plans that follow one another to one program. Every file is checked before anything runs.
+/// Lowers plans that follow one another, and the repeatable files that run behind them, to one program. Every file is checked
+/// before anything runs.
 pub(super) fn plan<'a>(
     workspace: &'a Workspace,
     context: &Context,
     plans: &[Plan],
+    repeatables: &[usize],
     author: Author,
     resumption: Resumption,
 ) -> Result<Prepared<'a>> {
-    let nodes = plans.iter().flat_map(|plan| plan.nodes().map(|node| (node, kind(plan.direction()))));
-    let files = Files::new(workspace, context, nodes.collect())?;
+    let nodes: Vec<Node> = plans.iter().flat_map(Plan::nodes).collect();
+    let revisions =
+        plans.iter().flat_map(|plan| plan.nodes().map(|node| Source::Revision(node, kind(plan.direction()))));
+    let sources = revisions.chain(repeatables.iter().copied().map(Source::Repeatable));
+    let files = Files::new(workspace, context, sources.collect())?;
     let mut steps = Vec::with_capacity(files.steps.len());
     let mut errors = Vec::new();
     let mut warnings = Vec::new();
     let checked = in_two_threads(&files.steps, FILES_FOR_TWO_THREADS, |steps| {
-        steps.iter().map(|(node, _)| files.check(*node)).collect()
+        steps.iter().map(|source| files.check(*source)).collect()
     });
+    let mut checked = checked.into_iter();
     let again: Vec<Again> = (0..plans.len()).map(|first| resumption.again(&workspace.graph, &plans[first..])).collect();
     let stages =
         plans.iter().zip(again).flat_map(|(plan, again)| plan.stages().map(move |stage| (plan, again.clone(), stage)));
-    for ((plan, again, stage), summary) in stages.zip(checked) {
+    for ((plan, again, stage), summary) in stages.zip(checked.by_ref()) {
         match summary.and_then(|summary| lower(workspace, &summary, plan.direction(), &stage, &mut warnings)) {
             Ok(mut step) => {
                 if resumption.may_know(&step.record.revision) {
@@ -145,10 +190,16 @@ pub(super) fn plan<'a>(
             Err(error) => errors.push(error),
         }
     }
+    let rows = plans.last().map_or_else(Vec::new, |plan| workspace.ids(plan.rows_after()));
+    for (index, summary) in repeatables.iter().zip(checked) {
+        match summary {
+            Ok(summary) => steps.push(repeatable(workspace, *index, &summary, &rows, &mut warnings)),
+            Err(error) => errors.push(error),
+        }
+    }
     if let Some(error) = Error::all(errors) {
         return Err(error.note("nothing was run"));
     }
-    let nodes: Vec<Node> = files.steps.iter().map(|(node, _)| *node).collect();
     let upgrades = plans.iter().any(|plan| plan.direction() == Direction::Upgrade);
     let remarks = resumption.apply(workspace, &files, &nodes, upgrades, &mut steps)?;
     let scope = workspace.config.settings.transaction.value;
@@ -192,10 +243,8 @@ fn lower(
         });
     }
     let statements = |kind| summary.of_kind(kind).map(|section| section.statements).sum::<usize>();
-    if direction == Direction::Downgrade
-        && statements(SectionKind::Downgrade) == 0
-        && statements(SectionKind::Upgrade) > 0
-    {
+    let changes = |kind| summary.of_kind(kind).any(|section| section.statements > 0 && !section.section.verifies);
+    if direction == Direction::Downgrade && !changes(SectionKind::Downgrade) && changes(SectionKind::Upgrade) {
         warnings
             .push(format!("the downgrade section of {} is empty: what its upgrade did stays ({path})", revision.id));
     }
@@ -203,16 +252,9 @@ fn lower(
     if direction == Direction::Upgrade && statements(SectionKind::Upgrade) == 0 && !merges {
         warnings.push(format!("the upgrade section of {} is empty: it does nothing ({path})", revision.id));
     }
-    let section = |section: &crate::model::sql::check::SectionSummary| SectionUse {
-        ordinal: section.section.ordinal,
-        transaction: section.section.transaction == Transaction::Inside,
-        statements: section.statements,
-    };
-    let sections: Vec<SectionUse> = summary.of_kind(kind(direction)).map(section).collect();
+    let sections = sections(summary, kind(direction));
     let in_parts = sections.iter().any(|section| !section.transaction);
     let settings = &workspace.files[node.index()].settings;
-    // What the configuration says holds for the whole session; a header's word is for its revision alone.
-    let limit = |own: Option<crate::model::timeout::Timeout>| own.map(|own| u64::from(own.milliseconds()));
     Ok(ProgramStep {
         title: workspace.title(node),
         expected: Expected::Rows(workspace.ids(&stage.before)),
@@ -235,6 +277,57 @@ fn lower(
         begun: None,
         again: Again::Same,
     })
+}
+
+/// The step that runs a repeatable file in a database at `rows`.
+fn repeatable(
+    workspace: &Workspace,
+    index: usize,
+    summary: &BodySummary,
+    rows: &[String],
+    warnings: &mut Vec<String>,
+) -> ProgramStep {
+    let repeatable = workspace.repeatables.get(index);
+    let path = workspace.repeatable_path(index);
+    if summary.sections.iter().all(|section| section.statements == 0) {
+        warnings.push(format!("the repeatable {} is empty: it does nothing ({path})", repeatable.id));
+    }
+    let settings = &workspace.repeatable_files[index].settings;
+    ProgramStep {
+        title: format!("{} {} ({path})", repeatable.id, repeatable.message).replace("  ", " "),
+        expected: Expected::Rows(rows.to_vec()),
+        record: Record {
+            action: Action::Repeat,
+            revision: repeatable.id.to_string(),
+            checksum: Some(summary.checksum.to_string()),
+            delete: Vec::new(),
+            insert: Vec::new(),
+            purge: false,
+            clears: Clears::Nothing,
+        },
+        sections: sections(summary, SectionKind::Upgrade),
+        lock_timeout: limit(settings.lock_timeout),
+        statement_timeout: limit(settings.statement_timeout),
+        savepoints: summary.savepoints != Savepoints::None,
+        begun: None,
+        again: Again::Same,
+    }
+}
+
+/// The sections of `kind`, as a program runs them.
+fn sections(summary: &BodySummary, kind: SectionKind) -> Vec<SectionUse> {
+    let section = |section: &crate::model::sql::check::SectionSummary| SectionUse {
+        ordinal: section.section.ordinal,
+        verifies: section.section.verifies,
+        transaction: section.section.transaction == Transaction::Inside,
+        statements: section.statements,
+    };
+    summary.of_kind(kind).map(section).collect()
+}
+
+/// A limit in milliseconds. What the configuration says holds for the whole session; a header's word is for its file alone.
+fn limit(own: Option<Timeout>) -> Option<u64> {
+    own.map(|own| u64::from(own.milliseconds()))
 }
 
 /// Lowers a stamp to a program of one step that runs nothing.

@@ -25,6 +25,7 @@ mod paper;
 mod plan;
 mod redo;
 mod repair;
+mod repeatable;
 mod resume;
 mod revision;
 mod run;

@@ -35,7 +35,7 @@ impl<'a> Narrator<'a> {
             Action::Downgrade => "downgraded",
             Action::Stamp => "stamped",
             Action::Repair => "accepted",
-            Action::Hook => "ran",
+            Action::Repeat | Action::Hook => "ran",
         };
         self.ui.done(verb, format_args!("{} ({})", step.name, ui::duration(time)));
     }
@@ -89,6 +89,17 @@ impl<'a> Narrator<'a> {
     }
 }
 
+/// `3 revisions, 1 repeatable`; no revisions where there are only repeatable files.
+pub(super) fn steps(revisions: usize, repeatables: usize) -> String {
+    match (revisions, repeatables) {
+        (revisions, 0) => counted(revisions, "revision"),
+        (0, repeatables) => counted(repeatables, "repeatable"),
+        (revisions, repeatables) => {
+            format!("{}, {}", counted(revisions, "revision"), counted(repeatables, "repeatable"))
+        }
+    }
+}
+
 impl Listener for Narrator<'_> {
     fn hear(&self, event: &Event<'_>) {
         let ui = self.ui;
@@ -115,7 +126,7 @@ impl Listener for Narrator<'_> {
                 ui.end_progress();
                 // Why it failed is told by whoever ends the command.
                 if let Ok(rows) = run.result {
-                    let (steps, time) = (counted(run.steps, "revision"), ui::duration(run.time));
+                    let (steps, time) = (steps(run.steps - run.repeatables, run.repeatables), ui::duration(run.time));
                     ui.done("done", format_args!("{steps} in {time}; {}", at(rows)));
                 }
             }

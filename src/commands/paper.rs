@@ -37,8 +37,11 @@ pub(super) fn write_sql(context: &Context, workspace: &Workspace, request: &Requ
         spoken(&workspace.ids(plan.rows_after()))
     );
     let rows = (workspace.ids(plan.rows_before()), workspace.ids(plan.rows_after()));
+    let plans = [plan];
+    // On paper nobody knows which of them were run; they are written to be run again.
+    let due = workspace.repeatables_behind(&plans, None)?;
     let prepared =
-        lower::plan(workspace, context, &[plan], author_of_a_script(&workspace.config), Resumption::default())?;
+        lower::plan(workspace, context, &plans, &due, author_of_a_script(&workspace.config), Resumption::default())?;
     prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
     let (before, after) = hooks::on_paper(workspace, &prepared.program.author, request.direction, rows)?;
     offline::write(&prepared.program, &prepared.bodies, &heading, (&before, &after), context.ui)

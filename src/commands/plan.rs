@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::Context;
 use super::confirm::Consent;
 use super::lower::{self, Prepared};
+use super::narrator::steps as count_of;
 use super::paper::{author_of_a_script, refuse_backwards, start_of};
 use super::resume::{Journal, Resumption};
 use super::run::{Request, at, make_plan, spoken, verb, warn_beside_branch};
@@ -76,47 +77,50 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
 
 fn show(context: &Context, request: Request, json: bool) -> Result<()> {
     let workspace = Workspace::open_to_run(context)?;
-    let (applied, progress) = match start_of(&workspace, &request.from, request.route.from.as_ref())? {
+    let (applied, standing) = match start_of(&workspace, &request.from, request.route.from.as_ref())? {
         Some(start) => (start, None),
         None => {
             let standing = workspace.standing(context)?;
-            (workspace.applied(&standing.rows)?, Some(standing.progress))
+            (workspace.applied(&standing.rows)?, Some(standing))
         }
     };
     refuse_backwards(&workspace, &request, &applied)?;
     let target = &request.route.to;
     let plan = make_plan(&workspace, &applied, target, request.direction)?;
     warn_beside_branch(context, &workspace, &plan, target);
-    let journal = progress.as_ref().map(|progress| Journal { rows: progress, applied: &applied });
+    let journal = standing.as_ref().map(|standing| Journal { rows: &standing.progress, applied: &applied });
     let resumption = Resumption { journal, wish: request.wish, typed: target.into() };
-    let prepared = lower::plan(
-        &workspace,
-        context,
-        std::slice::from_ref(&plan),
-        author_of_a_script(&workspace.config),
-        resumption,
-    )?;
+    let plans = std::slice::from_ref(&plan);
+    let due = workspace.repeatables_behind(plans, standing.as_ref())?;
+    let prepared = lower::plan(&workspace, context, plans, &due, author_of_a_script(&workspace.config), resumption)?;
     let ui = context.ui;
     prepared.warnings.iter().for_each(|warning| ui.warning(warning));
     prepared.remarks.iter().for_each(|remark| ui.status(remark));
     let rows = (plan.rows_before(), plan.rows_after());
     if json {
         let steps = plan.nodes().zip(&prepared.program.steps);
-        ui.json(&PlanView::new(&workspace, verb(request.direction), rows, steps));
+        let behind = due.iter().copied().zip(prepared.program.steps.iter().skip(plan.steps().len()));
+        ui.json(&PlanView::new(&workspace, verb(request.direction), rows, steps, behind));
         return Ok(());
     }
     let (rows_before, rows_after) = (workspace.ids(rows.0), workspace.ids(rows.1));
-    for (index, (node, step)) in plan.nodes().zip(&prepared.program.steps).enumerate() {
+    let lines = plan.nodes().map(|node| arrow(&workspace, node, request.direction));
+    let lines = lines.chain(due.iter().map(|index| repeat(&workspace, *index)));
+    for (index, (line, step)) in lines.zip(&prepared.program.steps).enumerate() {
         let bare = if step.is_in_parts() { " (not in one transaction)" } else { "" };
-        ui.line(format_args!("{}{bare}", arrow(&workspace, node, request.direction)));
+        ui.line(format_args!("{line}{bare}"));
         if ui.is_verbose() {
             effects(&prepared, index)?.iter().for_each(|effect| ui.line(format_args!("    {effect}")));
+            match step.sections.iter().filter(|section| section.verifies).map(|section| section.statements).sum() {
+                0_usize => {}
+                count => ui.line(format_args!("    verifies it with {}", counted(count, "statement"))),
+            }
         }
     }
-    if plan.steps().is_empty() {
+    if prepared.program.steps.is_empty() {
         ui.status(format_args!("nothing to do: {}", at(&rows_before)));
     } else {
-        let count = counted(plan.steps().len(), "revision");
+        let count = count_of(plan.steps().len(), due.len());
         ui.status(format_args!("{count}, from {} to {}", spoken(&rows_before), spoken(&rows_after)));
     }
     Ok(())
@@ -128,7 +132,8 @@ pub(super) fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
     let mut body = prepared.bodies.open(step)?;
     let mut effects = Vec::new();
     while let Some(batch) = body.next_batch().map_err(|error| prepared.bodies.explain(&error))? {
-        for range in &batch.statements {
+        // What a verification does is taken back.
+        for range in batch.statements.iter().filter(|_| !batch.section.verifies) {
             // What the parser cannot read is left to the server to judge.
             effects.extend(classify::effects(&batch.text[range.clone()]).unwrap_or_default());
         }
@@ -149,6 +154,13 @@ pub(super) fn arrow(workspace: &Workspace, node: Node, direction: Direction) -> 
     }
 }
 
+/// `repeat active_users, who was seen this month`.
+pub(super) fn repeat(workspace: &Workspace, index: usize) -> String {
+    let repeatable = workspace.repeatables.get(index);
+    let message = if repeatable.message.is_empty() { String::new() } else { format!(", {}", repeatable.message) };
+    format!("repeat {}{message}", repeatable.id)
+}
+
 /// A plan as JSON; the fields are documented in docs/json.md and only ever added to.
 #[derive(Serialize)]
 pub(super) struct PlanView<'a> {
@@ -156,6 +168,27 @@ pub(super) struct PlanView<'a> {
     rows_before: Vec<String>,
     rows_after: Vec<String>,
     steps: Vec<StepView<'a>>,
+    repeatables: Vec<RepeatableStep<'a>>,
+}
+
+#[derive(Serialize)]
+struct RepeatableStep<'a> {
+    repeatable: &'a str,
+    message: &'a str,
+    file: String,
+    checksum: Option<&'a str>,
+}
+
+impl<'a> RepeatableStep<'a> {
+    fn new(workspace: &'a Workspace, index: usize, step: &'a ProgramStep) -> Self {
+        let repeatable = workspace.repeatables.get(index);
+        Self {
+            repeatable: repeatable.id.as_str(),
+            message: &repeatable.message,
+            file: workspace.repeatable_path(index).into_owned(),
+            checksum: step.record.checksum.as_deref(),
+        }
+    }
 }
 
 impl<'a> PlanView<'a> {
@@ -165,12 +198,14 @@ impl<'a> PlanView<'a> {
         direction: &'static str,
         rows: (&[Node], &[Node]),
         steps: impl Iterator<Item = (Node, &'a ProgramStep)>,
+        repeatables: impl Iterator<Item = (usize, &'a ProgramStep)>,
     ) -> Self {
         Self {
             direction,
             rows_before: workspace.ids(rows.0),
             rows_after: workspace.ids(rows.1),
             steps: steps.map(|(node, step)| StepView::new(workspace, node, step)).collect(),
+            repeatables: repeatables.map(|(index, step)| RepeatableStep::new(workspace, index, step)).collect(),
         }
     }
 }

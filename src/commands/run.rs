@@ -184,13 +184,14 @@ impl<'a> Run<'a> {
         let rows = plans.last().map_or_else(Vec::new, |plan| self.workspace.ids(plan.rows_after()));
         let outcome = Outcome { rows_before: standing.rows.clone(), rows_after: rows };
         let nothing_to_do = || ui.status(format_args!("nothing to do: {}", at(&outcome.rows_after)));
-        if plans.iter().all(|plan| plan.steps().is_empty()) && resumption.is_empty() {
+        let due = self.workspace.repeatables_behind(plans, Some(standing))?;
+        if plans.iter().all(|plan| plan.steps().is_empty()) && due.is_empty() && resumption.is_empty() {
             nothing_to_do();
             return Ok(outcome);
         }
         let (workspace, context, author) = (self.workspace, self.context, self.author());
         let prepared =
-            self.locked.session().alive_while(|| lower::plan(workspace, context, plans, author, resumption))?;
+            self.locked.session().alive_while(|| lower::plan(workspace, context, plans, &due, author, resumption))?;
         lower::check_widths(&prepared.program, standing)?;
         if self.locked.pooling() == Some(Pooling::Transaction) {
             self.locked.session().alive_while(|| lower::check_pooled(&prepared))?;
@@ -206,12 +207,18 @@ impl<'a> Run<'a> {
             nothing_to_do();
             return Ok(outcome);
         }
-        self.execute(standing, plans, &prepared, &outcome)?;
+        self.execute(standing, (plans, &due), &prepared, &outcome)?;
         Ok(outcome)
     }
 
     /// Has a program run, and tells the listeners.
-    fn execute(&mut self, standing: &Standing, plans: &[Plan], prepared: &Prepared, outcome: &Outcome) -> Result<()> {
+    fn execute(
+        &mut self,
+        standing: &Standing,
+        plans: (&[Plan], &[usize]),
+        prepared: &Prepared,
+        outcome: &Outcome,
+    ) -> Result<()> {
         let listener = &self.context.listeners;
         let hooks = Hooks::new(self.context, self.workspace, plans, prepared, standing)?;
         let (run, steps) = (prepared.program.author.run.as_str(), prepared.program.steps.len());
@@ -231,7 +238,13 @@ impl<'a> Run<'a> {
         };
         let result = all();
         let told = result.as_ref().map(|()| rows_after.as_slice());
-        listener.hear(&Event::RunEnded(&RunEnded { run, steps, result: told, time }));
+        listener.hear(&Event::RunEnded(&RunEnded {
+            run,
+            steps,
+            repeatables: prepared.repeatables(),
+            result: told,
+            time,
+        }));
         if let Err(error) = &result {
             hooks.on_failure(&mut self.locked, time, error);
         }

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::changed::{self, Changed, ChangedView};
+use super::repeatable::{self, RepeatableView};
 use super::resume::Journal;
 use super::view::{PartialView, RevisionView, View};
 use super::workspace::{Database, Workspace};
@@ -17,6 +18,7 @@ use crate::model::applied::Applied;
 use crate::model::graph::Node;
 use crate::model::journal::Progress;
 use crate::model::plan;
+use crate::model::repeatable::State;
 use crate::project::Wanted;
 
 /// Show where the database stands: applied, pending, unknown rows, heads
@@ -40,6 +42,7 @@ pub(super) struct Report<'a> {
     heads: Vec<RevisionView<'a>>,
     partial: Vec<PartialView<'a>>,
     running: Option<String>,
+    repeatables: Vec<RepeatableView<'a>>,
 }
 
 /// So many pending revisions fit a screen; `plan` and `--json` show them all.
@@ -61,6 +64,8 @@ pub(super) struct Look {
     /// Whether Alembic's table is there, and not the tool's.
     alembics: bool,
     half_undone: Vec<Error>,
+    /// Of the repeatable files, in load order.
+    states: Vec<State>,
 }
 
 impl Look {
@@ -84,6 +89,7 @@ impl Look {
         let half_undone = Journal { rows: &standing.progress, applied: &applied }.half_undone(graph, Kind::Check);
         let at_heads = unknown.is_empty() && half_undone.is_empty() && plan::missing_heads(graph, &applied).is_empty();
         let pending = pending(&workspace, &applied);
+        let states = workspace.repeatable_states(&applied, Some(&standing), false)?;
         Ok(Self {
             workspace,
             standing,
@@ -96,6 +102,7 @@ impl Look {
             holder,
             alembics,
             half_undone,
+            states,
         })
     }
 
@@ -108,9 +115,18 @@ impl Look {
         Journal { rows: &self.standing.progress, applied: &self.applied }.open(&self.workspace.graph).collect()
     }
 
+    /// The repeatable files that are to be run, now or later, in their order.
+    pub(super) fn unrun(&self) -> Vec<String> {
+        let repeatables = &self.workspace.repeatables;
+        let unrun = repeatables.order().iter().filter(|index| self.states[**index] != State::Current);
+        unrun.map(|index| repeatables.get(*index).id.to_string()).collect()
+    }
+
     pub(super) fn report(&self) -> Report<'_> {
         let (graph, view) = (&self.workspace.graph, View::new(&self.workspace, Some(&self.current)));
         let is_applied = |node: &Node| self.applied.contains(*node);
+        let repeatables = &self.workspace.repeatables;
+        let repeatable = |index: &usize| RepeatableView::new(&self.workspace, *index, &self.states[*index]);
         Report {
             database: &self.standing.place,
             version_table: self.standing.version_table,
@@ -123,6 +139,7 @@ impl Look {
             heads: view.list(graph.heads()),
             partial: self.partial().into_iter().map(PartialView::from).collect(),
             running: self.holder.as_ref().map(Holder::to_string),
+            repeatables: repeatables.order().iter().map(repeatable).collect(),
         }
     }
 }
@@ -179,6 +196,16 @@ fn show(look: &Look, context: &Context) {
     if pending.len() > SHOWN {
         ui.line(format_args!("          and {} more", pending.len() - SHOWN));
     }
+    let unrun = repeatable::unrun(workspace, &look.states);
+    if !look.states.is_empty() {
+        ui.line(format_args!("repeat    {} of {}", unrun.len(), look.states.len()));
+    }
+    for line in unrun.iter().take(SHOWN) {
+        ui.line(format_args!("          {line}"));
+    }
+    if unrun.len() > SHOWN {
+        ui.line(format_args!("          and {} more", unrun.len() - SHOWN));
+    }
     for progress in &partial {
         match holder {
             None => ui.line(format_args!("partial   {}", explain::unfinished(progress))),
@@ -199,7 +226,7 @@ fn show(look: &Look, context: &Context) {
         ui.hint("Alembic has migrated this database: to carry on from there, write `version_table = alembic_version`");
     } else if !half_undone.is_empty() {
         half_undone.iter().flat_map(Error::hints).for_each(|hint| ui.hint(hint));
-    } else if !pending.is_empty() {
+    } else if !pending.is_empty() || look.states.iter().any(State::is_due) {
         ui.hint(if heads.len() > 1 { "aludel upgrade heads" } else { "aludel upgrade head" });
     }
 }

@@ -17,8 +17,9 @@ use crate::local::{Local, Origin, Running, Variables};
 use crate::model::applied::Applied;
 use crate::model::bookkeeping::Tables;
 use crate::model::graph::{Graph, Node};
-use crate::model::plan::{self, Landing, PlanError};
+use crate::model::plan::{self, Direction, Landing, Plan, PlanError};
 use crate::model::range::{Range, Route};
+use crate::model::repeatable::{Repeatables, State};
 use crate::model::revision::Name;
 use crate::model::target::Target;
 use crate::project::{LoadedFile, Locations, Project, Wanted};
@@ -57,6 +58,17 @@ pub(super) struct Workspace {
     pub(super) config: Config,
     pub(super) files: Vec<LoadedFile>,
     pub(super) graph: Graph,
+    /// Each beside its file.
+    pub(super) repeatables: Repeatables,
+    pub(super) repeatable_files: Vec<LoadedFile>,
+}
+
+/// What is read of a project's files.
+struct Read {
+    files: Vec<LoadedFile>,
+    graph: Graph,
+    repeatables: Repeatables,
+    repeatable_files: Vec<LoadedFile>,
 }
 
 impl Workspace {
@@ -72,8 +84,8 @@ impl Workspace {
 
     fn load(context: &Context, wanted: Wanted) -> Result<Self> {
         let config = load_config(context)?;
-        let (files, graph) = read_project(&locations(&config), wanted)?;
-        Self::of(config, files, graph)
+        let read = read_project(&locations(&config), wanted)?;
+        Self::of(config, read)
     }
 
     /// Reads the project and connects, the one while the other waits. What is wrong with the project is told first.
@@ -91,10 +103,10 @@ impl Workspace {
         let url = config.database_url(context.environment);
         if !url.is_ok_and(|url| matches!(url.value, DatabaseUrl::Given(_) | DatabaseUrl::Asked(_))) {
             // A private server is not started for a project that cannot be used.
-            let (files, graph) = read_project(&locations(&config), wanted)?;
-            let workspace = Self::of(config, files, graph)?;
+            let read = read_project(&locations(&config), wanted)?;
+            let workspace = Self::of(config, read)?;
             let database = connect(&workspace.config)?;
-            return Ok((workspace, database));
+            return Ok(workspace.with(database));
         }
         let locations = locations(&config);
         let (project, database) = std::thread::scope(|scope| {
@@ -109,12 +121,25 @@ impl Workspace {
             }
             (project.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)), database)
         });
-        let (files, graph) = project?;
-        Ok((Self::of(config, files, graph)?, database?))
+        let workspace = Self::of(config, project?)?;
+        Ok(workspace.with(database?))
     }
 
-    fn of(config: Config, files: Vec<LoadedFile>, graph: Graph) -> Result<Self> {
-        let workspace = Self { config, files, graph };
+    /// Beside a database that is asked for what the project needs to know.
+    fn with(self, mut database: Database) -> (Self, Database) {
+        self.has_asked(&mut database.session);
+        (self, database)
+    }
+
+    fn has_asked(&self, session: &mut Session) {
+        if !self.repeatables.is_empty() {
+            session.ask_for_repeated();
+        }
+    }
+
+    fn of(config: Config, read: Read) -> Result<Self> {
+        let Read { files, graph, repeatables, repeatable_files } = read;
+        let workspace = Self { config, files, graph, repeatables, repeatable_files };
         workspace.check_x()?;
         Ok(workspace)
     }
@@ -126,7 +151,7 @@ impl Workspace {
             return Ok(());
         }
         let mut templates = Vec::new();
-        for file in self.files.iter().filter(|file| file.settings.template) {
+        for file in self.files.iter().chain(&self.repeatable_files).filter(|file| file.settings.template) {
             let text = std::io::read_to_string(file.open()?)
                 .map_err(|cause| Error::failed(format!("cannot read {}", file.path.display())).cause(cause))?;
             templates.push(text);
@@ -152,6 +177,40 @@ impl Workspace {
         context.ui.hint("aludel revision -m \"first tables\"");
     }
 
+    /// Where each repeatable file stands in a database with `applied`, in load order; `standing` is what it says of them, and nothing
+    /// on paper. `undoes`: the run that asks has undone something itself.
+    pub(super) fn repeatable_states(
+        &self,
+        applied: &Applied,
+        standing: Option<&Standing>,
+        undoes: bool,
+    ) -> Result<Vec<State>> {
+        let checksums: Vec<String> =
+            self.repeatable_files.iter().map(|file| Ok(file.checksum()?.to_string())).collect::<Result<_>>()?;
+        let past = standing.map(|standing| standing.repeated.as_slice());
+        let heads = self.graph.heads();
+        Ok(self.repeatables.states(&heads, applied.set(), past, undoes, |index| checksums[index].clone()))
+    }
+
+    /// The repeatable files to be run behind `plans`, in order; none behind a downgrade.
+    pub(super) fn repeatables_behind(&self, plans: &[Plan], standing: Option<&Standing>) -> Result<Vec<usize>> {
+        let Some(last) = plans.last().filter(|plan| plan.direction() == Direction::Upgrade) else {
+            return Ok(Vec::new());
+        };
+        if self.repeatables.is_empty() {
+            return Ok(Vec::new());
+        }
+        let undoes = plans.iter().any(|plan| plan.direction() == Direction::Downgrade && !plan.steps().is_empty());
+        let applied = Applied::from_nodes(&self.graph, last.rows_after().iter().copied());
+        let states = self.repeatable_states(&applied, standing, undoes)?;
+        Ok(self.repeatables.order().iter().copied().filter(|index| states[*index].is_due()).collect())
+    }
+
+    /// A repeatable file as the user would type it.
+    pub(super) fn repeatable_path(&self, index: usize) -> std::borrow::Cow<'_, str> {
+        self.repeatable_files[index].path.to_string_lossy()
+    }
+
     /// When a revision's file says it was made.
     pub(super) fn created(&self, node: Node) -> Option<String> {
         self.files[node.index()].settings.created.map(|time| time.to_rfc3339())
@@ -174,7 +233,9 @@ impl Workspace {
 
     /// Connects and reads where the database stands.
     pub(super) fn standing(&self, context: &Context) -> Result<Standing> {
-        connect(&self.config, context)?.session.standing()
+        let mut database = connect(&self.config, context)?;
+        self.has_asked(&mut database.session);
+        database.session.standing()
     }
 
     /// The revisions that a target of `show` and `edit` means; only `current` asks the database.
@@ -199,12 +260,16 @@ fn locations(config: &Config) -> Locations {
     }
 }
 
-/// The revision files and their graph.
-fn read_project(locations: &Locations, wanted: Wanted) -> Result<(Vec<LoadedFile>, Graph)> {
-    let Project { files, revisions } = Project::load(locations, wanted).map_err(explain::several)?;
+/// The files and what they make.
+fn read_project(locations: &Locations, wanted: Wanted) -> Result<Read> {
+    let Project { files, revisions, repeatable_files, repeatables } =
+        Project::load(locations, wanted).map_err(explain::several)?;
     let ids: Vec<Name> = revisions.iter().map(|revision| revision.id.clone()).collect();
     let graph = Graph::new(revisions).map_err(|errors| explain::graph(&errors, &files, &ids))?;
-    Ok((files, graph))
+    let ids: Vec<Name> = repeatables.iter().map(|repeatable| repeatable.id.clone()).collect();
+    let repeatables = Repeatables::new(repeatables, &graph)
+        .map_err(|errors| explain::repeatables(&errors, &ids, &repeatable_files, &graph, &files))?;
+    Ok(Read { files, graph, repeatables, repeatable_files })
 }
 
 pub(super) fn load_config(context: &Context) -> Result<Config> {

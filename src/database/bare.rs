@@ -111,8 +111,17 @@ impl Run<'_> {
         self.own_sql(&self.program.mark(step, mark), Tables::statements_of_mark(mark), Where::Mark);
     }
 
-    /// Passes over a section that is done, but for what it set in the session.
+    /// Passes over a section that is done, but for what it set in the session; what a verification set was taken back.
     pub(super) fn passed(&mut self, step: usize, section: usize) -> Ran {
+        if self.program.steps[step].sections.iter().any(|passed| passed.ordinal == section && passed.verifies) {
+            while let Some(batch) = self.next_batch(step, section)? {
+                match batch.kind {
+                    BatchKind::CopyData { .. } => self.text.add_data(&batch.text),
+                    BatchKind::Statements | BatchKind::CopyFromStdin { .. } => self.note(&batch),
+                }
+            }
+            return Ok(());
+        }
         self.bare(step, section)
     }
 

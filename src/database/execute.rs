@@ -27,6 +27,7 @@ use crate::model::journal::{Begun, Mark, Progress, State, Text};
 use crate::model::program::{OWN_ROLE, Operation, Program};
 use crate::model::sql::body::{Batch, BatchKind, Body, Sections};
 use crate::model::sql::problem::BodyError;
+use crate::model::sql::verify::{self, Check};
 use crate::source::Excerpt;
 
 /// Watches a program run.
@@ -306,12 +307,14 @@ pub(super) enum PartText {
     Batch(Batch),
     /// One statement of a batch, alone.
     Statement(Rc<Batch>, usize),
+    /// One query of a batch, in a block that judges its answer.
+    Judged(Rc<Batch>, usize, String),
 }
 
 impl PartText {
     pub(super) fn as_str(&self) -> &str {
         match self {
-            Self::Own(text) => text,
+            Self::Own(text) | Self::Judged(_, _, text) => text,
             Self::Batch(batch) => &batch.text,
             Self::Statement(batch, index) => &batch.text[batch.statements[*index].clone()],
         }
@@ -439,8 +442,7 @@ impl<'a> Run<'a> {
                         self.send()?;
                         self.settle_all()?;
                     }
-                    // A redo comes back to the rows it began with: there, the guard of a later step could pass behind a failed one.
-                    if *step > 0 && program.steps[*step].record.action != program.steps[*step - 1].record.action {
+                    if *step > 0 && program.could_pass_behind(*step - 1, *step) {
                         self.settle_all()?;
                     }
                     self.message.step = *step;
@@ -454,6 +456,7 @@ impl<'a> Run<'a> {
                     self.mark(*step, &Mark::done(*statement, self.text.checksum(), false));
                 }
                 Operation::Body { step, section } => self.body(*step, *section)?,
+                Operation::Verify { step, section } => self.verify(*step, *section)?,
                 Operation::Bare { step, section } => self.bare(*step, *section)?,
                 Operation::Record(step) | Operation::Done(step) => {
                     self.check_unchanged(*step)?;
@@ -578,6 +581,34 @@ impl<'a> Run<'a> {
                 BatchKind::CopyData { .. } => {}
             }
         }
+        Ok(())
+    }
+
+    /// Puts a verification into the open transaction. Each of its messages is awaited: what ends it, sent behind one that failed,
+    /// would bring the transaction back to life.
+    fn verify(&mut self, step: usize, section: usize) -> Ran {
+        self.own_sql(verify::BEGINS, 1, Where::Verify);
+        while let Some(batch) = self.next_batch(step, section)? {
+            self.note(&batch);
+            match batch.kind {
+                BatchKind::Statements => {
+                    let batch = Rc::new(batch);
+                    for (index, range) in batch.statements.iter().enumerate() {
+                        let text = match verify::check(&batch.text[range.clone()]) {
+                            Check::Statement => PartText::Statement(Rc::clone(&batch), index),
+                            Check::Query { block, .. } => PartText::Judged(Rc::clone(&batch), index, block),
+                        };
+                        if self.message.bytes + text.as_str().len() > MESSAGE {
+                            self.round_trip()?;
+                        }
+                        self.push(Part { text, statements: 1, place: Where::Verify });
+                    }
+                }
+                BatchKind::CopyFromStdin { .. } => self.copy_in(batch, step, Where::Verify)?,
+                BatchKind::CopyData { .. } => {}
+            }
+        }
+        self.own_sql(verify::ENDS, verify::ENDS.lines().count(), Where::Verify);
         Ok(())
     }
 
@@ -849,6 +880,7 @@ impl<'a> Run<'a> {
             {
                 error.position = Some(Position::Sent(place.character(byte)));
             }
+            place.speak_of_the_file(&mut error);
             return Err(self.failed(step, Reason::Server { error, place, time }));
         }
         // The word of the last statement is the proof: a COMMIT in a transaction that failed is answered ROLLBACK.
@@ -1011,7 +1043,7 @@ impl Part {
     /// What stands behind it in its message: a body may end without a semicolon, or in a comment.
     pub(super) fn separator(&self) -> &'static str {
         match self.place {
-            Where::Body | Where::Bare | Where::Together => "\n;\n",
+            Where::Body | Where::Verify | Where::Bare | Where::Together => "\n;\n",
             _ => "\n",
         }
     }

@@ -17,6 +17,7 @@ use crate::model::journal::INVALID_INDEX;
 use crate::model::program::{Again, Program, ProgramStep};
 use crate::model::sql::body::{Batch, BatchKind};
 use crate::model::sql::outside::{self, Trace};
+use crate::model::sql::verify::{self, Check};
 use crate::source::Excerpt;
 use crate::ui::counted;
 
@@ -27,6 +28,8 @@ pub(super) enum Where {
     Begin,
     Guard,
     Body,
+    /// A statement of a verification, or what stands around it.
+    Verify,
     /// A statement alone.
     Bare,
     /// A statement of a section without a transaction, in one with its mark.
@@ -122,6 +125,39 @@ impl Place {
         self.find(None).0 == Where::Commit
     }
 
+    /// Puts what the server says of a verification as if it had been given the file's own text: of a query, it speaks as of one
+    /// that a block of ours runs.
+    pub(super) fn speak_of_the_file(&self, error: &mut ServerError) {
+        let Some((part, _)) = self.current().filter(|(part, _)| part.place == Where::Verify) else { return };
+        if !error.message.starts_with(verify::FAILED) {
+            error.message.insert_str(0, &format!("{}: ", verify::FAILED));
+        }
+        let PartText::Judged(batch, index, _) = &part.text else { return };
+        let Check::Query { query, .. } = verify::check(&batch.text[batch.statements[*index].clone()]) else { return };
+        error.position = match error.position.take() {
+            Some(Position::Internal { character, query: of }) if of == query => {
+                Some(Position::Sent(self.start_of(part) + character))
+            }
+            // The block's own text is nobody's.
+            Some(Position::Sent(_)) => None,
+            position => position,
+        };
+        // Its last line is the block, and before that stands the query.
+        let context = error.context.take().unwrap_or_default();
+        let context = context.rsplit_once('\n').map_or("", |(inner, _)| inner);
+        let context = match context.strip_suffix(&format!("\"{query}\"")) {
+            Some(inner) => inner.rsplit_once('\n').map_or("", |(inner, _)| inner),
+            None => context,
+        };
+        error.context = Some(context.to_owned()).filter(|context| !context.is_empty());
+    }
+
+    /// So many characters of the message stand before the part.
+    fn start_of(&self, part: &Part) -> usize {
+        let before = self.parts.iter().take_while(|other| !std::ptr::eq(*other, part));
+        before.flat_map(|part| [part.text.as_str(), part.separator()]).map(|text| text.chars().count()).sum()
+    }
+
     /// The part of the message, and the place in its file where it came from one.
     ///
     /// The server's position counts characters of the whole message. Many errors have none (a division by zero, a
@@ -141,7 +177,7 @@ impl Place {
                     let rest = rest.min(text);
                     let excerpt = match &part.text {
                         PartText::Batch(batch) => Some(batch.at_position(rest + 1)),
-                        PartText::Statement(batch, index) => {
+                        PartText::Statement(batch, index) | PartText::Judged(batch, index, _) => {
                             let before = batch.text[..batch.statements[*index].start].chars().count();
                             Some(batch.at_position(before + rest + 1))
                         }
@@ -155,7 +191,7 @@ impl Place {
         let Some((part, index)) = self.current() else { return (Where::Commit, None) };
         let excerpt = match &part.text {
             PartText::Batch(batch) => Some(batch.at_statement(index)),
-            PartText::Statement(batch, index) => Some(batch.at_statement(*index)),
+            PartText::Statement(batch, index) | PartText::Judged(batch, index, _) => Some(batch.at_statement(*index)),
             PartText::Own(_) => None,
         };
         (part.place, excerpt)
@@ -178,7 +214,7 @@ impl Place {
         let (part, index) = self.current()?;
         let (batch, index) = match &part.text {
             PartText::Batch(batch) => (batch, index),
-            PartText::Statement(batch, index) => (&**batch, *index),
+            PartText::Statement(batch, index) | PartText::Judged(batch, index, _) => (&**batch, *index),
             PartText::Own(_) => return None,
         };
         batch.statements.get(index).map(|range| &batch.text[range.clone()])
@@ -190,7 +226,7 @@ impl Place {
         let (batch, index) = match &part.text {
             PartText::Batch(batch) => (batch, index),
             PartText::Statement(batch, index) => (&**batch, *index),
-            PartText::Own(_) => return None,
+            PartText::Judged(..) | PartText::Own(_) => return None,
         };
         let path = batch.at_statement(index).path;
         let line = number(context.lines().last()?.strip_prefix("PL/pgSQL function inline_code_block line ")?)?;
@@ -445,6 +481,9 @@ impl Failure {
                 "a statement that cannot run in a transaction goes into a section `-- migrate:{} transaction:false`",
                 action.verb()
             )),
+            "42P06" | "42P07" | "42701" | "42710" | "42723" if action == Action::Repeat => explained.hint(
+                "it runs again whenever its file changes: `CREATE OR REPLACE`, or `DROP ... IF EXISTS` before it",
+            ),
             // Something with that name is there already: schema, table, column, object, function.
             "42P06" | "42P07" | "42701" | "42710" | "42723"
                 if action == Action::Upgrade && self.part.is_none() && program.steps[self.step].begun.is_none() =>
@@ -464,7 +503,7 @@ impl Failure {
         let recorded = match step.record.action {
             Action::Upgrade => "it is not recorded as applied",
             Action::Downgrade => "it is still recorded as applied",
-            Action::Stamp | Action::Repair | Action::Hook => "it is not recorded",
+            Action::Stamp | Action::Repair | Action::Repeat | Action::Hook => "it is not recorded",
         };
         let total = step.statements();
         let mut error = match self.part {
@@ -490,6 +529,9 @@ impl Failure {
             None if step.record.action == Action::Hook => error.note(format!("nothing of {} was kept", step.title)),
             None if step.record.action == Action::Downgrade => {
                 error.note(format!("nothing of the downgrade was kept: revision {revision} is still applied"))
+            }
+            None if step.record.action == Action::Repeat => {
+                error.note(format!("nothing of the repeatable {revision} was kept"))
             }
             None => error.note(format!("nothing of revision {revision} was kept")),
         };
@@ -557,7 +599,7 @@ pub(super) fn kept_before(error: Error, program: &Program, finished: usize) -> E
             Action::Downgrade => "undone",
             Action::Stamp => "stamped",
             Action::Repair => "accepted",
-            Action::Hook => "run",
+            Action::Repeat | Action::Hook => "run",
         };
         error.note(format!("{done} before it, and kept: {}", short(&revisions(steps))))
     })

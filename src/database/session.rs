@@ -18,6 +18,7 @@ use super::wire::event::Row;
 use crate::error::{Error, Kind, Result};
 use crate::model::bookkeeping::{COLUMN, Tables};
 use crate::model::journal::Progress;
+use crate::model::repeatable::Repeated;
 use crate::model::sql::quote::{identifier, literal};
 use crate::secret::{Covers, Secret};
 
@@ -38,6 +39,8 @@ pub struct Standing {
     pub progress_table: bool,
     /// The journal: revisions that stopped partway.
     pub progress: Vec<Progress>,
+    /// What the history says of repeatable files, where the session was told to ask.
+    pub repeated: Vec<Repeated>,
     /// The length that the version table's column is limited to: 32 in a table that Alembic made.
     pub width: Option<usize>,
 }
@@ -83,6 +86,8 @@ pub struct Session {
     pub(super) lacking_on_journal: Vec<&'static str>,
     /// A question that was sent ahead of the others.
     pub(super) ahead: Ahead,
+    /// Whether the history is asked for repeatable files as well.
+    pub(super) asks_for_repeated: bool,
 }
 
 /// What a session is made with, beside where it goes.
@@ -141,6 +146,7 @@ impl Session {
             beaten: Instant::now(),
             lacking_on_journal: Vec::new(),
             ahead: Ahead::Nothing,
+            asks_for_repeated: false,
         })
     }
 
@@ -248,6 +254,11 @@ impl Session {
         self.limits.sql(self.connection.server_version().unwrap_or_default(), span)
     }
 
+    /// Has it ask for repeatable files, too, whenever it asks where the database stands.
+    pub fn ask_for_repeated(&mut self) {
+        self.asks_for_repeated = true;
+    }
+
     /// Reads where the database stands: one round trip.
     ///
     /// # Errors
@@ -339,7 +350,8 @@ impl Session {
         // Sorted here: a new session would have to look up how.
         let rows = format!("{patience}SELECT {COLUMN} FROM {}", self.tables.version());
         let progress = format!("{patience}{}", self.tables.read_progress());
-        [about, rows, progress].into_iter().chain(self.identity_question()).collect()
+        let repeated = self.asks_for_repeated.then(|| format!("{patience}{}", self.tables.read_repeated()));
+        [about, rows, progress].into_iter().chain(repeated).chain(self.identity_question()).collect()
     }
 
     /// What begins a message that only reads, and yields no row. The limits are the message's own, which is one transaction:
@@ -359,9 +371,10 @@ impl Session {
 
     /// Reads the answers to [`Session::standing_questions`]. A database other than the one that is meant is refused.
     pub(super) fn read_standing(&mut self, answers: &[Answer], purpose: Purpose) -> Result<(Standing, Preflight)> {
-        let [about, rows, progress, identity @ ..] = answers else {
+        let [about, rows, progress, others @ ..] = answers else {
             return Err(Error::failed("the server left a question unanswered"));
         };
+        let (repeated, identity) = others.split_at(others.len().min(usize::from(self.asks_for_repeated)));
         if let Some(error) = &about.error {
             let explained = explain(error, "cannot look for the version table");
             if let Ok(rows) = self.run("SELECT CURRENT_USER", "cannot ask for the role")
@@ -418,6 +431,7 @@ impl Session {
             }
             Some(error) => return Err(explain(error, &format!("cannot read the table {}", self.tables.progress()))),
         }
+        let repeated = repeated.first().map_or(Ok(Vec::new()), |answer| self.read_repeated(answer))?;
         let mut standing: Vec<String> = rows.rows.iter().filter_map(|row| row.get(0).map(str::to_owned)).collect();
         standing.sort_unstable();
         // PostgreSQL keeps the length of a `varchar` with that of its own header, which is 4.
@@ -435,9 +449,34 @@ impl Session {
                 .iter()
                 .filter_map(|row| Progress::read((0..).map(|column| row.get(column))))
                 .collect(),
+            repeated,
             width: usize::try_from(modifier - 4).ok().filter(|width| *width > 0),
         };
         Ok((standing, found))
+    }
+
+    /// What the history says of repeatable files.
+    fn read_repeated(&mut self, answer: &Answer) -> Result<Vec<Repeated>> {
+        let read = |row: &Row| {
+            let (id, checksum) = (row.get(0)?.to_owned(), row.get(1)?.to_owned());
+            Some(Repeated { id, checksum, undone_since: row.get(2) == Some("t") })
+        };
+        match &answer.error {
+            None => Ok(answer.rows.iter().filter_map(read).collect()),
+            // Where there is no history, none was run.
+            Some(error) if matches!(error.code.as_str(), "42P01" | "3F000") => Ok(Vec::new()),
+            Some(error) if error.code == "55P03" => {
+                let table = self.tables.history();
+                Err(self.is_held(&table))
+            }
+            Some(error) => {
+                let explained = explain(error, "cannot read the history, to see which repeatable files were run");
+                Err(match error.code.as_str() {
+                    "42501" => explained.hint(format!("GRANT SELECT ON {} TO {};", self.tables.history(), self.role)),
+                    _ => explained,
+                })
+            }
+        }
     }
 
     /// The answers to several messages in one round trip.

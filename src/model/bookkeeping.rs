@@ -27,12 +27,14 @@ pub enum Action {
     Stamp,
     /// The file's text is accepted as it is now, and nothing is run.
     Repair,
+    /// A repeatable file is run; the rows stay.
+    Repeat,
     /// SQL that the settings want run around a run. It is no revision: nothing is recorded of it.
     Hook,
 }
 
 impl Action {
-    /// `upgrade`, `downgrade`, `stamp`, `repair` or `hook`.
+    /// `upgrade`, `downgrade`, `stamp`, `repair`, `repeat` or `hook`.
     #[must_use]
     pub fn verb(self) -> &'static str {
         match self {
@@ -40,6 +42,7 @@ impl Action {
             Self::Downgrade => "downgrade",
             Self::Stamp => "stamp",
             Self::Repair => "repair",
+            Self::Repeat => "repeat",
             Self::Hook => "hook",
         }
     }
@@ -48,7 +51,7 @@ impl Action {
     #[must_use]
     pub fn outcome(self) -> &'static str {
         match self {
-            Self::Upgrade | Self::Downgrade | Self::Hook => "done",
+            Self::Upgrade | Self::Downgrade | Self::Repeat | Self::Hook => "done",
             Self::Stamp => "stamped",
             Self::Repair => "accepted",
         }
@@ -85,7 +88,7 @@ pub enum Expected {
 pub struct Record {
     /// Which way.
     pub action: Action,
-    /// The revision, or the stamped targets.
+    /// The revision, or the repeatable file, or the stamped targets.
     pub revision: String,
     /// The revision file's checksum: hex SHA-256; none for a stamp.
     pub checksum: Option<String>,
@@ -97,6 +100,14 @@ pub struct Record {
     pub purge: bool,
     /// What of the journal goes with it.
     pub clears: Clears,
+}
+
+impl Record {
+    /// Whether the rows are others behind it: then no guard of a later step passes where it failed.
+    #[must_use]
+    pub fn changes_rows(&self) -> bool {
+        self.purge || !self.delete.is_empty() || !self.insert.is_empty()
+    }
 }
 
 /// What of the journal goes with a record.
@@ -145,6 +156,25 @@ const STARTED: &str = "aludel.started";
 pub const COLUMN: &str = "version_num";
 
 impl Tables {
+    /// Asks the history which repeatable files were run well: id, the file's checksum then, and whether a revision was undone since.
+    #[must_use]
+    pub fn read_repeated(&self) -> String {
+        let (history, ours) = (self.history(), self.ours());
+        let done = |action: Action| {
+            format!(
+                "{ours} AND direction OPERATOR(pg_catalog.=) {} AND outcome OPERATOR(pg_catalog.=) {}",
+                literal(action.verb()),
+                literal(action.outcome())
+            )
+        };
+        format!(
+            "SELECT DISTINCT ON (revision) revision, checksum, id OPERATOR(pg_catalog.<) COALESCE(\
+             (SELECT pg_catalog.max(id) FROM {history} WHERE {}), 0) FROM {history} WHERE {} ORDER BY revision, id DESC",
+            done(Action::Downgrade),
+            done(Action::Repeat),
+        )
+    }
+
     /// The version table, qualified and quoted.
     #[must_use]
     pub fn version(&self) -> String {

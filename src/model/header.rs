@@ -19,6 +19,7 @@ use chrono::{DateTime, FixedOffset};
 pub use self::fields::Key;
 use self::fields::{Fields, Text, Value};
 pub use self::lines::{extent, text};
+use super::repeatable::Repeatable;
 use super::revision::{Name, NameError, Revision};
 use super::timeout::Timeout;
 
@@ -33,6 +34,15 @@ pub const FARTHEST: usize = 2 * LONGEST;
 pub struct Header {
     /// Its place in the graph.
     pub revision: Revision,
+    /// How it is run.
+    pub settings: Settings,
+}
+
+/// What a repeatable file says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RepeatableHeader {
+    /// What it is.
+    pub repeatable: Repeatable,
     /// How it is run.
     pub settings: Settings,
 }
@@ -95,8 +105,12 @@ pub enum Problem {
     WrongType(Key),
     /// A key's value cannot be the name of a revision or label.
     BadName(Key, NameError),
-    /// `revision` is missing.
-    MissingRevision,
+    /// This is missing, which is the file's id: `revision`, or `repeatable`.
+    MissingId(Key),
+    /// A key of a revision in a repeatable file.
+    NotForRepeatable(Key),
+    /// `repeatable` in a revision's file.
+    NotForRevision,
     /// A line that git writes around the sides of a conflict.
     Conflict,
     /// A comment below the header that looks like one of its lines: a blank line cut the header in two.
@@ -111,6 +125,27 @@ impl Header {
     /// What is wrong, at which bytes of `text`.
     pub fn parse(text: &str) -> Result<Self, HeaderError> {
         interpret(text, &read(text)?)
+    }
+}
+
+impl RepeatableHeader {
+    /// The header of a repeatable file, as [`Header::parse`] reads a revision's.
+    ///
+    /// # Errors
+    /// The same, and what only a revision can say.
+    pub fn parse(text: &str) -> Result<Self, HeaderError> {
+        let fields = read(text)?;
+        for key in [Key::Revision, Key::Parents, Key::Labels, Key::Transaction] {
+            if let Some((range, _)) = fields.get(key) {
+                return Err(HeaderError { problem: Problem::NotForRepeatable(key), range: range.clone() });
+            }
+        }
+        let repeatable = Repeatable {
+            id: id(text, &fields, Key::Repeatable)?,
+            depends_on: names(&fields, Key::DependsOn)?,
+            message: message(&fields)?,
+        };
+        Ok(Self { repeatable, settings: settings(&fields)? })
     }
 }
 
@@ -149,29 +184,37 @@ fn read(text: &str) -> Result<Fields<'_>, HeaderError> {
 
 /// What the fields say.
 fn interpret(text: &str, fields: &Fields<'_>) -> Result<Header, HeaderError> {
-    let Some((id_key, id)) = fields.get(Key::Revision) else {
-        return Err(HeaderError { problem: Problem::MissingRevision, range: lines::first(text) });
-    };
-    let id = match id {
-        Value::Scalar(id) => name(Key::Revision, id)?,
-        Value::Nothing => return Err(wrong_type(Key::Revision, id_key.clone())),
-        Value::List(items) => return Err(wrong_type(Key::Revision, span(id_key, items))),
-    };
+    if let Some((range, _)) = fields.get(Key::Repeatable) {
+        return Err(HeaderError { problem: Problem::NotForRevision, range: range.clone() });
+    }
     let revision = Revision {
-        id,
+        id: id(text, fields, Key::Revision)?,
         parents: names(fields, Key::Parents)?,
         depends_on: names(fields, Key::DependsOn)?,
         labels: names(fields, Key::Labels)?,
         message: message(fields)?,
     };
-    let settings = Settings {
+    Ok(Header { revision, settings: settings(fields)? })
+}
+
+/// The file's own id, which stands under `key`.
+fn id(text: &str, fields: &Fields<'_>, key: Key) -> Result<Name, HeaderError> {
+    match fields.get(key) {
+        None => Err(HeaderError { problem: Problem::MissingId(key), range: lines::first(text) }),
+        Some((_, Value::Scalar(id))) => name(key, id),
+        Some((range, Value::Nothing)) => Err(wrong_type(key, range.clone())),
+        Some((range, Value::List(items))) => Err(wrong_type(key, span(range, items))),
+    }
+}
+
+fn settings(fields: &Fields<'_>) -> Result<Settings, HeaderError> {
+    Ok(Settings {
         created: scalar(fields, Key::Created, Nothing::Absent, |text| DateTime::parse_from_rfc3339(text).ok())?,
         transaction: scalar(fields, Key::Transaction, Nothing::Wrong, truth)?.unwrap_or(true),
         template: scalar(fields, Key::Template, Nothing::Wrong, truth)?.unwrap_or(false),
         lock_timeout: scalar(fields, Key::LockTimeout, Nothing::Wrong, timeout)?,
         statement_timeout: scalar(fields, Key::StatementTimeout, Nothing::Wrong, timeout)?,
-    };
-    Ok(Header { revision, settings })
+    })
 }
 
 /// What a key without a value means.

@@ -630,6 +630,7 @@ mod tests {
     fn sections(sections: &[(bool, usize)]) -> Vec<SectionUse> {
         let section = |(index, (transaction, statements)): (usize, &(bool, usize))| SectionUse {
             ordinal: index + 1,
+            verifies: false,
             transaction: *transaction,
             statements: *statements,
         };

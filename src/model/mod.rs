@@ -9,6 +9,7 @@ pub mod journal;
 pub mod plan;
 pub mod program;
 pub mod range;
+pub mod repeatable;
 pub mod revision;
 pub mod sql;
 pub mod target;

@@ -26,10 +26,22 @@ pub enum TransactionScope {
 pub struct SectionUse {
     /// Its number among all sections of the file, from 0.
     pub ordinal: usize,
+    /// Whether it verifies what the sections before it did.
+    pub verifies: bool,
     /// Whether it runs inside a transaction.
     pub transaction: bool,
     /// How many statements it holds.
     pub statements: usize,
+}
+
+impl SectionUse {
+    /// What runs it in the open transaction.
+    fn in_transaction(&self, step: usize) -> Operation {
+        match self.verifies {
+            false => Operation::Body { step, section: self.ordinal },
+            true => Operation::Verify { step, section: self.ordinal },
+        }
+    }
 }
 
 /// What is to be typed after a run stopped in a step, for it to come where it was to come.
@@ -101,6 +113,14 @@ pub enum Operation {
     Guard(usize, Scope),
     /// A section's statements, in the open transaction.
     Body {
+        /// The step.
+        step: usize,
+        /// The section's number in its file.
+        section: usize,
+    },
+    /// The statements of a verification, in the open transaction: what they do is taken back behind them
+    /// ([`verify`](super::sql::verify)).
+    Verify {
         /// The step.
         step: usize,
         /// The section's number in its file.
@@ -196,8 +216,7 @@ impl Program {
                         return Err(LowerError::OutsideTransaction(index));
                     }
                     operations.push(Operation::Guard(index, Scope::SharedTransaction));
-                    let body = |section: &SectionUse| Operation::Body { step: index, section: section.ordinal };
-                    operations.extend(step.sections.iter().map(body));
+                    operations.extend(step.sections.iter().map(|section| section.in_transaction(index)));
                     operations.push(Operation::Record(index));
                 }
                 TransactionScope::Revision => lower_step(index, step, &mut operations),
@@ -207,6 +226,14 @@ impl Program {
             operations.push(Operation::Commit);
         }
         Ok(Self { steps, operations, tables, author })
+    }
+
+    /// Whether the guard of the step `later` could pass where the one before it, `earlier`, failed: a repeatable file leaves the rows
+    /// as they are, and a redo comes back to those that it began with.
+    #[must_use]
+    pub fn could_pass_behind(&self, earlier: usize, later: usize) -> bool {
+        let (earlier, later) = (&self.steps[earlier].record, &self.steps[later].record);
+        !earlier.changes_rows() || (earlier.action != later.action && later.action != Action::Repeat)
     }
 
     /// Whether the whole run is one transaction.
@@ -299,6 +326,7 @@ impl Program {
         match operation {
             Operation::Announce(_)
             | Operation::Body { .. }
+            | Operation::Verify { .. }
             | Operation::Passed { .. }
             | Operation::Bare { .. }
             | Operation::Mark { .. }
@@ -321,6 +349,7 @@ impl Program {
         match operation {
             Operation::Announce(_)
             | Operation::Body { .. }
+            | Operation::Verify { .. }
             | Operation::Passed { .. }
             | Operation::Bare { .. }
             | Operation::Mark { .. }
@@ -454,7 +483,7 @@ fn lower_step(index: usize, step: &ProgramStep, operations: &mut Vec<Operation>)
             _ => {}
         }
         if section.transaction {
-            operations.push(Operation::Body { step: index, section: section.ordinal });
+            operations.push(section.in_transaction(index));
         } else {
             operations.extend([scope(true), Operation::Bare { step: index, section: section.ordinal }]);
         }
@@ -475,7 +504,12 @@ mod tests {
         let sections = sections
             .iter()
             .enumerate()
-            .map(|(ordinal, transaction)| SectionUse { ordinal, transaction: *transaction, statements: 2 })
+            .map(|(ordinal, transaction)| SectionUse {
+                ordinal,
+                verifies: false,
+                transaction: *transaction,
+                statements: 2,
+            })
             .collect();
         let record = Record {
             action: Action::Upgrade,
@@ -516,6 +550,7 @@ mod tests {
             Operation::Announce(step) => format!("#{step}"),
             Operation::Guard(_, scope) => format!("guard({scope:?})"),
             Operation::Body { section, .. } => format!("body{section}"),
+            Operation::Verify { section, .. } => format!("verify{section}"),
             Operation::Bare { section, .. } => format!("bare{section}"),
             Operation::Passed { section, .. } => format!("passed{section}"),
             Operation::Mark { statement, .. } => format!("mark{statement}"),
@@ -543,6 +578,41 @@ mod tests {
             lowered(&[&[false]], TransactionScope::Revision).unwrap(),
             "#0 guard(FirstBare) bare0 begin guard(LaterTransaction) record commit"
         );
+    }
+
+    #[test]
+    fn a_verification_is_in_the_transaction_behind_a_section_without_one() {
+        let verifying = |sections: &[bool], verifies: usize| {
+            let mut step = step(sections);
+            step.sections[verifies].verifies = true;
+            step
+        };
+        let program = program(
+            vec![verifying(&[true, true], 1), verifying(&[false, true, false], 1), verifying(&[false, true], 1)],
+            TransactionScope::Revision,
+        )
+        .unwrap();
+        assert_eq!(
+            words(&program),
+            "#0 begin guard(Transaction) body0 verify1 record commit \
+             #1 reset guard(FirstBare) bare0 begin guard(LaterTransaction) verify1 mark4 commit guard(LaterBare) bare2 \
+             begin guard(LaterTransaction) record commit \
+             #2 reset guard(FirstBare) bare0 begin guard(LaterTransaction) verify1 record commit"
+        );
+        // One that failed comes again; one that was passed does not.
+        let going_on = |step, done| {
+            let words = words(&program.going_on(step, Begun { done, ..Begun::default() }));
+            let (_, rest) = words.split_once(&format!("#{step} reset ")).unwrap();
+            rest.split(" #").next().unwrap().to_owned()
+        };
+        assert_eq!(going_on(2, 2), "passed0 begin guard(FirstTransaction) verify1 record commit");
+        assert_eq!(
+            going_on(1, 4),
+            "passed0 passed1 guard(FirstBare) bare2 begin guard(LaterTransaction) record commit"
+        );
+        let one =
+            Program::lower(vec![verifying(&[true, true], 1)], TransactionScope::Run, program.tables, program.author);
+        assert_eq!(words(&one.unwrap()), "begin #0 guard(SharedTransaction) body0 verify1 record commit");
     }
 
     #[test]

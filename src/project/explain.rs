@@ -5,16 +5,23 @@ use crate::model::header::{HeaderError, Key, LONGEST, Problem};
 use crate::model::revision::{NameError, RESERVED};
 use crate::source::Excerpt;
 
-/// What a header looks like, for a file that has none.
-const EXAMPLE: &str = "a revision file begins like this:\n\
+/// What a revision's header looks like, for a file that has none.
+pub(super) const REVISION: &str = "a revision file begins like this:\n\
     -- revision: 002\n\
     -- parents: 001\n\
     -- message: add quiz sessions\n\
     \n\
     -- migrate:upgrade";
 
-/// `error`, found in `text`, as a person sees it.
-pub(super) fn header_error(path: &str, text: &str, error: HeaderError) -> Error {
+/// The same of a repeatable file.
+pub(super) const REPEATABLE: &str = "a repeatable file begins like this:\n\
+    -- repeatable: active_users\n\
+    -- message: who was seen this month\n\
+    \n\
+    CREATE OR REPLACE VIEW ...";
+
+/// `error`, found in `text`, as a person sees it; `example` is how the file should begin.
+pub(super) fn header_error(path: &str, text: &str, error: HeaderError, example: &str) -> Error {
     let HeaderError { problem, range } = error;
     let at = |range: std::ops::Range<usize>| Excerpt::new(path, text, range, 1);
     let place = at(range);
@@ -44,14 +51,14 @@ pub(super) fn header_error(path: &str, text: &str, error: HeaderError) -> Error 
         Problem::Absent => Error::failed("the file has no header")
             .at(place)
             .note("the header is the file's first run of `--` lines, before anything else")
-            .note(EXAMPLE),
+            .note(example),
         Problem::TooLong => Error::failed(format!("the header does not end within {LONGEST} bytes"))
             .at(place)
             .hint("end the header with a blank line"),
         Problem::Prose => Error::failed("a line of the header is not `key: value`")
             .at(place.label("not a key and its value"))
             .note("the header is the file's first run of `--` lines; other comments stand below it")
-            .note(EXAMPLE)
+            .note(example)
             .hint("leave a blank line between the header and a comment"),
         Problem::Yaml(message) => Error::failed(format!("the header is not YAML: {message}"))
             .at(place)
@@ -67,9 +74,22 @@ pub(super) fn header_error(path: &str, text: &str, error: HeaderError) -> Error 
             Error::failed(format!("`{key}` must be {}", wanted(key))).at(place.label(format!("not {}", wanted(key))))
         }
         Problem::BadName(key, error) => bad_name(key, &error, place),
-        Problem::MissingRevision => {
-            Error::failed("the header does not say `revision`").at(place).hint("add a line `-- revision: <id>`")
-        }
+        Problem::MissingId(key) => Error::failed(format!("the header does not say `{key}`"))
+            .at(place)
+            .hint(format!("add a line `-- {key}: <id>`")),
+        Problem::NotForRepeatable(key @ Key::Revision) => Error::failed(format!("a repeatable file has no `{key}`"))
+            .at(place)
+            .hint("its id stands under `repeatable`")
+            .hint("a revision's file belongs into the version location itself, not into `repeatable`"),
+        Problem::NotForRepeatable(key @ Key::Transaction) => Error::failed(format!("a repeatable file has no `{key}`"))
+            .at(place)
+            .hint("leave it out: it always runs in a transaction"),
+        Problem::NotForRepeatable(key) => Error::failed(format!("a repeatable file has no `{key}`"))
+            .at(place)
+            .hint("what must run before it stands under `depends_on`"),
+        Problem::NotForRevision => Error::failed("a repeatable file stands among the revisions")
+            .at(place)
+            .hint("move it into the directory `repeatable` of a version location"),
         Problem::CutOff(key) => Error::failed(format!("`{key}` stands outside the header"))
             .at(place)
             .note("the header ends at the first line that does not begin with `--`")
@@ -91,7 +111,7 @@ fn unknown_key(key: &str, nearest: Option<Key>, place: Excerpt) -> Error {
 /// What a key's value must be.
 fn wanted(key: Key) -> &'static str {
     match key {
-        Key::Revision => "one id",
+        Key::Revision | Key::Repeatable => "one id",
         Key::Parents => "an id, a list of ids, or nothing",
         Key::DependsOn => "an id or label, or a list of them",
         Key::Labels => "a label or a list of labels",

@@ -1,4 +1,4 @@
-//! Which files of the version locations are revisions, and in which order.
+//! Which files of the version locations are revisions or repeatable, and in which order.
 //!
 //! Alembic's order (`ScriptDirectory._load_revisions`): each location in turn, its files by name, then those of its
 //! sub-directories where they are asked for. What editors leave behind is passed over.
@@ -16,13 +16,24 @@ pub(super) const REPEATABLE: &str = "repeatable";
 /// A directory or file as the system knows it, whatever the path that led there.
 type Identity = (u64, u64);
 
-/// All revision files, in load order; a directory that is reached twice is listed once.
-pub(super) fn revision_files(locations: &Locations) -> std::result::Result<Vec<PathBuf>, Vec<Error>> {
+/// The files of a project, in load order.
+pub(super) struct Files {
+    pub(super) revisions: Vec<PathBuf>,
+    pub(super) repeatables: Vec<PathBuf>,
+}
+
+/// All files; a directory that is reached twice is listed once.
+pub(super) fn files(locations: &Locations) -> std::result::Result<Files, Vec<Error>> {
     let mut listing = Listing { recursive: locations.recursive, ..Listing::default() };
     for path in locations.paths() {
         listing.location(&path);
     }
-    if listing.errors.is_empty() { Ok(listing.files) } else { Err(listing.errors) }
+    let revisions = std::mem::take(&mut listing.files);
+    listing.recursive = false;
+    for path in std::mem::take(&mut listing.repeatable) {
+        listing.directory(&path, false);
+    }
+    if listing.errors.is_empty() { Ok(Files { revisions, repeatables: listing.files }) } else { Err(listing.errors) }
 }
 
 /// The names of a directory's revision files, and of its sub-directories.
@@ -33,6 +44,8 @@ struct Listing {
     recursive: bool,
     seen: HashSet<Identity>,
     files: Vec<PathBuf>,
+    /// The directories of repeatable files.
+    repeatable: Vec<PathBuf>,
     errors: Vec<Error>,
 }
 
@@ -90,12 +103,14 @@ impl Listing {
             }
             if is_revision_file(&name) {
                 names.push(name);
-            } else if self.recursive && !(top && name == REPEATABLE) {
+            } else if self.recursive || (top && name == REPEATABLE) {
                 let kind = entry.file_type()?;
                 // A link's target that is gone, or leads in a circle, is no directory of revisions.
                 let is_directory = kind.is_dir()
                     || (kind.is_symlink() && std::fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir()));
-                if is_directory {
+                if is_directory && top && name == REPEATABLE {
+                    self.repeatable.push(path.join(name));
+                } else if is_directory {
                     directories.push(name);
                 }
             }

@@ -100,13 +100,7 @@ impl Writer {
     }
 
     fn render(&self, new: &NewRevision) -> Result<String> {
-        let own = match std::fs::read_to_string(&self.template) {
-            Ok(own) => Some(own),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-            Err(error) => {
-                return Err(Error::failed(format!("cannot read `{}`", self.template.display())).cause(error));
-            }
-        };
+        let own = own_template(&self.template)?;
         let names = |names: &[Name]| names.iter().map(ToString::to_string).collect::<Vec<_>>();
         let values = minijinja::context! {
             revision => new.id.as_str(),
@@ -126,7 +120,8 @@ impl Writer {
     /// Whether `text` says what `new` is; `blame` begins the sentence for what it does not say.
     fn check(&self, new: &NewRevision, path: &Path, text: &str, blame: &str) -> Result<()> {
         let shown = path.display().to_string();
-        let header = Header::parse(text).map_err(|error| explain::header_error(&shown, text, error))?;
+        let header =
+            Header::parse(text).map_err(|error| explain::header_error(&shown, text, error, explain::REVISION))?;
         let Some((key, wanted)) = lost(new, &header) else { return Ok(()) };
         let error = Error::failed(format!("{blame} `{key}`: the header should say `{wanted}`"));
         Err(match header::locate(text, key, None) {
@@ -162,8 +157,17 @@ fn lost(new: &NewRevision, header: &Header) -> Option<(Key, String)> {
     .find_map(|(key, same, wanted)| (!same).then_some((key, wanted)))
 }
 
+/// The project's own template, where there is one.
+pub(super) fn own_template(path: &Path) -> Result<Option<String>> {
+    match std::fs::read_to_string(path) {
+        Ok(own) => Ok(Some(own)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::failed(format!("cannot read `{}`", path.display())).cause(error)),
+    }
+}
+
 /// Writes `text` to `directory/name`, where nothing is yet, and reads it back.
-fn write_new(directory: &Path, name: &str, path: &Path, text: &str) -> Result<()> {
+pub(super) fn write_new(directory: &Path, name: &str, path: &Path, text: &str) -> Result<()> {
     let failed = |error| Error::failed(format!("cannot write `{}`", path.display())).cause(error);
     let real = make_parent(directory, name, path)?;
     let file_name = Path::new(name).file_name().unwrap_or_default();

@@ -48,7 +48,7 @@ fn files_are_loaded_in_alembics_order() {
         ("v/a.sql", ""),
         ("v/z/c.sql", ""),
         ("v/k/deep/d.sql", ""),
-        ("v/repeatable/view.sql", "CREATE VIEW"),
+        ("v/repeatable/view.sql", "-- repeatable: view\n\nCREATE VIEW"),
         ("v/k/repeatable/e.sql", ""),
         ("w/a0.sql", ""),
         ("w/UP.SQL", ""),
@@ -181,4 +181,29 @@ fn a_long_header_takes_more_than_one_read() {
     fs::remove_file(place.path("v/a.sql")).unwrap();
     assert!(project.files[0].open().err().unwrap().title().contains("cannot read"));
     assert_eq!(project.files[0].excerpt(Key::Labels, None), None);
+}
+
+#[test]
+fn repeatable_files_are_those_in_their_directory() {
+    let repeatable = |id: &str| format!("-- repeatable: {id}\n-- depends_on: a\n\nSELECT 1;\n");
+    let texts = ["b", "a", "c"].map(repeatable);
+    let place = Place::new(&[
+        ("v/1.sql", ""),
+        ("v/repeatable/b.sql", &texts[0]),
+        ("v/repeatable/a.sql", &texts[1]),
+        ("v/repeatable/README.md", "x"),
+        ("v/repeatable/deep/x.sql", "not read"),
+        ("w/repeatable/c.sql", &texts[2]),
+    ]);
+    for recursive in [false, true] {
+        let project = place.load(&["v", "w", "v/../v"], recursive).unwrap();
+        let ids: Vec<&str> = project.repeatables.iter().map(|repeatable| repeatable.id.as_str()).collect();
+        assert_eq!((ids, project.revisions.len()), (vec!["a", "b", "c"], 1));
+        let file = &project.repeatable_files[2];
+        assert_eq!(file.path, place.path("w/repeatable/c.sql"));
+        assert_eq!(file.checksum().unwrap(), Checksum::of_bytes(texts[2].as_bytes()));
+    }
+    fs::write(place.path("v/repeatable/a.sql"), "-- revision: a\n").unwrap();
+    let errors = place.load(&["v"], false).unwrap_err();
+    assert_eq!(errors.iter().map(Error::title).collect::<Vec<_>>(), ["a repeatable file has no `revision`"]);
 }

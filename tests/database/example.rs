@@ -399,7 +399,8 @@ exit code: 0
     }
   ],
   "partial": [],
-  "running": null
+  "running": null,
+  "repeatables": []
 }
 
 "#]]
@@ -456,7 +457,8 @@ exit code: 0
         "007"
       ]
     }
-  ]
+  ],
+  "repeatables": []
 }
 
 "#]]

@@ -14,11 +14,13 @@ mod failures;
 mod hostile;
 mod names;
 mod pipeline;
+mod repeatable;
 mod resume;
 mod rows;
 mod search_path;
 mod together;
 mod unlogged_in;
+mod verify;
 mod without_transaction;
 
 use std::process::Command;

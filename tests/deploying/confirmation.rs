@@ -4,6 +4,7 @@ use rustix::process::Signal;
 use snapbox::{assert_data_eq, str};
 
 use crate::Case;
+use crate::support::{Ran, feed};
 
 const CONFIRM: &str = "confirm = yes\n";
 const QUESTION: &str = "Type yes to go on: ";
@@ -366,4 +367,16 @@ fn destroying_a_private_server_asks() {
     at.until("Type yes: ").types("no");
     assert!(case.screen(at).contains("error: not confirmed"));
     case.succeeds("local destroy -y");
+}
+
+#[test]
+fn a_program_says_yes_in_its_request() {
+    let case = Case::with(CONFIRM);
+    case.shop();
+    let request = |request: &str| Ran::of(&feed(case.command("serve-once"), request), |text| case.project.still(text));
+    let refused = request(r#"{"action": "up"}"#);
+    assert_eq!(refused.code, 2, "{}", refused.transcript());
+    assert!(refused.stderr.contains("`confirm = yes` wants a person to be asked"), "{}", refused.stderr);
+    request(r#"{"action": "up", "yes": true}"#).succeeded();
+    assert_eq!(case.rows(), "002");
 }

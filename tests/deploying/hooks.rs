@@ -686,3 +686,37 @@ fn hooks_with_a_private_server() {
     assert_eq!(ran.code, 0, "{}", ran.transcript());
     assert!(ran.stderr.contains("before_upgrade: 2\n"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_signal_cancels_the_sql_of_a_hook() {
+    let case = case("before_upgrade =\n  touch begun\n  sql: long.sql\non_failure = sh -c 'cat > failed.json'\n");
+    case.project.write("long.sql", "CREATE TABLE gone ();\nSELECT pg_sleep(600);\n");
+    let running = Started::new(&case, "upgrade head");
+    running.until("begun");
+    while case
+        .ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
+        != "1"
+    {}
+    running.signal(Signal::INT);
+    assert_data_eq!(
+        running.end().transcript(),
+        str![[r#"
+exit code: 130
+----- stderr
+ran before_upgrade `touch begun` ([TIME])
+warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+ran on_failure `sh -c 'cat > failed.json'` ([TIME])
+error: stopped by SIGINT
+ --> migrate.ini:5:3
+  |
+5 |   sql: long.sql
+  |   ^^^^^^^^^^^^^
+  |
+  = note: nothing of before_upgrade (long.sql) was kept
+  = note: no revision was run
+
+"#]]
+    );
+    assert!(case.project.read("failed.json").contains("\"outcome\":\"interrupted\""));
+    assert_eq!(case.ask("SELECT to_regclass('gone') IS NULL AND to_regclass('account') IS NULL"), "t");
+}

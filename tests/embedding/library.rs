@@ -52,6 +52,18 @@ fn a_day_with_it() {
 }
 
 #[test]
+fn repeatable_files() {
+    let case = Case::new();
+    case.project
+        .write("versions/repeatable/v.sql", "-- repeatable: v\n\nCREATE OR REPLACE VIEW v AS SELECT 1 AS one;\n");
+    let project = case.open();
+    assert_eq!(project.status().unwrap().repeatables, ["v"]);
+    let report = project.upgrade("head").unwrap();
+    assert_eq!(names(&report.steps).last(), Some(&(Action::Repeat, "v")));
+    assert_eq!(project.status().unwrap().repeatables, [""; 0]);
+}
+
+#[test]
 fn another_database_than_the_settings_name() {
     let (case, other) = (Case::new(), Case::new());
     let report = case.open().url(other.database.url()).upgrade("001").unwrap();

@@ -26,6 +26,8 @@ pub struct Truth {
     pub rows: BTreeSet<String>,
     /// The revisions that the history says are done.
     pub done: Vec<String>,
+    /// The repeatable files that ran, and those that the history says are done; sorted.
+    pub repeated: [Vec<String>; 2],
     /// How many rows stand in other tables of the tool: what a run still has to finish.
     pub journal: i64,
     /// How many statements of the revision without a transaction the journal says are done.
@@ -54,7 +56,17 @@ impl Truth {
             truth.rows = texts("SELECT version_num FROM aludel_version").into_iter().collect();
         }
         if tables.contains("aludel_history") {
-            truth.done = texts("SELECT revision FROM aludel_history WHERE outcome = 'done' ORDER BY id");
+            let done = |direction: &str| {
+                format!(
+                    "SELECT revision FROM aludel_history WHERE outcome = 'done' AND direction {direction} ORDER BY id"
+                )
+            };
+            truth.done = texts(&done("<> 'repeat'"));
+            truth.repeated[1] = texts(&done("= 'repeat'"));
+            truth.repeated[1].sort_unstable();
+        }
+        if tables.contains("repeats") {
+            truth.repeated[0] = texts("SELECT id FROM repeats ORDER BY id");
         }
         let mut number =
             |sql: &str| -> i64 { client.query_one(sql, &[]).unwrap_or_else(|error| panic!("{sql}: {error:?}")).get(0) };
@@ -131,6 +143,11 @@ pub fn after_fault(truth: &Truth, ran: &Ran, ended: Ended, bare: bool) -> Vec<St
     let mut done: Vec<&str> = truth.done.iter().map(String::as_str).collect();
     done.sort_unstable();
     wrong.unless(done.iter().eq(recorded.iter()), || format!("I3: history {done:?}, effects {recorded:?}"));
+    let [repeated, said] = &truth.repeated;
+    wrong.unless(repeated == said, || format!("I3: the repeatable {repeated:?} ran, and the history says {said:?}"));
+    wrong.unless(repeated.is_empty() || recorded.len() == REVISIONS.len(), || {
+        format!("I2: {repeated:?} ran before its revisions")
+    });
     if let (true, Some(marked)) = (bare, truth.marked) {
         // Its first statement writes one effect, its third the other.
         for (effect, statement) in plan::effects_of(BARE, true).iter().zip([1, 3]) {
@@ -172,6 +189,16 @@ pub fn after_fault(truth: &Truth, ran: &Ran, ended: Ended, bare: bool) -> Vec<St
 }
 
 const KEPT: &str = "note: applied before it, and kept: ";
+
+/// What is wrong with repeatable files behind a rerun, where there are these: each ran once.
+pub fn repeated(truth: &Truth, ids: &[&str]) -> Vec<String> {
+    let [ran, said] = &truth.repeated;
+    if ran == ids && said == ids {
+        Vec::new()
+    } else {
+        vec![format!("I1: of {ids:?} {ran:?} ran, in the history {said:?}")]
+    }
+}
 
 /// What is wrong behind a plain rerun. Nothing in the plan of the matrix leaves it with a question.
 pub fn after_rerun(truth: &Truth, ran: &Ran, bare: bool) -> Vec<String> {

@@ -97,6 +97,30 @@ pub fn inject_at_gate(world: &World, tally: &Tally, kind: Kind, gate: &str) {
     world.judge(tally, &format!("{kind:?} at gate {gate}"), &ran, kind, wrong);
 }
 
+#[test]
+fn repeatable_files_run_once_whatever_happens() {
+    let own = || World::with_repeatables("");
+    let world = own();
+    world.reset();
+    let ran = world.run("upgrade head");
+    assert_eq!(ran.code, 0, "{}", ran.transcript());
+    let heard = world.proxy.heard();
+    // From the last revision on.
+    let begin = heard[0].iter().position(|message| holds(message, "VIEW rb")).expect("the first repeatable file") - 3;
+    let mut points = points(&heard, before_and_after);
+    points.retain(|point| point.direction == Direction::ToClient || point.message >= begin);
+    for (kind, name) in [
+        (Kind::Kill, "kill -9 of the tool"),
+        (Kind::Cut(Then::Close), "connection cut"),
+        (Kind::Ask(Signal::INT, 1), "SIGINT"),
+    ] {
+        let tally = Tally::new(format!("repeatable files: {name} at a message"));
+        let points = tally::some(points.clone(), 16);
+        tally::parallel(points, WORKERS, own, |world, point| inject(world, &tally, kind, point));
+        tally.done();
+    }
+}
+
 pub fn before_and_after(_: &Heard) -> Vec<Passed> {
     vec![Passed::Nothing, Passed::All]
 }

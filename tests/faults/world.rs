@@ -27,6 +27,8 @@ pub struct World {
     settings: String,
     /// Whether a revision of its plan runs without a transaction.
     pub bare: bool,
+    /// The ids of its repeatable files, in order.
+    pub repeatables: Vec<&'static str>,
     _database: Option<Database<'static>>,
 }
 
@@ -57,11 +59,26 @@ impl World {
             settings: settings.to_owned(),
             project,
             bare,
+            repeatables: Vec::new(),
             _database: database,
         };
         let mut client = world.client();
         client.batch_execute(&format!("{}{}", plan::AGAIN, plan::SETUP)).expect("the gates");
         world.write_ini();
+        world
+    }
+
+    /// The same with repeatable files, one of which depends on another.
+    pub fn with_repeatables(settings: &str) -> Self {
+        let mut world = Self::new(settings);
+        world.repeatables = vec!["ra", "rb", "rc"];
+        for (id, needs) in [("ra", "[rc]"), ("rb", "[]"), ("rc", "[005]")] {
+            let text = format!(
+                "-- repeatable: {id}\n-- depends_on: {needs}\n\nCREATE OR REPLACE VIEW {id} AS SELECT '{id}' AS id;\n\
+                 CREATE TABLE IF NOT EXISTS repeats (id text);\nINSERT INTO repeats SELECT id FROM {id};\n"
+            );
+            world.project.write(&format!("versions/repeatable/{id}.sql"), text);
+        }
         world
     }
 
@@ -160,6 +177,7 @@ impl World {
         let (after, late) = self.truth(Duration::from_secs(5));
         wrong.extend(late);
         wrong.extend(checker::after_rerun(&after, &rerun, self.bare));
+        wrong.extend(checker::repeated(&after, &self.repeatables));
         if !wrong.is_empty() {
             wrong.push(format!("{}{truth:?}\nrerun {}{after:?}", ran.transcript(), rerun.transcript()));
         }

@@ -40,7 +40,7 @@ error: unknown key `zebra` in the header
 2 | -- zebra: 0
   |    ^^^^^
   |
-  = note: the keys are `revision`, `parents`, `message`, `created`, `depends_on`, `labels`, `transaction`, `template`, `lock_timeout`, `statement_timeout`
+  = note: the keys are `revision`, `parents`, `message`, `created`, `depends_on`, `labels`, `transaction`, `template`, `lock_timeout`, `statement_timeout`, `repeatable`
   = hint: if it is a comment, leave a blank line between the header and it
 
 "#]],

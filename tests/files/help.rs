@@ -38,7 +38,7 @@ Usage: aludel [OPTIONS] <COMMAND>
 
 Commands:
   init            Start a project: migrate.ini, versions/, and the template for new revisions
-  revision        Write a new revision file
+  revision        Write a new revision file, or a repeatable one
   merge           Write a revision that joins several heads
   upgrade         Apply revisions, up to a target
   downgrade       Undo revisions, down to a target
@@ -151,7 +151,7 @@ Options:
           Print help (see a summary with '-h')
 
 $ aludel revision --help
-Write a new revision file
+Write a new revision file, or a repeatable one
 
 Without --head it follows the only head.
 
@@ -175,6 +175,10 @@ Options:
 
       --depends-on <REVISION>
           A revision that must be applied before it without being its parent; may be given again
+
+      --repeatable <ID>
+          Write a repeatable file with this id instead: a view, a function, run again whenever its
+          file changes
 
       --version-path <DIRECTORY>
           The directory to write to, one of the version locations

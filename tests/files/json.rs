@@ -61,6 +61,12 @@ fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
         "list of changed files" => each(tables, value, &tables["A changed file"]) > 0,
         "list of parameters" => each(tables, value, &tables["A parameter"]) > 0,
         "list of settings" => each(tables, value, &tables["A setting"]) > 0,
+        "list of repeatables" => each(tables, value, &tables["A repeatable"]) > 0,
+        // Behind a downgrade there are none.
+        "list of repeatable steps" => {
+            each(tables, value, &tables["A repeatable step"]);
+            true
+        }
         "list of steps" => each(tables, value, &tables["A step"]) > 0,
         _ => panic!("docs/json.md: the type `{kind}` is unknown to its test"),
     };
@@ -91,6 +97,7 @@ fn json(project: &Project, arguments: &str) -> Value {
 fn the_files_alone() {
     let tables = documented();
     let (shop, merged) = (shop(), merged());
+    merged.write("versions/repeatable/a.sql", "-- repeatable: a\n-- depends_on: 001\n\nSELECT 1;\n");
     for arguments in ["heads", "history", "show 001"] {
         assert!(each(&tables, &json(&shop, arguments), &tables["A revision"]) > 0, "{arguments}");
     }
@@ -101,6 +108,8 @@ fn the_files_alone() {
         let plan = json(&merged, arguments);
         check(&tables, &plan, &tables["`plan`"]);
         assert_eq!(plan["steps"].as_array().map(Vec::len), Some(6), "{arguments}");
+        let repeatables = usize::from(plan["direction"] == "upgrade");
+        assert_eq!(plan["repeatables"].as_array().map(Vec::len), Some(repeatables), "{arguments}");
     }
     assert_eq!(json(&merged, "heads")[0]["is_current"], Value::Null);
 }
@@ -136,6 +145,7 @@ fn the_settings() {
 #[test]
 fn with_a_database() {
     let (tables, project, database) = (documented(), merged(), Database::create());
+    project.write("versions/repeatable/a.sql", "-- repeatable: a\n\nSELECT 1;\n");
     project.write("migrate.ini", format!("[migrate]\nurl = {}\n", database.url()));
     let _ = project.aludel(["upgrade", "001"]).succeeded();
     let file = "versions/001_first_tables.sql";
@@ -174,6 +184,7 @@ fn an_error_prints_nothing() {
 #[test]
 fn a_request_and_its_answer() {
     let (tables, project, database) = (documented(), merged(), Database::create());
+    project.write("versions/repeatable/a.sql", "-- repeatable: a\n\nSELECT 1;\n");
     project.write("migrate.ini", format!("[migrate]\nurl = {}\n", database.url()));
     let ask = |request: &str| -> Value {
         let output = feed(project.command(["serve-once"]), request);
@@ -181,8 +192,10 @@ fn a_request_and_its_answer() {
         check(&tables, &answer, &tables["`serve-once`"]);
         answer
     };
+    project.write("versions/repeatable/a.sql", "-- repeatable: a\n-- depends_on: 001\n\nSELECT 1;\n");
     let upgraded = ask(r#"{"action": "up", "target": "001"}"#);
-    assert_eq!(upgraded["steps"].as_array().map(Vec::len), Some(1));
+    assert_eq!(upgraded["steps"].as_array().map(Vec::len), Some(2));
+    assert_eq!((&upgraded["steps"][1]["action"], &upgraded["steps"][1]["revision"]), (&"repeat".into(), &"a".into()));
     project.write("versions/001_first_tables.sql", project.read("versions/001_first_tables.sql") + "-- changed\n");
     let _ = database.psql(
         "INSERT INTO aludel_progress

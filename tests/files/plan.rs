@@ -97,7 +97,8 @@ exit code: 0
         "002"
       ]
     }
-  ]
+  ],
+  "repeatables": []
 }
 
 "#]],
@@ -181,7 +182,8 @@ exit code: 0
         "005"
       ]
     }
-  ]
+  ],
+  "repeatables": []
 }
 
 "#]],

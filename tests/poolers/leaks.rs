@@ -85,6 +85,31 @@ fn nothing_of_a_run_reaches_other_clients() {
 }
 
 #[test]
+fn verifications_and_repeatable_files() {
+    let case = Case::with("transaction", "default_pool_size = 4", "");
+    let before = everywhere(&case);
+    case.effect("001", "", "");
+    let verified =
+        format!("-- migrate:upgrade\nSET ROLE pg_monitor;\n-- migrate:verify\nRESET ROLE;\n{SCRIPT}\nSELECT true;");
+    case.file("002", "001", &verified.replace("DO $$ BEGIN EXECUTE 'PREPARE one AS SELECT 1'; END $$;", ""));
+    for id in ["a", "b"] {
+        let text = format!("-- repeatable: {id}\n\nINSERT INTO public.effects VALUES ('{id}');\n{SCRIPT}\n");
+        case.project.write(&format!("versions/repeatable/{id}.sql"), text);
+    }
+    let ran = case.run("upgrade head").succeeded();
+    assert!(ran.stderr.contains("done 2 revisions, 2 repeatables"), "{}", ran.stderr);
+    assert_eq!(changed(&before, &everywhere(&case)), [""; 0]);
+    assert_eq!(case.state(), ("002".to_owned(), "001,a,b".to_owned()));
+    let ran = case.run("upgrade head").succeeded();
+    assert!(ran.stderr.starts_with("nothing to do"), "{}", ran.stderr);
+    let failing = case.project.read("versions/002.sql").replace("SELECT true;", "SELECT false;").replace("002", "003");
+    case.project.write("versions/003.sql", failing.replace("parents: 001", "parents: 002"));
+    let ran = case.run("upgrade head");
+    assert!(ran.code == 1 && ran.stderr.contains("the query returned false"), "{}", ran.stderr);
+    assert_eq!(changed(&before, &everywhere(&case)), [""; 0]);
+}
+
+#[test]
 fn every_command_leaves_nothing() {
     let case = Case::with("transaction", "default_pool_size = 4", "");
     case.chain(3);

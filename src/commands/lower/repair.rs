@@ -1,6 +1,6 @@
 //! Lowers a repair: nothing runs, and the history takes the files' texts as they are now.
 
-use super::{Context, Files, Prepared};
+use super::{Context, Files, Prepared, Source};
 use crate::commands::workspace::{Workspace, tables};
 use crate::error::{Error, Result};
 use crate::model::bookkeeping::{Action, Author, Clears, Expected, Record};
@@ -17,11 +17,11 @@ pub(in crate::commands) fn repair<'a>(
     rows: &[String],
     author: Author,
 ) -> Result<Prepared<'a>> {
-    let steps = nodes.iter().map(|node| (*node, SectionKind::Upgrade)).collect();
+    let steps = nodes.iter().map(|node| Source::Revision(*node, SectionKind::Upgrade)).collect();
     let files = Files::new(workspace, context, steps)?;
     let (mut steps, mut errors) = (Vec::with_capacity(nodes.len()), Vec::new());
     for node in nodes {
-        match files.check(*node) {
+        match files.check(Source::Revision(*node, SectionKind::Upgrade)) {
             Ok(summary) => steps.push(ProgramStep {
                 title: workspace.title(*node),
                 expected: Expected::Rows(rows.to_vec()),

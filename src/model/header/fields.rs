@@ -30,11 +30,13 @@ pub enum Key {
     LockTimeout,
     /// How long a statement may take.
     StatementTimeout,
+    /// The id of a repeatable file.
+    Repeatable,
 }
 
 impl Key {
     /// All of them, in the order in which a new file writes them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Revision,
         Self::Parents,
         Self::Message,
@@ -45,6 +47,7 @@ impl Key {
         Self::Template,
         Self::LockTimeout,
         Self::StatementTimeout,
+        Self::Repeatable,
     ];
 
     /// The key as it is written.
@@ -61,6 +64,7 @@ impl Key {
             Self::Template => "template",
             Self::LockTimeout => "lock_timeout",
             Self::StatementTimeout => "statement_timeout",
+            Self::Repeatable => "repeatable",
         }
     }
 

@@ -107,7 +107,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ("/* licence */\n-- revision: a", r#"Absent at "/* licence */""#),
         ("-- Adds the shop.\n-- See the wiki.\n", r#"Prose at "Adds the shop.""#),
         ("-- revision: a\n-- adds the shop\n-- parents: b\n", r#"Prose at "adds the shop""#),
-        ("-- parents: b\n", r#"MissingRevision at "-- parents: b""#),
+        ("-- parents: b\n", r#"MissingId(Revision) at "-- parents: b""#),
         ("-- revision:\n", r#"WrongType(Revision) at "revision""#),
         ("-- revision: ''\n", r#"BadName(Revision, Empty) at "''""#),
         ("-- revision: [a, b]\n", r#"WrongType(Revision) at "a, b""#),
@@ -243,4 +243,31 @@ proptest! {
 fn a_long_plain_message_is_one_for_both() {
     let text = format!("-- revision: a\n-- message: {}\n", "word ".repeat(3000));
     assert_eq!(plain::fields(lines::header(&text)), yaml::fields(&text).ok());
+}
+
+#[test]
+fn repeatable_files() {
+    let read = |text: &str| match RepeatableHeader::parse(text) {
+        Ok(RepeatableHeader { repeatable: Repeatable { id, depends_on, message }, settings }) => {
+            format!(
+                "{id} {depends_on:?} {message:?} {} {:?}",
+                settings.template,
+                settings.lock_timeout.map(Timeout::milliseconds)
+            )
+        }
+        Err(error) => format!("{:?} at {:?}", error.problem, &text[error.range]),
+    };
+    assert_eq!(
+        read(
+            "-- repeatable: v\n-- message: a view\n-- depends_on: [u, 002]\n-- template: true\n-- lock_timeout: 1s\n\nSELECT 1;"
+        ),
+        r#"v ["u", "002"] "a view" true Some(1000)"#
+    );
+    assert_eq!(read("-- message: a\n"), r#"MissingId(Repeatable) at "-- message: a""#);
+    assert_eq!(read("-- repeatable: head\n"), r#"BadName(Repeatable, Reserved("head")) at "head""#);
+    for key in ["revision", "parents", "labels", "transaction"] {
+        let wrong = read(&format!("-- repeatable: v\n-- {key}: a\n"));
+        assert!(wrong.starts_with("NotForRepeatable(") && wrong.ends_with(&format!(" at {key:?}")), "{wrong}");
+    }
+    assert_eq!(case("-- revision: a\n-- repeatable: b\n"), r#"NotForRevision at "repeatable""#);
 }

@@ -10,13 +10,13 @@ use crate::source::{Excerpt, Place};
 
 use super::checksum::Checksum;
 use super::lex::Tokens;
-use super::marker::{SectionKind, Transaction};
+use super::marker::SectionKind;
 use super::problem::BodyError;
 use super::reader::{Item, Reader};
 use super::window::excerpt;
 use super::written::Written;
 
-pub use super::reader::Section;
+pub use super::reader::{Form, Section};
 
 /// A batch is closed before it grows beyond this many bytes, where it holds more than one statement: messages of 64 to
 /// 256 KB keep the server's memory flat.
@@ -98,15 +98,10 @@ pub struct Body<R> {
 }
 
 impl<R: Read> Body<R> {
-    /// Reads the revision file `reader`; `written` is its path as the user would type it, `default` what its header says of
-    /// transactions, `kind` the sections that are wanted.
-    pub fn new(written: impl Into<Written>, reader: R, default: Transaction, kind: SectionKind) -> Self {
-        Self { reader: Reader::new(written.into(), reader, default), kind, held: None }
-    }
-
-    /// Reads a file that is all SQL, without a header or sections: its one section's number is 1.
-    pub fn of_script(written: impl Into<Written>, reader: R) -> Self {
-        Self { reader: Reader::of_script(written.into(), reader), kind: SectionKind::Upgrade, held: None }
+    /// Reads the file `reader`; `written` is its path as the user would type it, `form` what it is, of a revision what its header
+    /// says of transactions, `kind` the sections that are wanted.
+    pub fn new(written: impl Into<Written>, reader: R, form: impl Into<Form>, kind: SectionKind) -> Self {
+        Self { reader: Reader::new(written.into(), reader, form.into()), kind, held: None }
     }
 
     /// The next batch; nothing at the file's end.

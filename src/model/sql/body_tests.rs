@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::model::sql::check::{BodySummary, Savepoints, check};
 use crate::model::sql::keywords::{Control, Setting};
-use crate::model::sql::marker::MarkerProblem;
+use crate::model::sql::marker::{MarkerKind, MarkerProblem, Transaction};
 use crate::model::sql::problem::{MetaPurpose, Problem};
 use crate::model::sql::split::Opener;
 
@@ -178,7 +178,8 @@ fn what_is_refused() {
         problem("SELECT 1; SELECT 2;\n-- migrate:upgrade\n"),
         (Problem::BeforeFirstSection, 1, 1, "SELECT 1;".to_owned())
     );
-    let nearest = MarkerProblem::Kind { found: "up".to_owned(), nearest: Some(SectionKind::Upgrade) };
+    let nearest =
+        MarkerProblem::Kind { found: "up".to_owned(), nearest: Some(MarkerKind::Section(SectionKind::Upgrade)) };
     assert_eq!(problem("-- h\n-- migrate:up\nBEGIN;"), (Problem::Marker(nearest), 2, 12, "up".to_owned()));
     let bare = |text: &str| problem(format!("-- h\n-- migrate:upgrade transaction:false\n{text}")).0;
     assert_eq!(bare("BEGIN;"), Problem::ControlOutside(Control::Begin));
@@ -280,5 +281,73 @@ proptest! {
         prop_assert_eq!(found, lines.into_iter().map(|line| Place { line, column: 1 }).collect::<Vec<_>>());
         prop_assert_eq!(joined.as_str(), &text["-- h\n-- migrate:upgrade\n".len()..]);
         prop_assert_eq!(body.finish().unwrap(), Checksum::of(&text));
+    }
+}
+
+#[test]
+fn a_verification_is_of_the_section_before_it() {
+    let text = "-- migrate:upgrade transaction:false\nVACUUM;\n-- migrate:verify\nSELECT 1;\nSELECT 2\n-- migrate:upgrade\n\
+                -- migrate:downgrade\n-- c\n-- migrate:verify\nSELECT 3;\n-- migrate:verify\nSELECT 4;\n";
+    let summary = check_text(text).unwrap();
+    let sections = |kind| {
+        let said = |section: &crate::model::sql::check::SectionSummary| {
+            let Section { ordinal, verifies, transaction, .. } = section.section;
+            (ordinal, verifies, transaction, section.statements)
+        };
+        summary.of_kind(kind).map(said).collect::<Vec<_>>()
+    };
+    let (inside, outside) = (Transaction::Inside, Transaction::Outside);
+    assert_eq!(sections(SectionKind::Upgrade), [(1, false, outside, 1), (2, true, inside, 2), (3, false, inside, 0)]);
+    assert_eq!(sections(SectionKind::Downgrade), [(1, false, inside, 0), (2, true, inside, 1), (3, true, inside, 1)]);
+    let texts: Vec<String> = batches(text, SectionKind::Downgrade).into_iter().map(|batch| batch.text).collect();
+    assert_eq!(texts, ["SELECT 3;", "SELECT 4;"]);
+    // Also where the header says that sections run outside one.
+    let summary = check("f.sql", Cursor::new("-- migrate:upgrade\n-- migrate:verify\nSELECT 1;"), outside).unwrap();
+    assert_eq!(summary.sections[1].section.transaction, inside);
+    for (text, expected) in [
+        ("-- migrate:verify\nSELECT 1;", Problem::Marker(MarkerProblem::NothingToVerify)),
+        ("-- migrate:upgrade\n-- migrate:verify\nCOMMIT;", Problem::ControlInVerify("COMMIT")),
+        ("-- migrate:upgrade\n-- migrate:verify\nSAVEPOINT a;", Problem::ControlInVerify("SAVEPOINT")),
+        ("-- migrate:upgrade\n-- migrate:verify\nROLLBACK TO a;", Problem::ControlInVerify("ROLLBACK TO")),
+        ("-- migrate:upgrade\n-- migrate:verify\nVACUUM;", Problem::NeverInTransaction("VACUUM", SectionKind::Upgrade)),
+        (
+            "-- migrate:upgrade\n-- migrate:verify\n\\i a.sql",
+            Problem::MetaCommand { command: "\\i".into(), purpose: MetaPurpose::Include },
+        ),
+    ] {
+        assert_eq!(problem(text).0, expected, "{text}");
+    }
+}
+
+#[test]
+fn a_repeatable_file_needs_no_marker() {
+    let texts = |text: &str| {
+        let summary = check("f.sql", Cursor::new(text), Form::Repeatable).unwrap();
+        let statements = |verifies| {
+            let of = summary.of_kind(SectionKind::Upgrade).filter(move |section| section.section.verifies == verifies);
+            of.map(|section| section.statements).sum::<usize>()
+        };
+        let counts = (statements(false), statements(true));
+        let mut body = Body::new("f.sql", Cursor::new(text), Form::Repeatable, SectionKind::Upgrade);
+        let mut texts = Vec::new();
+        while let Some(batch) = body.next_batch().unwrap() {
+            texts.extend(batch.statements.iter().map(|range| batch.text[range.clone()].to_owned()));
+        }
+        (counts, texts.join(" "))
+    };
+    let header = "-- repeatable: a\n\n";
+    assert_eq!(texts(&format!("{header}SELECT 1;\nSELECT 2")), ((2, 0), "SELECT 1; SELECT 2".to_owned()));
+    assert_eq!(texts(&format!("{header}-- migrate:upgrade\nSELECT 1;")), ((1, 0), "SELECT 1;".to_owned()));
+    assert_eq!(
+        texts(&format!("{header}SELECT 1;\n-- migrate:verify\nSELECT 2;")),
+        ((1, 1), "SELECT 1; SELECT 2;".to_owned())
+    );
+    assert_eq!(texts(header), ((0, 0), String::new()));
+    for (text, expected) in [
+        ("-- migrate:downgrade\n", MarkerProblem::DowngradeOfRepeatable),
+        ("-- migrate:upgrade transaction:false\n", MarkerProblem::RepeatableOutside),
+    ] {
+        let errors = check("f.sql", Cursor::new(text), Form::Repeatable).unwrap_err();
+        assert_eq!(errors[0].problem, Problem::Marker(expected));
     }
 }

@@ -4,9 +4,9 @@ use std::io::Read;
 
 use super::checksum::Checksum;
 use super::keywords::{Class, Savepoint};
-use super::marker::{SectionKind, Transaction};
+use super::marker::SectionKind;
 use super::problem::BodyError;
-use super::reader::{Item, Reader, Section};
+use super::reader::{Form, Item, Reader, Section};
 use super::written::Written;
 
 /// More errors than this are not listed.
@@ -61,7 +61,7 @@ impl BodySummary {
     }
 }
 
-/// Reads a whole revision file and says what it holds. `written` is its path as the user would type it; `default` is
+/// Reads a whole file and says what it holds. `written` is its path as the user would type it; `form` is what it is, of a revision
 /// what the header says of transactions.
 ///
 /// # Errors
@@ -69,23 +69,12 @@ impl BodySummary {
 pub fn check<R: Read>(
     written: impl Into<Written>,
     reader: R,
-    default: Transaction,
+    form: impl Into<Form>,
 ) -> Result<BodySummary, Vec<BodyError>> {
-    read(Reader::new(written.into(), reader, default), Summary::default())
-}
-
-/// The same for a file that is all SQL, without a header or sections, to be run in one transaction.
-///
-/// # Errors
-/// As [`check`].
-pub fn check_script<R: Read>(written: impl Into<Written>, reader: R) -> Result<BodySummary, Vec<BodyError>> {
-    let reader = Reader::of_script(written.into(), reader);
-    let sections = reader.section().map(|section| SectionSummary { section, statements: 0, bytes: 0 });
-    read(reader, Summary { sections: sections.into_iter().collect(), ..Summary::default() })
-}
-
-fn read<R: Read>(mut reader: Reader<R>, mut summary: Summary) -> Result<BodySummary, Vec<BodyError>> {
+    let mut reader = Reader::new(written.into(), reader, form.into());
     let mut errors = Vec::new();
+    let mut summary = Summary::default();
+    summary.sections.extend(reader.section().map(|section| SectionSummary { section, statements: 0, bytes: 0 }));
     loop {
         match reader.next(&mut errors) {
             Ok(Some((_gap, item))) => summary.add(&reader, &item),

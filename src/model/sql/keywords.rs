@@ -78,6 +78,18 @@ pub enum Savepoint {
     RollbackTo,
 }
 
+impl Savepoint {
+    /// The keywords.
+    #[must_use]
+    pub fn keywords(self) -> &'static str {
+        match self {
+            Self::Create => "SAVEPOINT",
+            Self::Release => "RELEASE",
+            Self::RollbackTo => "ROLLBACK TO",
+        }
+    }
+}
+
 /// Settings that change how the text that follows is read, so that what was checked is not what runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting {

@@ -1,4 +1,4 @@
-//! The lines that cut a revision file into sections: `-- migrate:upgrade transaction:false`.
+//! The lines that cut a revision file into sections: `-- migrate:upgrade transaction:false`, `-- migrate:verify`.
 //! Where such a line stands is the splitter's to find; what it says is read here.
 
 use std::fmt;
@@ -33,6 +33,30 @@ impl fmt::Display for SectionKind {
     }
 }
 
+/// What a marker begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MarkerKind {
+    /// A section of this kind.
+    Section(SectionKind),
+    /// The verification of the section before it.
+    Verify,
+}
+
+impl MarkerKind {
+    /// All kinds, in the order a file usually holds them.
+    pub const ALL: [Self; 3] =
+        [Self::Section(SectionKind::Upgrade), Self::Section(SectionKind::Downgrade), Self::Verify];
+
+    /// The word in a marker.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Section(kind) => kind.word(),
+            Self::Verify => "verify",
+        }
+    }
+}
+
 /// Whether a section's statements run in one transaction with the revision's bookkeeping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Transaction {
@@ -46,7 +70,7 @@ pub enum Transaction {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Marker {
     /// What the section is for.
-    pub kind: SectionKind,
+    pub kind: MarkerKind,
     /// What it says of the transaction; nothing where the file's header decides.
     pub transaction: Option<Transaction>,
 }
@@ -70,7 +94,7 @@ pub enum MarkerProblem {
         /// As written.
         found: String,
         /// The nearest right word, if one is near.
-        nearest: Option<SectionKind>,
+        nearest: Option<MarkerKind>,
     },
     /// This is no option; the only ones are `transaction:true` and `transaction:false`.
     Option {
@@ -81,6 +105,14 @@ pub enum MarkerProblem {
     },
     /// `transaction` is said twice.
     Twice,
+    /// A verification is always in a transaction.
+    OptionOfVerify,
+    /// A verification before the first section.
+    NothingToVerify,
+    /// A repeatable file is not undone.
+    DowngradeOfRepeatable,
+    /// A repeatable file is always in a transaction.
+    RepeatableOutside,
 }
 
 /// What every marker begins with.
@@ -101,7 +133,7 @@ impl Marker {
         };
         let kind_end = PREFIX.len() + rest.find(is_blank).unwrap_or(rest.len());
         let found = &line[PREFIX.len()..kind_end];
-        let kind = SectionKind::ALL.into_iter().find(|kind| kind.word() == found).ok_or_else(|| MarkerError {
+        let kind = MarkerKind::ALL.into_iter().find(|kind| kind.word() == found).ok_or_else(|| MarkerError {
             problem: MarkerProblem::Kind { found: found.to_owned(), nearest: nearest_kind(found) },
             range: PREFIX.len()..kind_end,
         })?;
@@ -112,6 +144,9 @@ impl Marker {
                 let problem = MarkerProblem::Option { found: found.to_owned(), nearest: nearest_option(found) };
                 return Err(MarkerError { problem, range });
             };
+            if kind == MarkerKind::Verify {
+                return Err(MarkerError { problem: MarkerProblem::OptionOfVerify, range });
+            }
             if transaction.replace(said).is_some() {
                 return Err(MarkerError { problem: MarkerProblem::Twice, range });
             }
@@ -135,18 +170,21 @@ fn words(line: &str, from: usize) -> impl Iterator<Item = Range<usize>> + '_ {
 }
 
 /// `up` and `down` are what dbmate and others write; the rest goes by likeness.
-fn nearest_kind(found: &str) -> Option<SectionKind> {
+fn nearest_kind(found: &str) -> Option<MarkerKind> {
     let found = found.to_ascii_lowercase();
     if found.is_empty() {
         return None;
     }
     if matches!(found.as_str(), "up" | "forward" | "apply") {
-        return Some(SectionKind::Upgrade);
+        return Some(MarkerKind::Section(SectionKind::Upgrade));
     }
     if matches!(found.as_str(), "down" | "undo" | "rollback" | "revert") {
-        return Some(SectionKind::Downgrade);
+        return Some(MarkerKind::Section(SectionKind::Downgrade));
     }
-    nearest(&found, SectionKind::ALL.into_iter().map(|kind| (kind.word(), kind)))
+    if matches!(found.as_str(), "check" | "test" | "assert") {
+        return Some(MarkerKind::Verify);
+    }
+    nearest(&found, MarkerKind::ALL.into_iter().map(|kind| (kind.word(), kind)))
 }
 
 fn nearest_option(found: &str) -> Option<&'static str> {
@@ -172,13 +210,17 @@ fn nearest<T>(found: &str, candidates: impl Iterator<Item = (&'static str, T)>) 
 mod tests {
     use super::*;
 
+    const UPGRADE: MarkerKind = MarkerKind::Section(SectionKind::Upgrade);
+    const DOWNGRADE: MarkerKind = MarkerKind::Section(SectionKind::Downgrade);
+
     #[test]
     fn right_markers() {
         for (line, kind, transaction) in [
-            ("-- migrate:upgrade", SectionKind::Upgrade, None),
-            ("-- migrate:downgrade  ", SectionKind::Downgrade, None),
-            ("-- migrate:upgrade transaction:false", SectionKind::Upgrade, Some(Transaction::Outside)),
-            ("-- migrate:downgrade\ttransaction:true", SectionKind::Downgrade, Some(Transaction::Inside)),
+            ("-- migrate:upgrade", UPGRADE, None),
+            ("-- migrate:downgrade  ", DOWNGRADE, None),
+            ("-- migrate:upgrade transaction:false", UPGRADE, Some(Transaction::Outside)),
+            ("-- migrate:downgrade\ttransaction:true", DOWNGRADE, Some(Transaction::Inside)),
+            ("-- migrate:verify", MarkerKind::Verify, None),
         ] {
             assert_eq!(Marker::parse(line), Ok(Marker { kind, transaction }), "{line}");
         }
@@ -189,10 +231,10 @@ mod tests {
         let kind = |found: &str, nearest| MarkerProblem::Kind { found: found.to_owned(), nearest };
         let option = |found: &str, nearest| MarkerProblem::Option { found: found.to_owned(), nearest };
         for (line, problem, marked) in [
-            ("-- migrate:upgarde", kind("upgarde", Some(SectionKind::Upgrade)), "upgarde"),
-            ("-- migrate:up", kind("up", Some(SectionKind::Upgrade)), "up"),
-            ("-- migrate:down", kind("down", Some(SectionKind::Downgrade)), "down"),
-            ("-- migrate:Downgrade", kind("Downgrade", Some(SectionKind::Downgrade)), "Downgrade"),
+            ("-- migrate:upgarde", kind("upgarde", Some(UPGRADE)), "upgarde"),
+            ("-- migrate:up", kind("up", Some(UPGRADE)), "up"),
+            ("-- migrate:down", kind("down", Some(DOWNGRADE)), "down"),
+            ("-- migrate:Downgrade", kind("Downgrade", Some(DOWNGRADE)), "Downgrade"),
             ("-- migrate:banana", kind("banana", None), "banana"),
             ("-- migrate: upgrade", kind("", None), ""),
             ("--migrate:upgrade", MarkerProblem::Prefix, "--migrate:"),
@@ -208,6 +250,8 @@ mod tests {
                 "transaction=false",
             ),
             ("-- migrate:upgrade é", option("é", None), "é"),
+            ("-- migrate:verfiy", kind("verfiy", Some(MarkerKind::Verify)), "verfiy"),
+            ("-- migrate:verify transaction:false", MarkerProblem::OptionOfVerify, "transaction:false"),
             ("-- migrate:upgrade transaction:true transaction:true", MarkerProblem::Twice, "transaction:true"),
         ] {
             let error = Marker::parse(line).unwrap_err();

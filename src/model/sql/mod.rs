@@ -4,6 +4,7 @@
 //! - [`classify`]: what a statement does: [`keywords`] for refusals, a parser for effects
 //! - [`check`]: one pass that finds everything to refuse; [`problem`]: what that can be; [`checksum`]
 //! - [`outside`]: what a statement that cannot be in a transaction needs; [`session_setting`]: what one sets for those behind it
+//! - [`verify`]: what the statements of a verification are run as
 //! - [`written`]: the file that errors name, and what they may show of it
 //! - [`body`]: a file's statements as batches to be sent; [`psql`]: as psql must be given them
 
@@ -22,6 +23,7 @@ pub mod quote;
 mod reader;
 pub mod session_setting;
 pub mod split;
+pub mod verify;
 mod window;
 pub mod written;
 

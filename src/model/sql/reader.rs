@@ -7,7 +7,7 @@ use std::ops::Range;
 use crate::source::Excerpt;
 
 use super::keywords::{Class, class};
-use super::marker::{Marker, SectionKind, Transaction};
+use super::marker::{Marker, MarkerKind, MarkerProblem, SectionKind, Transaction};
 use super::problem::{BodyError, MetaPurpose, Problem};
 use super::split::{Ending, Fault, FaultKind, Opener, Piece, PieceKind, Splitter, Step};
 use super::window::Window;
@@ -20,10 +20,29 @@ pub struct Section {
     pub kind: SectionKind,
     /// Which of its kind it is in the file, from 1.
     pub ordinal: usize,
+    /// Whether it verifies the section before it.
+    pub verifies: bool,
     /// Whether it runs in a transaction.
     pub transaction: Transaction,
     /// The line of its marker.
     pub line: usize,
+}
+
+/// What a file is, as far as its text is read differently.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A revision, and what its header says of transactions.
+    Revision(Transaction),
+    /// A repeatable file: an upgrade from its beginning, without a marker, and in a transaction.
+    Repeatable,
+    /// The SQL of a hook: the same, and no marker means anything in it.
+    Hook,
+}
+
+impl From<Transaction> for Form {
+    fn from(default: Transaction) -> Self {
+        Self::Revision(default)
+    }
 }
 
 /// The longest message the server takes is 1 GB less one byte; some room is left for what is put around a statement.
@@ -73,7 +92,7 @@ pub(super) struct Reader<R> {
     from: usize,
     /// Bytes of the file before the window.
     dropped: u64,
-    default: Transaction,
+    form: Form,
     current: Current,
     ordinals: [usize; SectionKind::ALL.len()],
     /// The `COPY` whose data are being read.
@@ -83,27 +102,27 @@ pub(super) struct Reader<R> {
 }
 
 impl<R: Read> Reader<R> {
-    pub(super) fn new(written: Written, reader: R, default: Transaction) -> Self {
+    pub(super) fn new(written: Written, reader: R, form: Form) -> Self {
+        let (kind, transaction) = (SectionKind::Upgrade, Transaction::Inside);
+        let mut ordinals = [0; SectionKind::ALL.len()];
+        let current = match form {
+            Form::Revision(_) => Current::Header,
+            Form::Repeatable | Form::Hook => {
+                ordinals[kind as usize] = 1;
+                Current::In(Section { kind, ordinal: 1, verifies: false, transaction, line: 1 })
+            }
+        };
         Self {
             window: Window::new(written, reader),
             splitter: Splitter::default(),
             from: 0,
             dropped: 0,
-            default,
-            current: Current::Header,
-            ordinals: [0; SectionKind::ALL.len()],
+            form,
+            current,
+            ordinals,
             copy: None,
             cut_by_meta: false,
         }
-    }
-
-    /// A file that is one section from its first line on, in one transaction.
-    pub(super) fn of_script(written: Written, reader: R) -> Self {
-        let section = Section { kind: SectionKind::Upgrade, ordinal: 1, transaction: Transaction::Inside, line: 1 };
-        let mut new = Self::new(written, reader, Transaction::Inside);
-        new.ordinals[SectionKind::Upgrade as usize] = 1;
-        new.current = Current::In(section);
-        new
     }
 
     pub(super) fn window(&self) -> &Window<R> {
@@ -212,12 +231,45 @@ impl<R: Read> Reader<R> {
     fn marker(&mut self, range: Range<usize>, refused: &mut Vec<BodyError>) -> Option<Section> {
         match Marker::parse(&self.window.text[range.clone()]) {
             Ok(marker) => {
-                let ordinal = &mut self.ordinals[marker.kind as usize];
+                let default = match self.form {
+                    Form::Revision(default) => default,
+                    Form::Hook => Transaction::Inside,
+                    Form::Repeatable => {
+                        let problem = match marker {
+                            Marker { kind: MarkerKind::Section(SectionKind::Downgrade), .. } => {
+                                Some(MarkerProblem::DowngradeOfRepeatable)
+                            }
+                            Marker { transaction: Some(Transaction::Outside), .. } => {
+                                Some(MarkerProblem::RepeatableOutside)
+                            }
+                            _ => None,
+                        };
+                        if let Some(problem) = problem {
+                            refused.push(self.window.error(Problem::Marker(problem), range));
+                            self.current = Current::Unknown;
+                            return None;
+                        }
+                        Transaction::Inside
+                    }
+                };
+                let (kind, default) = match (marker.kind, self.current) {
+                    (MarkerKind::Section(kind), _) => (kind, default),
+                    (MarkerKind::Verify, Current::In(section)) => (section.kind, Transaction::Inside),
+                    // What it verifies was refused already.
+                    (MarkerKind::Verify, Current::Unknown) => return None,
+                    (MarkerKind::Verify, Current::Header | Current::RefusedHeader) => {
+                        refused.push(self.window.error(Problem::Marker(MarkerProblem::NothingToVerify), range));
+                        self.current = Current::Unknown;
+                        return None;
+                    }
+                };
+                let ordinal = &mut self.ordinals[kind as usize];
                 *ordinal += 1;
                 let section = Section {
-                    kind: marker.kind,
+                    kind,
                     ordinal: *ordinal,
-                    transaction: marker.transaction.unwrap_or(self.default),
+                    verifies: marker.kind == MarkerKind::Verify,
+                    transaction: marker.transaction.unwrap_or(default),
                     line: self.window.place(range.start).line,
                 };
                 self.current = Current::In(section);
@@ -276,9 +328,16 @@ impl<R: Read> Reader<R> {
             Current::RefusedHeader | Current::Unknown => return None,
             Current::In(section) => section,
         };
+        let repeatable = self.form == Form::Repeatable;
         match (class, section.transaction) {
             (Class::Setting(setting), _) => Some(Problem::Setting(setting)),
             (Class::CopyToStdout, _) => Some(Problem::CopyToStdout),
+            (Class::Control(control), _) if section.verifies => Some(Problem::ControlInVerify(control.keywords())),
+            (Class::Savepoint(savepoint), _) if section.verifies => {
+                Some(Problem::ControlInVerify(savepoint.keywords()))
+            }
+            (Class::Control(control), _) if repeatable => Some(Problem::NotInRepeatable(control.keywords())),
+            (Class::NeverInTransaction(name), _) if repeatable => Some(Problem::NotInRepeatable(name)),
             (Class::Control(control), Transaction::Inside) => Some(Problem::TransactionControl(control, section.kind)),
             (Class::Control(control), Transaction::Outside) => Some(Problem::ControlOutside(control)),
             // It would give the run's lock away.

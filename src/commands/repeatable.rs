@@ -1,0 +1,62 @@
+//! How repeatable files are shown: a line, JSON.
+
+use std::borrow::Cow;
+
+use serde::Serialize;
+
+use super::workspace::Workspace;
+use crate::model::repeatable::{State, Why};
+
+/// A repeatable file as JSON.
+#[derive(Serialize)]
+pub(super) struct RepeatableView<'a> {
+    repeatable: &'a str,
+    message: &'a str,
+    file: Cow<'a, str>,
+    state: &'static str,
+    waits_for: Vec<&'a str>,
+}
+
+impl<'a> RepeatableView<'a> {
+    pub(super) fn new(workspace: &'a Workspace, index: usize, state: &State) -> Self {
+        let repeatable = workspace.repeatables.get(index);
+        let waits_for = match state {
+            State::Waiting(nodes) => nodes.iter().map(|node| workspace.graph.revision(*node).id.as_str()).collect(),
+            State::Current | State::Due(_) => Vec::new(),
+        };
+        Self {
+            repeatable: repeatable.id.as_str(),
+            message: &repeatable.message,
+            file: workspace.repeatable_path(index),
+            state: match state {
+                State::Current => "current",
+                State::Waiting(_) => "waiting",
+                State::Due(Why::New) => "new",
+                State::Due(Why::Changed) => "changed",
+                State::Due(Why::Undone) => "undone",
+                State::Due(Why::Needs(_)) => "needs",
+            },
+            waits_for,
+        }
+    }
+}
+
+/// A line for each repeatable file that is to be run, now or later, in order.
+pub(super) fn unrun(workspace: &Workspace, states: &[State]) -> Vec<String> {
+    let repeatables = &workspace.repeatables;
+    let line = |index: &usize| {
+        let repeatable = repeatables.get(*index);
+        let message = if repeatable.message.is_empty() { String::new() } else { format!(", {}", repeatable.message) };
+        let why = match &states[*index] {
+            State::Current => return None,
+            State::Due(Why::New) => "new".to_owned(),
+            State::Due(Why::Changed) => "changed".to_owned(),
+            State::Due(Why::Undone) => "a revision was undone since".to_owned(),
+            State::Due(Why::Needs(other)) => format!("{} runs", repeatables.get(*other).id),
+            State::Waiting(nodes) if nodes.is_empty() => "waits for what it depends on".to_owned(),
+            State::Waiting(nodes) => format!("waits for {}", workspace.ids(nodes).join(", ")),
+        };
+        Some(format!("{}{message} ({why})", repeatable.id))
+    };
+    repeatables.order().iter().filter_map(line).collect()
+}
