@@ -95,6 +95,7 @@ done 2 revisions in [TIME]; at 002
       ]
     }
   ],
+  "repeatables": [],
   "hook": "before_upgrade",
   "run": "RUN",
   "outcome": null,
@@ -108,7 +109,7 @@ done 2 revisions in [TIME]; at 002
     let page = include_str!("../../docs/json.md");
     let table = page.split("\n## Hooks\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
     let listed: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    let fields: Vec<&String> = before.as_object().expect("an object").keys().skip(4).collect();
+    let fields: Vec<&String> = before.as_object().expect("an object").keys().skip(5).collect();
     assert_eq!(fields, listed);
     assert_eq!(after["steps"], before["steps"]);
     // Nothing to do: no hooks.
