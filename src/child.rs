@@ -214,10 +214,11 @@ mod tests {
     #[test]
     fn the_whole_group_is_killed() {
         let short = Limits { time: Some(Duration::from_millis(300)), ..LIMITS };
-        for (script, marker) in
-            [("sleep 611.1 & sleep 611.1", "sleep 611.1"), ("exec 1>&-; sleep 611.2", "sleep 611.2")]
-        {
-            assert!(matches!(shell(script, short), Err(ChildError::TookTooLong(_))));
+        // Of this process: the same test may run in another one.
+        let sleep = |number: u32| format!("sleep 61{number}.{}", std::process::id());
+        let (first, second, third) = (sleep(1), sleep(2), sleep(3));
+        for (script, marker) in [(format!("{first} & {first}"), &first), (format!("exec 1>&-; {second}"), &second)] {
+            assert!(matches!(shell(&script, short), Err(ChildError::TookTooLong(_))));
             let deadline = Instant::now() + Duration::from_secs(10);
             while running(marker) > 0 {
                 assert!(Instant::now() < deadline, "{marker} is still there");
@@ -226,8 +227,8 @@ mod tests {
         }
         let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
         drop(writer);
-        let words = ["sleep", "611.3"].map(str::to_owned);
+        let words: Vec<String> = third.split(' ').map(str::to_owned).collect();
         assert!(matches!(output(&words, LIMITS, Stdio::inherit(), Some(reader.as_fd())), Err(ChildError::Woken)));
-        assert_eq!(running("sleep 611.3"), 0);
+        assert_eq!(running(&third), 0);
     }
 }

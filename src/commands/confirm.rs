@@ -9,7 +9,7 @@ use super::Context;
 use super::hooks::Hooks;
 use super::lower::{self, Prepared};
 use super::narrator::steps as count_of;
-use super::plan::{arrow, effects, repeat};
+use super::plan::{effects, line};
 use super::resume::{Journal, Resumption, Typed};
 use super::run::spoken;
 use super::workspace::Workspace;
@@ -20,7 +20,6 @@ use crate::model::bookkeeping::{Action, Author};
 use crate::model::journal::{Progress, Wish};
 use crate::model::plan::Plan;
 use crate::model::sql::classify::{Effect, Object, ObjectName};
-use crate::project::LoadedFile;
 
 /// The option of every command that may ask.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -113,11 +112,10 @@ pub(super) fn plans(
     prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
     prepared.remarks.iter().for_each(|remark| context.ui.status(remark));
     let after = plans.last().map_or_else(Vec::new, |plan| workspace.ids(plan.rows_after()));
-    let steps = plans.iter().flat_map(|plan| plan.nodes().map(|node| arrow(workspace, node, plan.direction())));
-    let steps = steps.chain(due.iter().map(|index| repeat(workspace, *index)));
-    let count = count_of(prepared.program.steps.len().saturating_sub(due.len()), due.len());
+    let repeatables = prepared.repeatables();
+    let count = count_of(prepared.program.steps.len() - repeatables, repeatables);
     let mut run = vec![format!("{count}, from {} to {}", spoken(&standing.rows), spoken(&after))];
-    run.extend(steps.take(LISTED));
+    run.extend(prepared.sources().take(LISTED).map(|(source, _)| line(workspace, source)));
     if prepared.program.steps.len() > LISTED {
         run.push(format!("and {} more", prepared.program.steps.len() - LISTED));
     }
@@ -130,7 +128,7 @@ pub(super) fn plans(
         });
     }
     // What is wrong with them is told now rather than behind the answer.
-    let hooks = Hooks::new(context, workspace, (&plans, &due), &prepared, &standing)?.named();
+    let hooks = Hooks::new(context, workspace, &plans, &prepared, &standing)?.named();
     ask(context, workspace, session, &[("to be run", run), ("hooks", hooks), ("to be lost", losses)])?;
     Ok(shown)
 }
@@ -214,17 +212,11 @@ impl Shown {
     }
 
     /// Refuses a program that is not the one that was shown; the files count as they are by now.
-    pub(super) fn check(&self, workspace: &Workspace, standing: &Standing, prepared: &Prepared) -> Result<()> {
+    pub(super) fn check(&self, standing: &Standing, prepared: &Prepared) -> Result<()> {
         self.check_standing(standing)?;
-        for (index, (step, shown)) in steps(prepared).iter().zip(&self.steps).enumerate() {
-            let title = &prepared.program.steps[index].title;
-            let file = match step.0 {
-                Action::Repeat => workspace.repeatables.find(&step.1).map(|index| &workspace.repeatable_files[index]),
-                _ => workspace.graph.find(&step.1).map(|node| &workspace.files[node.index()]),
-            };
-            let kept = file.map_or(Ok(true), LoadedFile::is_still_the_same)?;
-            if step != shown || !kept {
-                return Err(differs(format!("the file has changed since: {title}")));
+        for ((step, shown), (source, program_step)) in steps(prepared).iter().zip(&self.steps).zip(prepared.sources()) {
+            if step != shown || !prepared.bodies.file(source).is_still_the_same()? {
+                return Err(differs(format!("the file has changed since: {}", program_step.title)));
             }
         }
         if prepared.program.steps.len() != self.steps.len() {

@@ -35,7 +35,7 @@ use crate::model::bookkeeping::{Action, Author, Clears, Expected, Record};
 use crate::model::plan::{Direction, Plan};
 use crate::model::program::{Again, Program, ProgramStep, SectionUse, TransactionScope};
 use crate::model::sql::body::{Body, Form};
-use crate::model::sql::check::{BodySummary, Savepoints};
+use crate::model::sql::check::{self, BodySummary, Savepoints};
 use crate::model::sql::marker::SectionKind;
 use crate::model::sql::problem::BodyError;
 use crate::offline::Around;
@@ -123,7 +123,7 @@ impl<'a> Hooks<'a> {
     pub(super) fn new(
         context: &'a Context<'a>,
         workspace: &'a Workspace,
-        (plans, repeatables): (&[Plan], &[usize]),
+        plans: &[Plan],
         prepared: &'a Prepared,
         standing: &Standing,
     ) -> Result<Self> {
@@ -150,26 +150,23 @@ impl<'a> Hooks<'a> {
             return Err(error.note("nothing was run"));
         }
         let view = |view: PlanView| serde_json::to_value(view).unwrap_or_default();
-        let revisions = prepared.program.steps.len().saturating_sub(repeatables.len());
-        let behind = || repeatables.iter().copied().zip(&prepared.program.steps[revisions..]);
-        let mut steps = prepared.program.steps[..revisions].iter();
+        let mut sources = prepared.sources();
         let mut each = Vec::with_capacity(plans.len());
-        for plan in plans {
+        for (index, plan) in plans.iter().enumerate() {
             let rows = (plan.rows_before(), plan.rows_after());
-            let steps = plan.nodes().zip(steps.by_ref());
-            // Repeatable files are run behind an upgrade.
-            let behind = behind().filter(|_| plan.direction() == Direction::Upgrade);
-            each.push((plan.direction(), view(PlanView::new(workspace, verb(plan.direction()), rows, steps, behind))));
+            // Behind the last one's steps stand repeatable files.
+            let count = if index + 1 == plans.len() { usize::MAX } else { plan.steps().len() };
+            let sources = sources.by_ref().take(count);
+            each.push((plan.direction(), view(PlanView::new(workspace, verb(plan.direction()), rows, sources))));
         }
         let direction = if plans.len() > 1 { "redo" } else { plans.first().map_or("", |plan| verb(plan.direction())) };
         let rows = (plans.first().map_or(&[][..], Plan::rows_before), plans.last().map_or(&[][..], Plan::rows_after));
-        let nodes = plans.iter().flat_map(Plan::nodes).zip(&prepared.program.steps[..revisions]);
         Ok(Self {
             context,
             workspace,
             author: &prepared.program.author,
             plans: each,
-            run: (direction, view(PlanView::new(workspace, direction, rows, nodes, behind()))),
+            run: (direction, view(PlanView::new(workspace, direction, rows, prepared.sources()))),
             rows_before: standing.rows.clone(),
             rows_after: workspace.ids(rows.1),
             scripts,
@@ -392,7 +389,7 @@ fn check(setting: &str, hook: &Sourced<Hook>, path: &Path) -> Result<BodySummary
             .hint("the path is relative to the ini")
     })?;
     let wrong = |errors: Vec<BodyError>| explain::several(errors.iter().map(explain::hook_body).collect());
-    let summary = crate::model::sql::check::check(shown.as_str(), file, Form::Hook).map_err(wrong)?;
+    let summary = check::check(shown.as_str(), file, Form::Script).map_err(wrong)?;
     match summary.sections.get(1) {
         Some(_) => Err(place(Error::failed(format!("{setting}: `{shown}` has sections, as a revision has")))
             .hint("take the lines `-- migrate:...` out: a hook's SQL is one transaction")),
@@ -422,7 +419,7 @@ fn program(
             purge: false,
             clears: Clears::Nothing,
         },
-        sections: vec![SectionUse { ordinal: 1, transaction: true, statements, verifies: false }],
+        sections: vec![SectionUse { ordinal: 1, verifies: false, transaction: true, statements }],
         lock_timeout: None,
         statement_timeout: None,
         savepoints: summary.savepoints != Savepoints::None,
@@ -443,7 +440,7 @@ impl Bodies for Script {
         let shown = self.path.display().to_string();
         let file =
             File::open(&self.path).map_err(|cause| Error::failed(format!("cannot read {shown}")).cause(cause))?;
-        Ok(Body::new(shown.as_str(), Box::new(file), Form::Hook, SectionKind::Upgrade))
+        Ok(Body::new(shown.as_str(), Box::new(file), Form::Script, SectionKind::Upgrade))
     }
 
     fn explain(&self, error: &BodyError) -> Error {

@@ -40,8 +40,8 @@ pub(super) fn write_sql(context: &Context, workspace: &Workspace, request: &Requ
     let plans = [plan];
     // On paper nobody knows which of them were run; they are written to be run again.
     let due = workspace.repeatables_behind(&plans, None)?;
-    let prepared =
-        lower::plan(workspace, context, &plans, &due, author_of_a_script(&workspace.config), Resumption::default())?;
+    let author = author_of_a_script(&workspace.config);
+    let prepared = lower::plan(workspace, context, &plans, &due, author, Resumption::default())?;
     prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
     let (before, after) = hooks::on_paper(workspace, &prepared.program.author, request.direction, rows)?;
     offline::write(&prepared.program, &prepared.bodies, &heading, (&before, &after), context.ui)

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::confirm::Consent;
-use super::lower::{self, Prepared};
+use super::lower::{self, Prepared, Source};
 use super::narrator::steps as count_of;
 use super::paper::{author_of_a_script, refuse_backwards, start_of};
 use super::resume::{Journal, Resumption};
@@ -19,6 +19,7 @@ use crate::model::plan::Direction;
 use crate::model::program::ProgramStep;
 use crate::model::range::Route;
 use crate::model::sql::classify::{self, Effect};
+use crate::model::sql::marker::SectionKind;
 use crate::ui::counted;
 
 /// Show what an `upgrade` or a `downgrade` would run, in order; changes nothing
@@ -92,21 +93,19 @@ fn show(context: &Context, request: Request, json: bool) -> Result<()> {
     let resumption = Resumption { journal, wish: request.wish, typed: target.into() };
     let plans = std::slice::from_ref(&plan);
     let due = workspace.repeatables_behind(plans, standing.as_ref())?;
-    let prepared = lower::plan(&workspace, context, plans, &due, author_of_a_script(&workspace.config), resumption)?;
+    let author = author_of_a_script(&workspace.config);
+    let prepared = lower::plan(&workspace, context, plans, &due, author, resumption)?;
     let ui = context.ui;
     prepared.warnings.iter().for_each(|warning| ui.warning(warning));
     prepared.remarks.iter().for_each(|remark| ui.status(remark));
     let rows = (plan.rows_before(), plan.rows_after());
     if json {
-        let steps = plan.nodes().zip(&prepared.program.steps);
-        let behind = due.iter().copied().zip(prepared.program.steps.iter().skip(plan.steps().len()));
-        ui.json(&PlanView::new(&workspace, verb(request.direction), rows, steps, behind));
+        ui.json(&PlanView::new(&workspace, verb(request.direction), rows, prepared.sources()));
         return Ok(());
     }
     let (rows_before, rows_after) = (workspace.ids(rows.0), workspace.ids(rows.1));
-    let lines = plan.nodes().map(|node| arrow(&workspace, node, request.direction));
-    let lines = lines.chain(due.iter().map(|index| repeat(&workspace, *index)));
-    for (index, (line, step)) in lines.zip(&prepared.program.steps).enumerate() {
+    for (index, (source, step)) in prepared.sources().enumerate() {
+        let line = line(&workspace, source);
         let bare = if step.is_in_parts() { " (not in one transaction)" } else { "" };
         ui.line(format_args!("{line}{bare}"));
         if ui.is_verbose() {
@@ -141,8 +140,17 @@ pub(super) fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
     Ok(effects)
 }
 
+/// A step in one line.
+pub(super) fn line(workspace: &Workspace, source: Source) -> String {
+    match source {
+        Source::Revision(node, SectionKind::Upgrade) => arrow(workspace, node, Direction::Upgrade),
+        Source::Revision(node, SectionKind::Downgrade) => arrow(workspace, node, Direction::Downgrade),
+        Source::Repeatable(index) => repeat(workspace, index),
+    }
+}
+
 /// `upgrade 001 -> 002, v2.1 features`, `downgrade 002 -> 001, v2.1 features`.
-pub(super) fn arrow(workspace: &Workspace, node: Node, direction: Direction) -> String {
+fn arrow(workspace: &Workspace, node: Node, direction: Direction) -> String {
     let graph = &workspace.graph;
     let parents: Vec<&str> = graph.parents(node).map(|parent| graph.id(parent).as_str()).collect();
     let below = if parents.is_empty() { "<base>".to_owned() } else { parents.join(", ") };
@@ -155,7 +163,7 @@ pub(super) fn arrow(workspace: &Workspace, node: Node, direction: Direction) -> 
 }
 
 /// `repeat active_users, who was seen this month`.
-pub(super) fn repeat(workspace: &Workspace, index: usize) -> String {
+fn repeat(workspace: &Workspace, index: usize) -> String {
     let repeatable = workspace.repeatables.get(index);
     let message = if repeatable.message.is_empty() { String::new() } else { format!(", {}", repeatable.message) };
     format!("repeat {}{message}", repeatable.id)
@@ -197,16 +205,17 @@ impl<'a> PlanView<'a> {
         workspace: &'a Workspace,
         direction: &'static str,
         rows: (&[Node], &[Node]),
-        steps: impl Iterator<Item = (Node, &'a ProgramStep)>,
-        repeatables: impl Iterator<Item = (usize, &'a ProgramStep)>,
+        sources: impl Iterator<Item = (Source, &'a ProgramStep)>,
     ) -> Self {
-        Self {
-            direction,
-            rows_before: workspace.ids(rows.0),
-            rows_after: workspace.ids(rows.1),
-            steps: steps.map(|(node, step)| StepView::new(workspace, node, step)).collect(),
-            repeatables: repeatables.map(|(index, step)| RepeatableStep::new(workspace, index, step)).collect(),
+        let (mut steps, mut repeatables) = (Vec::new(), Vec::new());
+        for (source, step) in sources {
+            match source {
+                Source::Revision(node, _) => steps.push(StepView::new(workspace, node, step)),
+                Source::Repeatable(index) => repeatables.push(RepeatableStep::new(workspace, index, step)),
+            }
         }
+        let (rows_before, rows_after) = (workspace.ids(rows.0), workspace.ids(rows.1));
+        Self { direction, rows_before, rows_after, steps, repeatables }
     }
 }
 

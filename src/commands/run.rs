@@ -197,7 +197,7 @@ impl<'a> Run<'a> {
             self.locked.session().alive_while(|| lower::check_pooled(&prepared))?;
         }
         match self.shown.take() {
-            Some(shown) => shown.check(workspace, standing, &prepared)?,
+            Some(shown) => shown.check(standing, &prepared)?,
             None => {
                 prepared.warnings.iter().for_each(|warning| ui.warning(warning));
                 prepared.remarks.iter().for_each(|remark| ui.status(remark));
@@ -207,18 +207,12 @@ impl<'a> Run<'a> {
             nothing_to_do();
             return Ok(outcome);
         }
-        self.execute(standing, (plans, &due), &prepared, &outcome)?;
+        self.execute(standing, plans, &prepared, &outcome)?;
         Ok(outcome)
     }
 
     /// Has a program run, and tells the listeners.
-    fn execute(
-        &mut self,
-        standing: &Standing,
-        plans: (&[Plan], &[usize]),
-        prepared: &Prepared,
-        outcome: &Outcome,
-    ) -> Result<()> {
+    fn execute(&mut self, standing: &Standing, plans: &[Plan], prepared: &Prepared, outcome: &Outcome) -> Result<()> {
         let listener = &self.context.listeners;
         let hooks = Hooks::new(self.context, self.workspace, plans, prepared, standing)?;
         let (run, steps) = (prepared.program.author.run.as_str(), prepared.program.steps.len());
@@ -238,13 +232,8 @@ impl<'a> Run<'a> {
         };
         let result = all();
         let told = result.as_ref().map(|()| rows_after.as_slice());
-        listener.hear(&Event::RunEnded(&RunEnded {
-            run,
-            steps,
-            repeatables: prepared.repeatables(),
-            result: told,
-            time,
-        }));
+        let repeatables = prepared.repeatables();
+        listener.hear(&Event::RunEnded(&RunEnded { run, steps, repeatables, result: told, time }));
         if let Err(error) = &result {
             hooks.on_failure(&mut self.locked, time, error);
         }

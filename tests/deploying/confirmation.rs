@@ -429,5 +429,5 @@ done 2 revisions, 1 repeatable in [TIME]; at 002
     case.project.write("a.sql", "COMMIT;");
     let at = case.sits_at("upgrade head");
     let shown = case.screen(at);
-    assert!(shown.contains("error: `COMMIT` in the SQL of a hook") && !shown.contains(QUESTION), "{shown}");
+    assert!(shown.contains("error: COMMIT in the SQL of a hook") && !shown.contains(QUESTION), "{shown}");
 }

@@ -569,15 +569,14 @@ fn sql_that_is_wrong_is_refused_before_anything_runs() {
         str![[r#"
 exit code: 1
 ----- stderr
-error: VACUUM cannot run inside a transaction
+error: VACUUM in the SQL of a hook, which runs in a transaction
  --> a.sql:2:1
   |
 2 | VACUUM;
   | ^^^^^^^
   |
-  = note: each SQL file of a hook is one
   = note: nothing was run
-  = hint: run it by a command: `psql -c "..."`; libpq's variables say where
+  = hint: leave it out, or run it by a command: `psql -c "..."`; libpq's variables say where
 
 error: before_upgrade cannot read `missing.sql`
  --> migrate.ini:6:3
@@ -588,21 +587,21 @@ error: before_upgrade cannot read `missing.sql`
   = note: caused by: No such file or directory (os error 2)
   = hint: the path is relative to the ini
 
-error: `COMMIT` in the SQL of a hook, which is a transaction already
+error: COMMIT in the SQL of a hook, which runs in a transaction
  --> b.sql:2:1
   |
 2 | COMMIT;
   | ^^^^^^^
   |
-  = hint: leave it out
+  = hint: leave it out, or run it by a command: `psql -c "..."`; libpq's variables say where
 
-error: a quoted text is opened here and never closed
- --> c.sql:2:8
+error: the SQL of a hook has no sections
+ --> c.sql:1:1
   |
-2 | SELECT 'never closed;
-  |        ^
+1 | -- migrate:downgrade
+  | ^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: a quote inside a quoted text is written twice: `'it''s'`
+  = hint: take the lines `-- migrate:...` out: it is one transaction
 
 "#]]
     );
