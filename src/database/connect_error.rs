@@ -99,6 +99,8 @@ impl ConnectFailure {
     pub(crate) fn goes_on(&self) -> bool {
         match self {
             Self::Server(error) => matches!(error.code.as_str(), "57P03" | "53300"),
+            // As a server that hangs up without TLS.
+            Self::Tls(TlsFailure::Closed) => true,
             Self::PasswordMissing
             | Self::Method(_)
             | Self::Tls(_)
