@@ -6,6 +6,7 @@
 use clap::Args;
 
 use super::Context;
+use super::hooks::Hooks;
 use super::lower::{self, Prepared};
 use super::narrator::steps as count_of;
 use super::plan::{effects, line};
@@ -126,7 +127,9 @@ pub(super) fn plans(
             None => format!("{revision}: {what}"),
         });
     }
-    ask(context, workspace, session, &[("to be run", run), ("to be lost", losses)])?;
+    // What is wrong with them is told now rather than behind the answer.
+    let hooks = Hooks::new(context, workspace, &plans, &prepared, &standing)?.named();
+    ask(context, workspace, session, &[("to be run", run), ("hooks", hooks), ("to be lost", losses)])?;
     Ok(shown)
 }
 

@@ -173,6 +173,18 @@ impl<'a> Hooks<'a> {
         })
     }
 
+    /// The hooks around the steps, as a person reads them.
+    pub(super) fn named(&self) -> Vec<String> {
+        let mut named = Vec::new();
+        for when in [When::Before, When::After] {
+            for (direction, _) in &self.plans {
+                let (setting, hooks) = around(self.workspace, when, *direction);
+                named.extend(hooks.iter().map(|hook| name(setting, &hook.value)));
+            }
+        }
+        named
+    }
+
     /// Runs what is to be run before the steps.
     ///
     /// # Errors
@@ -219,14 +231,8 @@ impl<'a> Hooks<'a> {
         ended: Ended,
         rows: &[String],
     ) -> Result<()> {
-        let settings = &self.workspace.config.settings.hooks;
         for (direction, plan) in &self.plans {
-            let (setting, hooks) = match (when, direction) {
-                (When::Before, Direction::Upgrade) => ("before_upgrade", &settings.before_upgrade),
-                (When::Before, Direction::Downgrade) => ("before_downgrade", &settings.before_downgrade),
-                (When::After, Direction::Upgrade) => ("after_upgrade", &settings.after_upgrade),
-                (When::After, Direction::Downgrade) => ("after_downgrade", &settings.after_downgrade),
-            };
+            let (setting, hooks) = around(self.workspace, when, *direction);
             for hook in hooks {
                 let direction = verb(*direction);
                 if let (Hook::Sql(_), Some(standing)) = (&hook.value, standing) {
@@ -329,6 +335,17 @@ impl<'a> Hooks<'a> {
     }
 }
 
+/// The hooks around a run that goes one way, and the setting they stand in.
+fn around(workspace: &Workspace, when: When, direction: Direction) -> (&'static str, &[Sourced<Hook>]) {
+    let settings = &workspace.config.settings.hooks;
+    match (when, direction) {
+        (When::Before, Direction::Upgrade) => ("before_upgrade", &settings.before_upgrade),
+        (When::Before, Direction::Downgrade) => ("before_downgrade", &settings.before_downgrade),
+        (When::After, Direction::Upgrade) => ("after_upgrade", &settings.after_upgrade),
+        (When::After, Direction::Downgrade) => ("after_downgrade", &settings.after_downgrade),
+    }
+}
+
 /// The hooks of a plan for paper, in databases at these rows: those before its steps, and those behind them.
 ///
 /// # Errors
@@ -339,16 +356,8 @@ pub(super) fn on_paper(
     direction: Direction,
     rows: (Vec<String>, Vec<String>),
 ) -> Result<(Vec<Around>, Vec<Around>)> {
-    let settings = &workspace.config.settings.hooks;
-    let (before, after) = match direction {
-        Direction::Upgrade => {
-            (("before_upgrade", &settings.before_upgrade), ("after_upgrade", &settings.after_upgrade))
-        }
-        Direction::Downgrade => {
-            (("before_downgrade", &settings.before_downgrade), ("after_downgrade", &settings.after_downgrade))
-        }
-    };
-    let around = |(setting, hooks): (&str, &[Sourced<Hook>]), rows: Vec<String>| -> Result<Vec<Around>> {
+    let all = |when: When, rows: Vec<String>| -> Result<Vec<Around>> {
+        let (setting, hooks) = around(workspace, when, direction);
         let one = |hook: &Sourced<Hook>| match &hook.value {
             Hook::Command(_) => Ok(Around::Command(name(setting, &hook.value))),
             Hook::Sql(path) => {
@@ -359,7 +368,7 @@ pub(super) fn on_paper(
         };
         hooks.iter().map(one).collect()
     };
-    Ok((around((before.0, before.1), rows.0)?, around((after.0, after.1), rows.1)?))
+    Ok((all(When::Before, rows.0)?, all(When::After, rows.1)?))
 }
 
 /// A hook as a person reads it: ``before_upgrade `pg_dump -f x` ``.

@@ -4,6 +4,7 @@ use rustix::process::Signal;
 use snapbox::{assert_data_eq, str};
 
 use crate::Case;
+use crate::support::{Ran, feed};
 
 const CONFIRM: &str = "confirm = yes\n";
 const QUESTION: &str = "Type yes to go on: ";
@@ -366,4 +367,67 @@ fn destroying_a_private_server_asks() {
     at.until("Type yes: ").types("no");
     assert!(case.screen(at).contains("error: not confirmed"));
     case.succeeds("local destroy -y");
+}
+
+#[test]
+fn a_program_says_yes_in_its_request() {
+    let case = Case::with(CONFIRM);
+    case.shop();
+    let request = |request: &str| Ran::of(&feed(case.command("serve-once"), request), |text| case.project.still(text));
+    let refused = request(r#"{"action": "up"}"#);
+    assert_eq!(refused.code, 2, "{}", refused.transcript());
+    assert!(refused.stderr.contains("`confirm = yes` wants a person to be asked"), "{}", refused.stderr);
+    request(r#"{"action": "up", "yes": true}"#).succeeded();
+    assert_eq!(case.rows(), "002");
+}
+
+#[test]
+fn repeatable_files_and_hooks_are_shown_and_wrong_hooks_told_before_the_question() {
+    let case = Case::with("confirm = yes\nbefore_upgrade =\n  true\n  sql: a.sql\nafter_upgrade = echo done\n");
+    case.shop();
+    case.project
+        .write(
+            "versions/repeatable/seen.sql",
+            "-- repeatable: seen\nCREATE OR REPLACE VIEW seen AS SELECT id FROM account;\n",
+        )
+        .write("a.sql", "SELECT 1;");
+    let mut at = case.sits_at("upgrade head");
+    at.until(QUESTION).types("yes");
+    assert_data_eq!(
+        case.screen(at),
+        str![[r#"
+exit code: 0
+database    [DATABASE] on [SOCKET]/.s.PGSQL.5432
+user        postgres
+to be run   2 revisions, 1 repeatable, from base to 002
+            upgrade <base> -> 001, step 001
+            upgrade 001 -> 002, step 002
+            repeat seen
+hooks       before_upgrade `true`
+            before_upgrade `sql: a.sql`
+            after_upgrade `echo done`
+Type yes to go on: yes
+ran before_upgrade `true` ([TIME])
+ran before_upgrade `sql: a.sql` ([TIME])
+upgraded 001 step 001 ([TIME])
+upgraded 002 step 002 ([TIME])
+ran seen ([TIME])
+after_upgrade: done
+ran after_upgrade `echo done` ([TIME])
+done 2 revisions, 1 repeatable in [TIME]; at 002
+
+"#]]
+    );
+    case.project
+        .write("versions/repeatable/seen.sql", "-- repeatable: seen\nCREATE OR REPLACE VIEW seen AS SELECT 1 AS id;\n");
+    let mut at = case.sits_at("upgrade head");
+    at.until(QUESTION);
+    case.project
+        .write("versions/repeatable/seen.sql", "-- repeatable: seen\nCREATE OR REPLACE VIEW seen AS SELECT 2 AS id;\n");
+    at.types("yes");
+    assert!(case.screen(at).contains("note: the file has changed since: "));
+    case.project.write("a.sql", "COMMIT;");
+    let at = case.sits_at("upgrade head");
+    let shown = case.screen(at);
+    assert!(shown.contains("error: COMMIT in the SQL of a hook") && !shown.contains(QUESTION), "{shown}");
 }

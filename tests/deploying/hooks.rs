@@ -95,6 +95,7 @@ done 2 revisions in [TIME]; at 002
       ]
     }
   ],
+  "repeatables": [],
   "hook": "before_upgrade",
   "run": "RUN",
   "outcome": null,
@@ -108,7 +109,7 @@ done 2 revisions in [TIME]; at 002
     let page = include_str!("../../docs/json.md");
     let table = page.split("\n## Hooks\n").nth(1).and_then(|rest| rest.split("\n## ").next()).expect("a section");
     let listed: Vec<&str> = table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
-    let fields: Vec<&String> = before.as_object().expect("an object").keys().skip(4).collect();
+    let fields: Vec<&String> = before.as_object().expect("an object").keys().skip(5).collect();
     assert_eq!(fields, listed);
     assert_eq!(after["steps"], before["steps"]);
     // Nothing to do: no hooks.
@@ -568,15 +569,14 @@ fn sql_that_is_wrong_is_refused_before_anything_runs() {
         str![[r#"
 exit code: 1
 ----- stderr
-error: VACUUM cannot run inside a transaction
+error: VACUUM in the SQL of a hook, which runs in a transaction
  --> a.sql:2:1
   |
 2 | VACUUM;
   | ^^^^^^^
   |
-  = note: each SQL file of a hook is one
   = note: nothing was run
-  = hint: run it by a command: `psql -c "..."`; libpq's variables say where
+  = hint: leave it out, or run it by a command: `psql -c "..."`; libpq's variables say where
 
 error: before_upgrade cannot read `missing.sql`
  --> migrate.ini:6:3
@@ -587,21 +587,21 @@ error: before_upgrade cannot read `missing.sql`
   = note: caused by: No such file or directory (os error 2)
   = hint: the path is relative to the ini
 
-error: `COMMIT` in the SQL of a hook, which is a transaction already
+error: COMMIT in the SQL of a hook, which runs in a transaction
  --> b.sql:2:1
   |
 2 | COMMIT;
   | ^^^^^^^
   |
-  = hint: leave it out
+  = hint: leave it out, or run it by a command: `psql -c "..."`; libpq's variables say where
 
-error: a quoted text is opened here and never closed
- --> c.sql:2:8
+error: the SQL of a hook has no sections
+ --> c.sql:1:1
   |
-2 | SELECT 'never closed;
-  |        ^
+1 | -- migrate:downgrade
+  | ^^^^^^^^^^^^^^^^^^^^
   |
-  = hint: a quote inside a quoted text is written twice: `'it''s'`
+  = hint: take the lines `-- migrate:...` out: it is one transaction
 
 "#]]
     );
@@ -685,4 +685,38 @@ fn hooks_with_a_private_server() {
     let _ = case.run("local destroy -y");
     assert_eq!(ran.code, 0, "{}", ran.transcript());
     assert!(ran.stderr.contains("before_upgrade: 2\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_signal_cancels_the_sql_of_a_hook() {
+    let case = case("before_upgrade =\n  touch begun\n  sql: long.sql\non_failure = sh -c 'cat > failed.json'\n");
+    case.project.write("long.sql", "CREATE TABLE gone ();\nSELECT pg_sleep(600);\n");
+    let running = Started::new(&case, "upgrade head");
+    running.until("begun");
+    while case
+        .ask("SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND datname = current_database()")
+        != "1"
+    {}
+    running.signal(Signal::INT);
+    assert_data_eq!(
+        running.end().transcript(),
+        str![[r#"
+exit code: 130
+----- stderr
+ran before_upgrade `touch begun` ([TIME])
+warning: SIGINT: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+ran on_failure `sh -c 'cat > failed.json'` ([TIME])
+error: stopped by SIGINT
+ --> migrate.ini:5:3
+  |
+5 |   sql: long.sql
+  |   ^^^^^^^^^^^^^
+  |
+  = note: nothing of before_upgrade (long.sql) was kept
+  = note: no revision was run
+
+"#]]
+    );
+    assert!(case.project.read("failed.json").contains("\"outcome\":\"interrupted\""));
+    assert_eq!(case.ask("SELECT to_regclass('gone') IS NULL AND to_regclass('account') IS NULL"), "t");
 }
