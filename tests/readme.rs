@@ -227,3 +227,20 @@ fn the_pages_of_docs_print_what_they_say() {
     assert!(wrong.is_empty(), "{wrong}");
     assert!(!pages.is_empty(), "docs/ has a page with a session");
 }
+
+/// Each command that docs/workflows.md promises in a table is typed in the session of its team.
+#[test]
+fn the_commands_of_the_workflows_are_run() {
+    let text = fs::read_to_string("docs/workflows.md").unwrap();
+    let mut promised = 0;
+    for team in text.split("\n## ").skip(1) {
+        let typed: Vec<&str> = team.lines().filter_map(|line| line.strip_prefix("$ ")).collect();
+        for row in team.lines().filter(|line| line.starts_with("| ") && line.contains("| `aludel ")) {
+            let command = row.split("| `aludel ").nth(1).and_then(|rest| rest.split('`').next()).unwrap();
+            let command = format!("aludel {command}");
+            promised += 1;
+            assert!(typed.iter().any(|line| line.contains(&command)), "`{command}` is not run: {row}");
+        }
+    }
+    assert!(promised > 40, "only {promised} commands are promised: the test reads nothing");
+}
