@@ -4,7 +4,9 @@
 //! so that all of it is killed where it has to be. What is wrong with it in a user's words is for those to say who know what it was for.
 
 use std::io::{self, Read};
-use std::os::fd::{AsFd, BorrowedFd};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -65,6 +67,27 @@ pub fn output(
     let deadline = limits.time.map(|time| (Instant::now() + time, time));
     let (bytes, status) = group.watch(limits.bytes, deadline, wake)?;
     if status.success() { Ok(bytes) } else { Err(ChildError::Failed(status)) }
+}
+
+/// What `act` returns, and what came meanwhile on the standard error that it was given for a program: its first `most` bytes.
+///
+/// # Errors
+/// The system has no descriptor left.
+pub fn with_standard_error<T>(most: usize, act: impl FnOnce(Stdio) -> T) -> io::Result<(T, String)> {
+    let (ours, theirs) = UnixStream::pair()?;
+    let mut reader = ours.try_clone()?;
+    let listener = std::thread::spawn(move || {
+        let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
+        while let Ok(count @ 1..) = reader.read(&mut buffer) {
+            said.extend_from_slice(&buffer[..count.min(most.saturating_sub(said.len()))]);
+        }
+        said
+    });
+    let result = act(Stdio::from(OwnedFd::from(theirs)));
+    // What it left behind may hold the other end open.
+    let _ = ours.shutdown(Shutdown::Read);
+    let said = listener.join().unwrap_or_default();
+    Ok((result, String::from_utf8_lossy(&said).into_owned()))
 }
 
 /// A program that is killed with its whole group, unless it has ended, where nobody waits for it any more.
@@ -214,10 +237,11 @@ mod tests {
     #[test]
     fn the_whole_group_is_killed() {
         let short = Limits { time: Some(Duration::from_millis(300)), ..LIMITS };
-        for (script, marker) in
-            [("sleep 611.1 & sleep 611.1", "sleep 611.1"), ("exec 1>&-; sleep 611.2", "sleep 611.2")]
-        {
-            assert!(matches!(shell(script, short), Err(ChildError::TookTooLong(_))));
+        // Of this process: the same test may run in another one.
+        let sleep = |number: u32| format!("sleep 61{number}.{}", std::process::id());
+        let (first, second, third) = (sleep(1), sleep(2), sleep(3));
+        for (script, marker) in [(format!("{first} & {first}"), &first), (format!("exec 1>&-; {second}"), &second)] {
+            assert!(matches!(shell(&script, short), Err(ChildError::TookTooLong(_))));
             let deadline = Instant::now() + Duration::from_secs(10);
             while running(marker) > 0 {
                 assert!(Instant::now() < deadline, "{marker} is still there");
@@ -226,8 +250,8 @@ mod tests {
         }
         let (reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
         drop(writer);
-        let words = ["sleep", "611.3"].map(str::to_owned);
+        let words: Vec<String> = third.split(' ').map(str::to_owned).collect();
         assert!(matches!(output(&words, LIMITS, Stdio::inherit(), Some(reader.as_fd())), Err(ChildError::Woken)));
-        assert_eq!(running("sleep 611.3"), 0);
+        assert_eq!(running(&third), 0);
     }
 }

@@ -7,13 +7,14 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser};
 
-use crate::commands::event::Listeners;
+use crate::commands::event::{Listener, Listeners};
 use crate::commands::narrator::Narrator;
+use crate::commands::run_log::RunLog;
 use crate::commands::{self, Command, Context, Credentials};
 use crate::config::{Environment, mask};
 use crate::error::{Error, Kind};
 use crate::secret::{Covers, Secret};
-use crate::ui::{Ui, Volume};
+use crate::ui::{LogFormat, Ui, Volume};
 
 /// Migrate a PostgreSQL schema along a graph of revisions, from plain SQL files
 ///
@@ -58,6 +59,10 @@ pub struct Global {
     /// Say more, and show listed revisions in full
     #[arg(short, long, global = true)]
     pub verbose: bool,
+
+    /// For whom standard error is written: people, or programs (a JSON object a line) [default: ALUDEL_LOG_FORMAT, or text]
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = LogFormat::WORDS)]
+    pub log_format: Option<String>,
 }
 
 impl Global {
@@ -87,12 +92,16 @@ fn parse_secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 /// Runs the program on the process's own arguments and returns its exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let arguments = with_psql_apart(std::env::args_os());
     let covers = covers(&arguments);
-    let command_line = match CommandLine::try_parse_from(with_psql_apart(arguments)) {
+    let environment = Environment::of_process();
+    // Known before the rest, so that what is wrong with the rest is said in it.
+    let format = log_format(&arguments, environment.as_ref().ok());
+    let said = *format.as_ref().unwrap_or(&LogFormat::Text);
+    let command_line = match CommandLine::try_parse_from(arguments) {
         Ok(command_line) => command_line,
         Err(error) => {
-            let ui = Ui::new(Volume::default(), String::new()).covering(covers);
+            let ui = Ui::new(Volume::default(), String::new()).covering(covers).logging(said);
             // clap's own words: help for standard output, mistakes for standard error.
             if error.use_stderr() {
                 ui.refusal(error.render().ansi());
@@ -110,8 +119,8 @@ pub fn main() -> ExitCode {
     };
     let CommandLine { global, command } = command_line;
     let volume = Volume { quiet: global.quiet, verbose: global.verbose };
-    let ui = Ui::new(volume, global.repeated()).covering(covers);
-    match run(command, &ui, &global) {
+    let ui = Ui::new(volume, global.repeated()).covering(covers).logging(said);
+    match format.and(environment).and_then(|environment| run(command, &ui, &global, &environment)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             ui.end_progress();
@@ -121,6 +130,27 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+/// For whom standard error is written. A word on the command line that means nothing is clap's to refuse.
+fn log_format(arguments: &[OsString], environment: Option<&Environment>) -> Result<LogFormat, Error> {
+    const OPTION: &str = "--log-format";
+    let ours = arguments.iter().map(|argument| argument.to_string_lossy()).take_while(|argument| argument != "--");
+    let ours: Vec<_> = ours.collect();
+    let beside = ours.windows(2).filter(|pair| pair[0] == OPTION).map(|pair| &*pair[1]).next_back();
+    let joined = ours.iter().filter_map(|argument| argument.strip_prefix(OPTION)?.strip_prefix('=')).next_back();
+    if let Some(word) = joined.or(beside) {
+        return Ok(LogFormat::parse(word).unwrap_or_default());
+    }
+    match environment.and_then(|environment| environment.get(LOG_FORMAT)).unwrap_or_default() {
+        "" => Ok(LogFormat::Text),
+        word => LogFormat::parse(word).ok_or_else(|| {
+            Error::usage(format!("`{LOG_FORMAT}` is `{word}`")).hint("write `json`, or `text`, or leave it out")
+        }),
+    }
+}
+
+/// The variable for those who cannot give an option.
+const LOG_FORMAT: &str = "ALUDEL_LOG_FORMAT";
 
 /// The arguments that may hold a password, each with what may be shown of it. `upgrade head $DATABASE_URL`, without `--url`, is
 /// quoted by whoever refuses it, and that goes into the log of a deployment.
@@ -149,11 +179,13 @@ fn with_psql_apart(arguments: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
     arguments
 }
 
-fn run(command: Command, ui: &Ui, global: &Global) -> Result<(), Error> {
-    let environment = Environment::of_process()?;
-    let listeners = Listeners(vec![Box::new(Narrator::new(ui))]);
-    let credentials = &Credentials::default();
-    let context = Context { ui, environment: &environment, global, credentials, listeners, watches_signals: true };
+fn run(command: Command, ui: &Ui, global: &Global, environment: &Environment) -> Result<(), Error> {
+    let listener: Box<dyn Listener> = match ui.is_for_programs() {
+        true => Box::new(RunLog::new(ui)),
+        false => Box::new(Narrator::new(ui)),
+    };
+    let (listeners, credentials) = (Listeners(vec![listener]), &Credentials::default());
+    let context = Context { ui, environment, global, credentials, listeners, watches_signals: true };
     commands::run(command, &context)?;
     ui.finish()
 }

@@ -23,8 +23,8 @@ use std::time::Duration;
 pub use environment::{Environment, host_name};
 pub use origin::{Origin, Sourced};
 pub use secret_command::SecretCommand;
-pub use settings::Settings;
-pub use values::{ChangedFiles, Command, RevisionId, TimeZone};
+pub use settings::{Hooks, Settings};
+pub use values::{ChangedFiles, Command, Hook, RevisionId, TimeZone};
 
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
@@ -324,7 +324,7 @@ impl Config {
     fn one_in_force(&self, lookup: &Lookup<'_>, key: &'static Key) -> Result<InForce> {
         let wait = &self.settings.lock_wait;
         let lines = match key.kind {
-            Kind::Directories | Kind::Commands => lookup.lines(key)?,
+            Kind::Directories | Kind::Commands | Kind::Hooks => lookup.lines(key)?,
             Kind::FileName => vec![lookup.unrendered(key)?],
             Kind::Url if self.url.is_some() => {
                 let value = self.url.as_ref().map_or("", |url| url.reveal().trim()).to_owned();

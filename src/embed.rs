@@ -1,6 +1,7 @@
 //! The tool as a library: a project that a service migrates when it starts, a test before it runs, a function when it is called.
 //!
-//! It is the command line's work without a terminal: nothing is printed, no question is asked, no signal is caught. The same
+//! It is the command line's work without a terminal: nothing is printed, no question is asked (the call is the answer to
+//! `confirm = yes`), no signal is caught. The same
 //! lock keeps it apart from every other run, so ten instances of a service may start at once.
 //!
 //! ```no_run
@@ -13,7 +14,7 @@
 use std::path::PathBuf;
 
 use crate::cli::Global;
-use crate::commands::actions::{self, Report, Status};
+use crate::commands::actions::{self, Consent, Report, Status};
 use crate::commands::event::{Listener, Listeners};
 use crate::commands::{Context, Credentials};
 use crate::config::Environment;
@@ -73,7 +74,7 @@ impl Project {
     /// # Errors
     /// As the command's; what its exit codes say is [`crate::Error::kind`]. Revisions that were finished before stay applied.
     pub fn upgrade(&self, target: &str) -> Result<Report> {
-        self.with(Listeners::default(), |context| actions::upgrade(context, target))
+        self.with(Listeners::default(), |context| actions::upgrade(context, target, Consent::of_a_program(true)))
     }
 
     /// The same, telling `listener` what happens meanwhile.
@@ -81,7 +82,9 @@ impl Project {
     /// # Errors
     /// As [`Project::upgrade`].
     pub fn upgrade_telling(&self, target: &str, listener: &dyn Listener) -> Result<Report> {
-        self.with(Listeners(vec![Box::new(listener)]), |context| actions::upgrade(context, target))
+        self.with(Listeners(vec![Box::new(listener)]), |context| {
+            actions::upgrade(context, target, Consent::of_a_program(true))
+        })
     }
 
     /// Undoes revisions down to `target`, which stays: `-1`, an id, `base`.
@@ -89,7 +92,7 @@ impl Project {
     /// # Errors
     /// As the command's. Revisions that were finished before stay undone.
     pub fn downgrade(&self, target: &str) -> Result<Report> {
-        self.with(Listeners::default(), |context| actions::downgrade(context, target))
+        self.with(Listeners::default(), |context| actions::downgrade(context, target, Consent::of_a_program(true)))
     }
 
     /// Records that the database is at `targets`, without running anything.
@@ -97,7 +100,7 @@ impl Project {
     /// # Errors
     /// As the command's.
     pub fn stamp(&self, targets: &[&str]) -> Result<Report> {
-        self.with(Listeners::default(), |context| actions::stamp(context, targets))
+        self.with(Listeners::default(), |context| actions::stamp(context, targets, Consent::of_a_program(true)))
     }
 
     /// Where the database stands. It changes nothing and takes no lock.

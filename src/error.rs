@@ -62,6 +62,7 @@ pub struct Error(Box<Inner>);
 #[derive(Debug)]
 struct Inner {
     kind: Kind,
+    reason: Option<&'static str>,
     code: Option<String>,
     title: String,
     excerpts: Vec<Excerpt>,
@@ -79,6 +80,7 @@ impl Error {
     pub fn new(kind: Kind, title: impl Into<String>) -> Self {
         Self(Box::new(Inner {
             kind,
+            reason: None,
             code: None,
             title: title.into(),
             excerpts: Vec::new(),
@@ -112,6 +114,13 @@ impl Error {
     #[must_use]
     pub fn code(mut self, code: impl Into<String>) -> Self {
         self.0.code = Some(code.into());
+        self
+    }
+
+    /// With a word that says to programs more than its kind does.
+    #[must_use]
+    pub fn reason(mut self, word: &'static str) -> Self {
+        self.0.reason = Some(word);
         self
     }
 
@@ -202,6 +211,7 @@ impl Error {
 pub struct ErrorView<'a> {
     kind: &'static str,
     exit_code: u8,
+    reason: Option<&'static str>,
     sqlstate: Option<&'a str>,
     message: &'a str,
     places: Vec<PlaceView<'a>>,
@@ -227,6 +237,7 @@ impl<'a> From<&'a Error> for ErrorView<'a> {
         Self {
             kind: error.kind().name(),
             exit_code: error.kind().exit_code(),
+            reason: error.0.reason,
             sqlstate: error.sqlstate(),
             message: error.title(),
             places: error.excerpts().iter().map(place).collect(),

@@ -381,7 +381,7 @@ pub fn body(error: &BodyError) -> Error {
         }
         Problem::ControlInVerify(keywords) => Error::failed(format!("`{keywords}` in a verification"))
             .hint("leave it out: what a verification does is taken back behind it"),
-        Problem::NotInRepeatable(what) => {
+        Problem::NotInScript(what) => {
             Error::failed(format!("{what} in a repeatable file, which runs in a transaction"))
                 .hint("leave it out, or put it into a revision")
         }
@@ -395,6 +395,23 @@ pub fn body(error: &BodyError) -> Error {
         Problem::TooLarge => {
             Error::failed("one statement is larger than the server takes: 1 GB").hint("cut it into several")
         }
+    };
+    explained.at((*error.excerpt).clone())
+}
+
+/// What is wrong with the SQL of a hook, which is one transaction whatever it says.
+#[must_use]
+pub fn hook_body(error: &BodyError) -> Error {
+    let explained = match &error.problem {
+        Problem::NotInScript(what) => {
+            Error::failed(format!("{what} in the SQL of a hook, which runs in a transaction"))
+                .hint("leave it out, or run it by a command: `psql -c \"...\"`; libpq's variables say where")
+        }
+        Problem::Marker(MarkerProblem::DowngradeOfScript | MarkerProblem::ScriptOutside) => {
+            Error::failed("the SQL of a hook has no sections")
+                .hint("take the lines `-- migrate:...` out: it is one transaction")
+        }
+        _ => return body(error),
     };
     explained.at((*error.excerpt).clone())
 }
@@ -444,10 +461,10 @@ fn marker(problem: &MarkerProblem) -> Error {
         MarkerProblem::OptionOfVerify => {
             Error::failed("a verification is always in a transaction").hint("leave the option out")
         }
-        MarkerProblem::DowngradeOfRepeatable => {
+        MarkerProblem::DowngradeOfScript => {
             Error::failed("a repeatable file has no downgrade").hint("a revision drops what it made")
         }
-        MarkerProblem::RepeatableOutside => Error::failed("a repeatable file always runs in a transaction")
+        MarkerProblem::ScriptOutside => Error::failed("a repeatable file always runs in a transaction")
             .hint("put what cannot be in one into a revision"),
         MarkerProblem::NothingToVerify => Error::failed("a verification stands before the first section")
             .hint("it belongs behind the section that it verifies: `-- migrate:upgrade`, which may be empty"),

@@ -34,11 +34,25 @@ const DATA_END: &str = "\\.\n";
 
 const RULE: &str = "-- ==========================================================================\n";
 
-/// Prints `program` to standard output; `heading` says in a comment what it is.
+/// What stands around a program, because the settings want it.
+pub enum Around {
+    /// A program of the machine's, which is not printed; its line.
+    Command(String),
+    /// SQL in a transaction of its own.
+    Sql(Box<Program>, Box<dyn Bodies>),
+}
+
+/// Prints `program` to standard output, with what stands before it and behind it; `heading` says in a comment what it is.
 ///
 /// # Errors
 /// A file cannot be read, or changed since the plan was made.
-pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> Result<()> {
+pub fn write(
+    program: &Program,
+    bodies: &dyn Bodies,
+    heading: &str,
+    (before, after): (&[Around], &[Around]),
+    ui: &Ui,
+) -> Result<()> {
     ui.raw(&format!("-- {}: {}\n", program.author.tool, one_line(heading)));
     let Some(first) = program.steps.first() else {
         ui.raw("-- Nothing to do.\n");
@@ -51,18 +65,65 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
         }
         Expected::Anything => "-- It replaces what the database says of itself, whatever that is.\n",
     };
+    let given = match program.author.role {
+        Some(_) => "A setting to run it with is given as PGOPTIONS='-c NAME=VALUE'",
+        None => "A role or a setting to run it with is given as PGOPTIONS='-c role=NAME'",
+    };
     ui.raw(&format!(
         "--\n\
          -- To be run with psql: psql -X -d DATABASE -f FILE\n\
          {checks}\
-         -- A role or a setting to run it with is given as PGOPTIONS='-c role=NAME': a SET would last for one step.\n\n\
+         -- {given}: a SET would last for one step.\n\n\
          {PSQL}\n{TEXT}\n"
     ));
+    if !program.set_role().is_empty() {
+        ui.raw(&format!("-- Everything is done as this role, and belongs to it.\n{}\n", program.set_role()));
+    }
     ui.raw(&format!(
         "-- One run at a time: this session has the lock until it ends.\n{}\n",
         program.tables.lock_of_a_script()
     ));
     ui.raw(&preamble(program, first));
+    for around in before {
+        write_around(around, "Before what follows", ui)?;
+    }
+    operations(program, bodies, ui)?;
+    let mut fresh = false;
+    for around in after {
+        // It begins with a session as the first step found it.
+        if matches!(around, Around::Sql(..)) && !std::mem::replace(&mut fresh, true) {
+            ui.raw(&reset(program));
+        }
+        write_around(around, "After all this", ui)?;
+    }
+    Ok(())
+}
+
+/// Prints what stands around a program.
+fn write_around(around: &Around, when: &str, ui: &Ui) -> Result<()> {
+    match around {
+        Around::Command(line) => {
+            ui.raw(&format!(
+                "-- {when}, a connected run also starts a program, which no script can: {}\n\n",
+                one_line(line)
+            ));
+            Ok(())
+        }
+        Around::Sql(program, bodies) => {
+            operations(program, &**bodies, ui)?;
+            ui.raw(&reset(program));
+            Ok(())
+        }
+    }
+}
+
+/// Puts back what a step has set.
+fn reset(program: &Program) -> String {
+    format!("-- What the step before has set in this session ends here.\n{}{TEXT}\n", program.sql(&Operation::Reset))
+}
+
+/// Prints the operations of a program.
+fn operations(program: &Program, bodies: &dyn Bodies, ui: &Ui) -> Result<()> {
     let mut paper = Paper {
         program,
         bodies,
@@ -88,14 +149,11 @@ pub fn write(program: &Program, bodies: &dyn Bodies, heading: &str, ui: &Ui) -> 
                 ui.raw(&format!("{}\n", program.mark(*step, &paper.done())));
             }
             // A database that stopped partway is no matter for paper: each step is printed from its beginning.
-            Operation::Passed { .. } => {}
+            Operation::Passed { .. } | Operation::Done(_) => {}
             Operation::Guard(index, scope) => {
                 ui.raw(&format!("{}{}\n", before_guard(step(*index), *scope), program.sql(operation)));
             }
-            Operation::Reset => ui.raw(&format!(
-                "-- What the step before has set in this session ends here.\n{}{TEXT}\n",
-                program.sql(operation)
-            )),
+            Operation::Reset => ui.raw(&reset(program)),
             Operation::Record(index) => {
                 ui.raw(&format!("{}{}\n", before_record(step(*index)), program.sql(operation)));
             }
@@ -163,6 +221,7 @@ fn before_record(step: &ProgramStep) -> String {
         Action::Downgrade => format!("-- {revision} is undone: the version table and the history say so.\n"),
         Action::Repeat => format!("-- {revision} was run: the history says so.\n"),
         Action::Repair => format!("-- The file of {revision} as it is now is accepted; nothing is run.\n"),
+        Action::Hook => String::new(),
         Action::Stamp => format!("-- The database is taken to be at {revision} from now on; nothing else is run.\n"),
     }
 }

@@ -131,6 +131,19 @@ impl LoadedFile {
         }
     }
 
+    /// Whether the file still says what it said when it was read; one that was not kept is read when it is wanted.
+    ///
+    /// # Errors
+    /// It has gone, may not be read, or is no file any more.
+    pub fn is_still_the_same(&self) -> Result<bool> {
+        let Some(bytes) = &self.bytes else { return Ok(true) };
+        let mut now = Vec::with_capacity(bytes.len());
+        // One byte more tells a longer file.
+        let read = open(&self.path)?.take(bytes.len() as u64 + 1).read_to_end(&mut now);
+        read.map_err(|error| unreadable(&self.path, error))?;
+        Ok(now == **bytes)
+    }
+
     /// The checksum of its text as it is written, a template's too.
     ///
     /// # Errors

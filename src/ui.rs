@@ -4,9 +4,12 @@
 //! (anstream: `NO_COLOR`, `CLICOLOR_FORCE`, pipes); results have none, and reach standard output byte by byte. A closed
 //! pipe there is no error; a full disk is, and is told by [`Ui::finish`], so that it never changes what became of a database.
 
+mod log_line;
+
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Padding, Renderer, Snippet};
@@ -14,11 +17,16 @@ use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use serde::Serialize;
+use serde_json::Value;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorView, Kind, Result};
 use crate::secret::Covers;
 use crate::source::Excerpt;
+
+pub use log_line::{LogFormat, LogLevel};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -37,6 +45,8 @@ pub struct Volume {
 /// Where a command speaks.
 pub struct Ui {
     volume: Volume,
+    /// For whom standard error is written.
+    format: LogFormat,
     /// Whether nothing is said and shown at all.
     silent: bool,
     /// Whether standard error shows colours.
@@ -72,7 +82,17 @@ impl Ui {
         let stream = BufWriter::with_capacity(64 * 1024, Box::new(io::stdout()) as Box<dyn Write>);
         let coloured = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
         let out = RefCell::new(Output { stream, failure: None });
-        Self { volume, silent: false, coloured, options, covers: RefCell::default(), out, bar: RefCell::new(None) }
+        let format = LogFormat::Text;
+        Self {
+            volume,
+            format,
+            silent: false,
+            coloured,
+            options,
+            covers: RefCell::default(),
+            out,
+            bar: RefCell::new(None),
+        }
     }
 
     /// One that says nothing, shows nothing and asks nobody: for a program that uses the tool as a library.
@@ -88,6 +108,25 @@ impl Ui {
     pub fn covering(mut self, covers: Covers) -> Self {
         self.covers = RefCell::new(covers);
         self
+    }
+
+    /// The same, where standard error is written for these.
+    #[must_use]
+    pub fn logging(mut self, format: LogFormat) -> Self {
+        self.format = format;
+        self
+    }
+
+    /// Whether standard error is written for programs.
+    #[must_use]
+    pub fn is_for_programs(&self) -> bool {
+        self.format == LogFormat::Json
+    }
+
+    /// Whether what happens meanwhile is not shown: `-q`, or nobody is there to see it.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.volume.quiet || self.silent
     }
 
     /// From here on standard error shows nothing of these texts either; each stands with what is shown for it.
@@ -110,7 +149,7 @@ impl Ui {
     /// Whether a person sits at both ends, and a question makes sense.
     #[must_use]
     pub fn is_interactive(&self) -> bool {
-        !self.silent && io::stdin().is_terminal() && io::stderr().is_terminal()
+        !self.silent && !self.is_for_programs() && io::stdin().is_terminal() && io::stderr().is_terminal()
     }
 
     /// Writes one line of the result.
@@ -133,8 +172,33 @@ impl Ui {
 
     /// Says what is being done or was done; `-q` hides it.
     pub fn status(&self, text: impl Display) {
-        if !self.volume.quiet {
-            self.say(&text.to_string());
+        self.tell(LogLevel::Info, "status", &text.to_string());
+    }
+
+    /// Tells programs what happened, with `fields` that are an object; of people nobody hears it.
+    pub fn event(&self, level: LogLevel, event: &str, message: impl Display, fields: &impl Serialize) {
+        let hidden = match level {
+            LogLevel::Debug => self.volume.quiet || !self.volume.verbose,
+            LogLevel::Info => self.volume.quiet,
+            LogLevel::Warning | LogLevel::Error => false,
+        };
+        if hidden || !self.is_for_programs() {
+            return;
+        }
+        let message = strip_str(&message.to_string()).to_string();
+        let fields = serde_json::to_value(fields).unwrap_or_default();
+        let mut line = Value::Object(log_line::document(level, event, message, fields));
+        self.make_fit(&mut line);
+        // A line break inside a text is escaped: an event stays one line.
+        self.write(&format!("{line}\n"));
+    }
+
+    /// Says something to whoever listens, in their form.
+    fn tell(&self, level: LogLevel, event: &str, text: &str) {
+        match self.format {
+            LogFormat::Json => self.event(level, event, text, &Value::Null),
+            LogFormat::Text if self.volume.quiet && level == LogLevel::Info => {}
+            LogFormat::Text => self.say(text),
         }
     }
 
@@ -145,25 +209,36 @@ impl Ui {
 
     /// Says what only `-v` asks for.
     pub fn detail(&self, text: impl Display) {
-        if self.volume.verbose {
-            self.status(format_args!("{DIM}{text}{DIM:#}"));
+        match self.format {
+            LogFormat::Json => self.event(LogLevel::Debug, "detail", text, &Value::Null),
+            LogFormat::Text if self.volume.verbose => self.status(format_args!("{DIM}{text}{DIM:#}")),
+            LogFormat::Text => {}
         }
     }
 
     /// Warns; `-q` does not hide it.
     pub fn warning(&self, text: impl Display) {
-        self.say(&format!("{WARNING}warning{WARNING:#}: {text}"));
+        match self.format {
+            LogFormat::Json => self.event(LogLevel::Warning, "warning", text, &Value::Null),
+            LogFormat::Text => self.say(&format!("{WARNING}warning{WARNING:#}: {text}")),
+        }
     }
 
     /// Names the next thing to do; `-q` hides it.
     pub fn hint(&self, text: impl Display) {
         let text = with_options(&text.to_string(), &self.options);
-        self.status(format_args!("{HINT}hint{HINT:#}: {text}"));
+        match self.format {
+            LogFormat::Json => self.event(LogLevel::Info, "hint", text, &Value::Null),
+            LogFormat::Text => self.status(format_args!("{HINT}hint{HINT:#}: {text}")),
+        }
     }
 
     /// Draws an error, and those found beside it; of many, the first few.
     pub fn error(&self, error: &Error) {
         const SHOWN: usize = 10;
+        if self.is_for_programs() {
+            return self.event(LogLevel::Error, "error", error.title(), &ErrorView::from(error));
+        }
         let draw = |error| draw(error, self.coloured, &self.options);
         self.say(&draw(error));
         for other in error.others().iter().take(SHOWN - 1) {
@@ -174,9 +249,66 @@ impl Ui {
         }
     }
 
+    /// An error for programs, in the words that standard error would show: without what must not be seen, and with hints for this
+    /// project.
+    #[must_use]
+    pub fn error_view(&self, error: &Error) -> Value {
+        let mut view = serde_json::to_value(ErrorView::from(error)).unwrap_or_default();
+        self.make_fit(&mut view);
+        view
+    }
+
+    /// Takes out of a document what standard error must not show, and completes the commands of its hints.
+    fn make_fit(&self, value: &mut Value) {
+        match value {
+            Value::String(text) => *text = self.covers.borrow().cover(std::mem::take(text)),
+            Value::Array(items) => items.iter_mut().for_each(|item| self.make_fit(item)),
+            Value::Object(fields) => {
+                for hint in fields.get_mut("hints").and_then(Value::as_array_mut).into_iter().flatten() {
+                    *hint = with_options(hint.as_str().unwrap_or_default(), &self.options).into();
+                }
+                fields.values_mut().for_each(|value| self.make_fit(value));
+            }
+            _ => {}
+        }
+    }
+
     /// Says what is wrong with the command line, in the words of whoever read it.
     pub fn refusal(&self, text: impl Display) {
-        self.say(text.to_string().trim_end_matches('\n'));
+        let text = text.to_string();
+        if self.is_for_programs() {
+            let (message, fields) = log_line::refusal(&strip_str(&text).to_string(), Kind::Usage.exit_code());
+            return self.event(LogLevel::Error, "error", message, &fields);
+        }
+        self.say(text.trim_end_matches('\n'));
+    }
+
+    /// Says what a question is about; `-q` does not hide it.
+    pub fn question(&self, text: impl Display) {
+        self.tell(LogLevel::Warning, "question", &text.to_string());
+    }
+
+    /// Asks as [`Ui::ask`] does, until `wake` can be read: then the answer is none.
+    ///
+    /// # Errors
+    /// Standard input cannot be read.
+    pub fn ask_unless(&self, question: impl Display, wake: Option<&OwnedFd>) -> Result<Option<String>> {
+        let Some(wake) = wake else { return self.ask(question).map(Some) };
+        self.prompt(question);
+        let stdin = io::stdin();
+        loop {
+            // A terminal hands over whole lines.
+            let mut files = [PollFd::new(&stdin, PollFlags::IN), PollFd::new(wake, PollFlags::IN)];
+            match poll(&mut files, None) {
+                Ok(_) if !files[1].revents().is_empty() => {
+                    self.say("");
+                    return Ok(None);
+                }
+                Ok(_) if !files[0].revents().is_empty() => return answer().map(Some),
+                Ok(_) | Err(Errno::INTR) => {}
+                Err(cause) => return Err(Error::failed("cannot wait for an answer").cause(cause)),
+            }
+        }
     }
 
     /// Asks a question and returns the typed line without its end; empty at the end of the input.
@@ -184,20 +316,20 @@ impl Ui {
     /// # Errors
     /// Standard input cannot be read.
     pub fn ask(&self, question: impl Display) -> Result<String> {
+        self.prompt(question);
+        answer()
+    }
+
+    fn prompt(&self, question: impl Display) {
         self.flush();
         let mut stream = anstream::stderr();
-        let _ = write!(stream, "{question} ");
+        let _ = stream.write_all(format!("{question} ").as_bytes());
         let _ = stream.flush();
-        let mut answer = String::new();
-        io::stdin()
-            .read_line(&mut answer)
-            .map_err(|cause| Error::failed("cannot read the answer from standard input").cause(cause))?;
-        Ok(answer.trim_end_matches(['\n', '\r']).to_owned())
     }
 
     /// Shows a progress bar of `total` steps until [`Ui::end_progress`]; only at a terminal, and only where it helps.
     pub fn begin_progress(&self, total: usize) {
-        if self.silent || self.volume.quiet || total < 2 || !io::stderr().is_terminal() {
+        if self.silent || self.is_for_programs() || self.volume.quiet || total < 2 || !io::stderr().is_terminal() {
             return;
         }
         let bar = ProgressBar::with_draw_target(Some(total as u64), ProgressDrawTarget::stderr());
@@ -251,18 +383,30 @@ impl Ui {
 
     /// Writes a line to standard error in one piece, after all results before it, above the progress bar.
     fn say(&self, text: &str) {
+        let text = &self.covers.borrow().cover(text.to_owned());
+        self.write(&if self.coloured { format!("{text}\n") } else { format!("{}\n", strip_str(text)) });
+    }
+
+    fn write(&self, line: &str) {
         if self.silent {
             return;
         }
         self.flush();
-        let text = &self.covers.borrow().cover(text.to_owned());
-        let line = if self.coloured { format!("{text}\n") } else { format!("{}\n", strip_str(text)) };
         let write = || _ = io::stderr().write_all(line.as_bytes());
         match &*self.bar.borrow() {
             Some(bar) => bar.suspend(write),
             None => write(),
         }
     }
+}
+
+/// A line of standard input, without its end.
+fn answer() -> Result<String> {
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|cause| Error::failed("cannot read the answer from standard input").cause(cause))?;
+    Ok(answer.trim_end_matches(['\n', '\r']).to_owned())
 }
 
 /// `hint` with `options` in each command of the tool's own, but for those on another project: `init`, and what stands behind

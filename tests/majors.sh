@@ -53,7 +53,7 @@ for version in "${versions[@]}"; do
     echo "== PostgreSQL $version"
     began=$SECONDS
     if PG_BIN="$here/$version/package/native/bin" PATH="$here/clients/bin:$PATH" \
-        cargo test --quiet --no-fail-fast ${ALUDEL_FAULTS:+--release} --test database --test faults --test connection --test poolers -- ${ALUDEL_FAULTS:+--nocapture}
+        cargo test --quiet --no-fail-fast ${ALUDEL_FAULTS:+--release} --test database --test faults --test connection --test poolers --test tls -- ${ALUDEL_FAULTS:+--nocapture}
     then echo "== PostgreSQL $major: passed in $((SECONDS - began)) s"
     else failed+=("$major"); echo "== PostgreSQL $major: FAILED after $((SECONDS - began)) s"
     fi

@@ -80,11 +80,17 @@ fn still(text: &str) -> String {
             let date = word.len() >= 19 && word.as_bytes()[4] == b'-' && word.as_bytes()[10] == b'T';
             // A private server's socket directory is named after the project's directory.
             let socket = word.find("/aludel-").filter(|_| word.contains("host="));
+            // So is who ran something after this machine.
+            let here = word.starts_with("(dana@");
             words.push(match socket {
+                _ if here => "(dana@[HOST])".to_owned(),
                 _ if date => "[DATE]".to_owned(),
                 Some(at) => format!("{}/aludel-[PROJECT]", &word[..at]),
                 None => word.to_owned(),
             });
+        }
+        if words.starts_with(&["server", "", "", "", "PostgreSQL"].map(str::to_owned)) {
+            words = vec!["server [VERSION] [ADDRESS]".to_owned()];
         }
         still.push_str(&words.join(" "));
         still.push('\n');

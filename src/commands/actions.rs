@@ -3,7 +3,9 @@
 //! Nothing is printed here. What happens meanwhile is told to the listeners of the context.
 
 use super::Context;
+pub use super::confirm::Consent;
 use super::event::{Done, Listeners, Tally};
+use super::metrics::MetricsFile;
 use super::run::{self, Outcome, Request};
 use super::stamp;
 use super::status::Look;
@@ -62,26 +64,26 @@ pub struct Pending {
 ///
 /// # Errors
 /// As `aludel upgrade`; steps that finished before stay applied.
-pub fn upgrade(context: &Context, target: &str) -> Result<Report> {
-    travel(context, Direction::Upgrade, target)
+pub fn upgrade(context: &Context, target: &str, consent: Consent) -> Result<Report> {
+    travel(context, Direction::Upgrade, target, consent)
 }
 
 /// Undoes revisions down to `target`: `-1`, an id, `base`.
 ///
 /// # Errors
 /// As `aludel downgrade`; steps that finished before stay undone.
-pub fn downgrade(context: &Context, target: &str) -> Result<Report> {
-    travel(context, Direction::Downgrade, target)
+pub fn downgrade(context: &Context, target: &str, consent: Consent) -> Result<Report> {
+    travel(context, Direction::Downgrade, target, consent)
 }
 
 /// Records that the database is at `targets`, without running anything.
 ///
 /// # Errors
 /// As `aludel stamp`.
-pub fn stamp(context: &Context, targets: &[&str]) -> Result<Report> {
+pub fn stamp(context: &Context, targets: &[&str], consent: Consent) -> Result<Report> {
     let target = |text: &&str| parse_target(text).map_err(|problem| refused(text, &problem));
     let targets: Vec<Target> = targets.iter().map(target).collect::<Result<_>>()?;
-    let Outcome { rows_before, rows_after } = stamp::stamp(context, &targets, false, None)?;
+    let Outcome { rows_before, rows_after } = stamp::stamp(context, &targets, false, None, consent)?;
     Ok(Report { steps: Vec::new(), before: rows_before, current: rows_after })
 }
 
@@ -119,9 +121,18 @@ pub fn check(context: &Context) -> Result<()> {
     load_config(context).map(drop)
 }
 
-fn travel(context: &Context, direction: Direction, target: &str) -> Result<Report> {
+fn travel(context: &Context, direction: Direction, target: &str, consent: Consent) -> Result<Report> {
     let route = parse_route(target).map_err(|problem| refused(target, &problem))?;
-    let request = Request { direction, route, sql: false, from: None, lock_wait: None, wish: Wish::Safe };
+    let request = Request {
+        direction,
+        route,
+        sql: false,
+        from: None,
+        lock_wait: None,
+        wish: Wish::Safe,
+        consent,
+        metrics: MetricsFile::default(),
+    };
     let tally = Tally::default();
     let listeners = Listeners(vec![Box::new(&tally), Box::new(&context.listeners)]);
     let Context { ui, environment, global, credentials, watches_signals, .. } = *context;

@@ -16,7 +16,7 @@ use crate::database::interrupt::Interrupt;
 use crate::database::session::stopped;
 use crate::error::{Error, Result};
 use crate::secret::Secret;
-use crate::ui;
+use crate::ui::{self, LogLevel};
 
 /// What programs have said in this process, and whether passwords that everyone can read were warned about.
 #[derive(Debug, Default)]
@@ -168,9 +168,20 @@ fn ask<'a>(
     let time = Some(config.settings.command_timeout.value).filter(|time| !time.is_zero());
     let wake = interrupt.map(Interrupt::wake);
     let limits = Limits { time, bytes: LONGEST };
-    // A program that embeds the tool owns its standard error.
-    let stderr = if context.ui.is_silent() { Stdio::null() } else { Stdio::inherit() };
-    let output = child::output(&command.command.words, limits, stderr, wake.as_ref().map(|wake| wake.as_fd()));
+    let run = |stderr| child::output(&command.command.words, limits, stderr, wake.as_ref().map(|wake| wake.as_fd()));
+    let output = match (context.ui.is_silent(), context.ui.is_for_programs()) {
+        // A program that embeds the tool owns its standard error.
+        (true, _) => run(Stdio::null()),
+        (false, false) => run(Stdio::inherit()),
+        (false, true) => {
+            let heard = child::with_standard_error(LONGEST, run);
+            let (output, said) =
+                heard.map_err(|cause| failed(command, "a program cannot be listened to").cause(cause))?;
+            let fields = serde_json::json!({ "program": program(command) });
+            said.lines().for_each(|line| context.ui.event(LogLevel::Info, "program", line, &fields));
+            output
+        }
+    };
     let output = output.map_err(|error| match error {
         ChildError::Woken => stopped(interrupt),
         error => config.with_unset(not_run(command, error), command.key, context.environment),

@@ -5,6 +5,8 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
+use super::confirm::Consent;
+use super::metrics::MetricsFile;
 use super::resume::Resume;
 use super::run::{self, Request};
 use super::workspace::{Start, parse_route, parse_start, parse_wait};
@@ -42,11 +44,17 @@ pub struct Arguments {
     lock_wait: Option<Duration>,
 
     #[command(flatten)]
+    consent: Consent,
+
+    #[command(flatten)]
     resume: Resume,
+
+    #[command(flatten)]
+    metrics: MetricsFile,
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { target, sql, from, lock_wait, resume } = arguments;
+    let Arguments { target, sql, from, lock_wait, consent, resume, metrics } = arguments;
     let request = Request {
         direction: Direction::Downgrade,
         route: target,
@@ -54,6 +62,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         from: from.map(|start| start.0),
         lock_wait,
         wish: resume.wish(),
+        consent,
+        metrics,
     };
     run::upgrade_or_downgrade(context, request)
 }

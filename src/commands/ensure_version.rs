@@ -4,8 +4,9 @@ use clap::Args;
 
 use super::Context;
 use super::run::lock;
-use super::workspace::{Database, connect, load_config, tables};
+use super::workspace::{Database, connect, load_config, role, tables};
 use crate::error::Result;
+use crate::model::sql::quote::identifier;
 
 /// Create the version and history tables where they are missing, and do nothing else
 #[derive(Debug, Args)]
@@ -22,6 +23,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         return Err(config.refuse_x(name));
     }
     if arguments.sql {
+        if let Some(role) = role(&config) {
+            context.ui.raw(&format!("SET ROLE {};\n", identifier(&role)));
+        }
         context.ui.raw(&tables(&config).create());
         return Ok(());
     }

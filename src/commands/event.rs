@@ -2,19 +2,43 @@
 //!
 //! Nothing is decided here, and a listener cannot stop a run.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
-use super::lower::Prepared;
 use crate::database::execute::{Observer, Settled};
 use crate::database::server_error::ServerError;
 use crate::error::Error;
 use crate::model::bookkeeping::Action;
+use crate::model::program::Program;
+use crate::source::Excerpt;
 
 /// Something that happened in a run.
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// A connection is about to be made.
+    Connecting {
+        /// The database as a URL, without a password.
+        database: &'a str,
+        /// Its name alone.
+        name: &'a str,
+    },
+    /// Another run holds the lock.
+    LockAwaited {
+        /// How long its end is awaited at most.
+        wait: Duration,
+        /// Who holds it, in words.
+        holder: &'a str,
+    },
+    /// The lock is held, and it is known where the database stands.
+    Stands {
+        /// The rows of the version table.
+        rows: &'a [String],
+        /// How many revisions are applied.
+        applied: usize,
+        /// How many are not.
+        pending: usize,
+    },
     /// A run holds the lock, knows what it will do, and begins with it. Where there is nothing to do, no run begins.
     RunBegun(&'a RunBegun<'a>),
     /// A step begins.
@@ -23,6 +47,8 @@ pub enum Event<'a> {
     Finished(&'a Step<'a>, Duration),
     /// The server said something while a step ran.
     Notice(&'a Step<'a>, &'a ServerError),
+    /// A command of a hook wrote this line.
+    Said(&'a Step<'a>, &'a str),
     /// About a second more went by without an answer.
     Waiting {
         /// The step that runs.
@@ -40,6 +66,27 @@ pub enum Event<'a> {
         why: &'a str,
         /// Who held what it waited for, in words.
         blockers: &'a [String],
+    },
+    /// A statement outside a transaction is done, and stays so. Those inside one are answered together, so that nobody knows what each
+    /// took.
+    StatementDone {
+        /// The step it belongs to.
+        step: &'a Step<'a>,
+        /// Its number in the step, from 1.
+        statement: usize,
+        /// Where it stands.
+        place: &'a Excerpt,
+        /// What it took.
+        time: Duration,
+    },
+    /// The step has taken longer than `slow_after`; said once.
+    Slow {
+        /// The step.
+        step: &'a Step<'a>,
+        /// What it has taken so far.
+        time: Duration,
+        /// The limit.
+        limit: Duration,
     },
     /// It was found out what became of the statement that a run before stopped in.
     Settled(&'a Step<'a>, &'a Settled),
@@ -88,9 +135,9 @@ pub struct Step<'a> {
     pub index: usize,
     /// What it does.
     pub action: Action,
-    /// The revision.
+    /// The revision, or the setting that a hook stands in.
     pub revision: &'a str,
-    /// The revision with its message, in one line.
+    /// The revision with its message, in one line; or the hook as it is written.
     pub name: String,
 }
 
@@ -141,23 +188,60 @@ impl Tally {
 
 impl Listener for Tally {
     fn hear(&self, event: &Event<'_>) {
-        if let Event::Finished(step, time) = event {
+        if let Event::Finished(step, time) = event
+            && step.action != Action::Hook
+        {
             let done = Done { action: step.action, revision: step.revision.to_owned(), time: *time };
             self.0.borrow_mut().push(done);
         }
     }
 }
 
+/// Passes everything on, and tells of a step that takes too long.
+pub(super) struct SlowWatch<'a> {
+    inner: &'a dyn Listener,
+    limit: Duration,
+    told: Cell<bool>,
+}
+
+impl<'a> SlowWatch<'a> {
+    /// A limit of zero is none.
+    pub(super) fn new(inner: &'a dyn Listener, limit: Duration) -> Self {
+        Self { inner, limit, told: Cell::new(false) }
+    }
+
+    fn look(&self, step: &Step, time: Duration) {
+        if !self.limit.is_zero() && time >= self.limit && !self.told.replace(true) {
+            self.inner.hear(&Event::Slow { step, time, limit: self.limit });
+        }
+    }
+}
+
+impl Listener for SlowWatch<'_> {
+    fn hear(&self, event: &Event<'_>) {
+        match event {
+            Event::Begun(_) => self.told.set(false),
+            Event::Waiting { step, time, .. } => self.look(step, *time),
+            // One without a second of silence is seen at its end.
+            Event::Finished(step, time) => self.look(step, *time),
+            _ => {}
+        }
+        self.inner.hear(event);
+    }
+}
+
 /// Tells a listener what an executor observes.
 pub(super) struct Told<'a> {
     pub(super) listener: &'a dyn Listener,
-    pub(super) prepared: &'a Prepared<'a>,
+    pub(super) program: &'a Program,
+    /// A step by its number, in one line.
+    pub(super) name: &'a dyn Fn(usize) -> String,
 }
 
 impl Told<'_> {
     fn step(&self, index: usize) -> Step<'_> {
-        let record = &self.prepared.program.steps[index].record;
-        Step { index, action: record.action, revision: &record.revision, name: self.prepared.name(index) }
+        let record = &self.program.steps[index].record;
+        Step { index, action: record.action, revision: &record.revision, name: (self.name)(index) }
     }
 }
 
@@ -188,6 +272,10 @@ impl Observer for Told<'_> {
 
     fn recovering(&mut self, why: &str) {
         self.listener.hear(&Event::Recovering(why));
+    }
+
+    fn statement_done(&mut self, step: usize, statement: usize, place: &Excerpt, time: Duration) {
+        self.listener.hear(&Event::StatementDone { step: &self.step(step), statement, place, time });
     }
 
     fn settled(&mut self, step: usize, what: &Settled) {

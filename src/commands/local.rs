@@ -7,6 +7,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::Context;
+use super::confirm::Consent;
 use super::workspace::{load_config, local};
 use crate::error::{Error, Result};
 use crate::local::{Keep, Status};
@@ -42,9 +43,8 @@ enum What {
     },
     /// Stop it and delete its data
     Destroy {
-        /// Do not ask
-        #[arg(long)]
-        yes: bool,
+        #[command(flatten)]
+        consent: Consent,
     },
 }
 
@@ -80,8 +80,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
             let cause = psql.exec();
             return Err(Error::failed("cannot start psql").cause(cause).hint("install PostgreSQL's client programs"));
         }
-        What::Destroy { yes } => {
-            if !yes {
+        What::Destroy { consent } => {
+            if !consent.yes {
                 if !ui.is_interactive() {
                     return Err(
                         Error::usage("this deletes data, and nobody can be asked").hint("aludel local destroy --yes")

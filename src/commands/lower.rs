@@ -46,6 +46,11 @@ impl<'a> Prepared<'a> {
         Self { program, bodies, warnings: Vec::new(), remarks: Vec::new() }
     }
 
+    /// Its steps, each with where its statements are.
+    pub(super) fn sources(&self) -> impl Iterator<Item = (Source, &ProgramStep)> {
+        self.bodies.steps.iter().copied().zip(&self.program.steps)
+    }
+
     /// How many of its steps are repeatable files; they are the last ones.
     pub(super) fn repeatables(&self) -> usize {
         self.program.steps.iter().filter(|step| step.record.action == Action::Repeat).count()
@@ -101,7 +106,7 @@ impl<'a> Files<'a> {
         format!("{id} {message}").trim_end().to_owned()
     }
 
-    fn file(&self, source: Source) -> &'a LoadedFile {
+    pub(super) fn file(&self, source: Source) -> &'a LoadedFile {
         match source {
             Source::Revision(node, _) => &self.workspace.files[node.index()],
             Source::Repeatable(index) => &self.workspace.repeatable_files[index],
@@ -125,7 +130,7 @@ impl<'a> Files<'a> {
 
     fn form(&self, source: Source) -> Form {
         match source {
-            Source::Repeatable(_) => Form::Repeatable,
+            Source::Repeatable(_) => Form::Script,
             Source::Revision(..) if self.file(source).settings.transaction => Form::Revision(Transaction::Inside),
             Source::Revision(..) => Form::Revision(Transaction::Outside),
         }

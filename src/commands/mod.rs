@@ -3,6 +3,7 @@
 pub mod actions;
 mod branches;
 mod changed;
+mod confirm;
 mod create;
 mod credentials;
 mod current;
@@ -13,13 +14,17 @@ mod env;
 pub mod event;
 mod heads;
 mod history;
+mod hooks;
 mod init;
 mod list_templates;
 mod local;
+mod log;
 mod lower;
 mod merge;
+mod metrics;
 pub(crate) mod narrator;
 mod paper;
+mod ping;
 mod plan;
 mod redo;
 mod repair;
@@ -27,6 +32,7 @@ mod repeatable;
 mod resume;
 mod revision;
 mod run;
+pub(crate) mod run_log;
 mod serve_once;
 mod show;
 mod stamp;
@@ -73,8 +79,10 @@ pub enum Command {
     Stamp(stamp::Arguments),
     Repair(repair::Arguments),
     Plan(plan::Arguments),
+    Ping(ping::Arguments),
     Status(status::Arguments),
     Current(current::Arguments),
+    Log(log::Arguments),
     History(history::Arguments),
     Heads(heads::Arguments),
     Branches(branches::Arguments),
@@ -104,8 +112,10 @@ pub fn run(command: Command, context: &Context) -> Result<()> {
         Command::Stamp(arguments) => stamp::run(arguments, context),
         Command::Repair(arguments) => repair::run(arguments, context),
         Command::Plan(arguments) => plan::run(arguments, context),
+        Command::Ping(arguments) => ping::run(arguments, context),
         Command::Status(arguments) => status::run(arguments, context),
         Command::Current(arguments) => current::run(arguments, context),
+        Command::Log(arguments) => log::run(arguments, context),
         Command::History(arguments) => history::run(arguments, context),
         Command::Heads(arguments) => heads::run(arguments, context),
         Command::Branches(arguments) => branches::run(arguments, context),

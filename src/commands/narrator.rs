@@ -27,13 +27,15 @@ impl<'a> Narrator<'a> {
     }
 
     fn finished(&self, step: &Step, time: Duration) {
-        self.ui.progress_step();
+        if step.action != Action::Hook {
+            self.ui.progress_step();
+        }
         let verb = match step.action {
             Action::Upgrade => "upgraded",
             Action::Downgrade => "downgraded",
             Action::Stamp => "stamped",
             Action::Repair => "accepted",
-            Action::Repeat => "ran",
+            Action::Repeat | Action::Hook => "ran",
         };
         self.ui.done(verb, format_args!("{} ({})", step.name, ui::duration(time)));
     }
@@ -87,6 +89,12 @@ impl<'a> Narrator<'a> {
     }
 }
 
+/// `002 index the orders is slow: it has taken 15 min (slow_after is 15 min)`
+pub(super) fn slow(step: &Step, time: Duration, limit: Duration) -> String {
+    let (time, limit) = (ui::duration(time), ui::duration(limit));
+    format!("{} is slow: it has taken {time} (`slow_after` is {limit})", step.name)
+}
+
 /// `3 revisions, 1 repeatable`; no revisions where there are only repeatable files.
 pub(super) fn steps(revisions: usize, repeatables: usize) -> String {
     match (revisions, repeatables) {
@@ -102,12 +110,18 @@ impl Listener for Narrator<'_> {
     fn hear(&self, event: &Event<'_>) {
         let ui = self.ui;
         match event {
+            Event::Connecting { .. } | Event::Stands { .. } | Event::StatementDone { .. } => {}
+            Event::LockAwaited { wait, holder } => {
+                ui.status(format_args!("waiting up to {} for the lock, held by {holder}", ui::duration(*wait)));
+            }
+            Event::Slow { step, time, limit } => ui.warning(slow(step, *time, *limit)),
             Event::RunBegun(run) => ui.begin_progress(run.steps),
             Event::Begun(step) => {
                 self.told.set(Duration::ZERO);
                 ui.progress_message(&step.name);
             }
             Event::Finished(step, time) => self.finished(step, *time),
+            Event::Said(step, line) => ui.status(format_args!("{}: {line}", step.revision)),
             Event::Notice(step, notice) => self.notice(step, notice),
             Event::Waiting { step, time, blockers } => self.waiting(step, *time, blockers),
             Event::Again { step, why, blockers } => self.again(step, why, blockers),

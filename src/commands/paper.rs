@@ -1,10 +1,12 @@
 //! A run on paper: the program printed as SQL for review, from where the command line says that a database stands.
 
 use super::Context;
+use super::hooks;
 use super::lower;
 use super::resume::Resumption;
 use super::run::{Request, make_plan, spoken, tool, verb, warn_beside_branch};
-use super::workspace::Workspace;
+use super::workspace::{Workspace, role};
+use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::applied::Applied;
 use crate::model::bookkeeping::Author;
@@ -34,12 +36,15 @@ pub(super) fn write_sql(context: &Context, workspace: &Workspace, request: &Requ
         spoken(&workspace.ids(plan.rows_before())),
         spoken(&workspace.ids(plan.rows_after()))
     );
+    let rows = (workspace.ids(plan.rows_before()), workspace.ids(plan.rows_after()));
     let plans = [plan];
     // On paper nobody knows which of them were run; they are written to be run again.
     let due = workspace.repeatables_behind(&plans, None)?;
-    let prepared = lower::plan(workspace, context, &plans, &due, author_of_a_script(), Resumption::default())?;
+    let author = author_of_a_script(&workspace.config);
+    let prepared = lower::plan(workspace, context, &plans, &due, author, Resumption::default())?;
     prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
-    offline::write(&prepared.program, &prepared.bodies, &heading, context.ui)
+    let (before, after) = hooks::on_paper(workspace, &prepared.program.author, request.direction, rows)?;
+    offline::write(&prepared.program, &prepared.bodies, &heading, (&before, &after), context.ui)
 }
 
 /// Where a database is taken to stand, if the command line says so: `--from a,b`, or the left side of `a:b`.
@@ -88,6 +93,6 @@ pub(super) fn refuse_backwards(workspace: &Workspace, request: &Request, start: 
 }
 
 /// The author of a printed script: the same whenever and wherever it is printed.
-pub(super) fn author_of_a_script() -> Author {
-    Author { run: "sql".to_owned(), user: None, host: None, tool: tool() }
+pub(super) fn author_of_a_script(config: &Config) -> Author {
+    Author { run: "sql".to_owned(), user: None, host: None, tool: tool(), role: role(config) }
 }

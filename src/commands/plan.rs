@@ -4,7 +4,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::Context;
-use super::lower::{self, Prepared};
+use super::confirm::Consent;
+use super::lower::{self, Prepared, Source};
+use super::metrics::MetricsFile;
 use super::narrator::steps as count_of;
 use super::paper::{author_of_a_script, refuse_backwards, start_of};
 use super::resume::{Journal, Resumption};
@@ -18,6 +20,7 @@ use crate::model::plan::Direction;
 use crate::model::program::ProgramStep;
 use crate::model::range::Route;
 use crate::model::sql::classify::{self, Effect};
+use crate::model::sql::marker::SectionKind;
 use crate::ui::counted;
 
 /// Show what an `upgrade` or a `downgrade` would run, in order; changes nothing
@@ -69,6 +72,8 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         from: planned.from.map(|start| start.0),
         lock_wait: None,
         wish: Wish::Safe,
+        consent: Consent::default(),
+        metrics: MetricsFile::default(),
     };
     show(context, request, planned.json)
 }
@@ -90,23 +95,19 @@ fn show(context: &Context, request: Request, json: bool) -> Result<()> {
     let resumption = Resumption { journal, wish: request.wish, typed: target.into() };
     let plans = std::slice::from_ref(&plan);
     let due = workspace.repeatables_behind(plans, standing.as_ref())?;
-    let prepared = lower::plan(&workspace, context, plans, &due, author_of_a_script(), resumption)?;
+    let author = author_of_a_script(&workspace.config);
+    let prepared = lower::plan(&workspace, context, plans, &due, author, resumption)?;
     let ui = context.ui;
     prepared.warnings.iter().for_each(|warning| ui.warning(warning));
     prepared.remarks.iter().for_each(|remark| ui.status(remark));
-    let rows_before = workspace.ids(plan.rows_before());
-    let rows_after = workspace.ids(plan.rows_after());
+    let rows = (plan.rows_before(), plan.rows_after());
     if json {
-        let steps = plan.nodes().zip(&prepared.program.steps).map(|(node, step)| StepView::new(&workspace, node, step));
-        let steps = steps.collect();
-        let behind = due.iter().zip(prepared.program.steps.iter().skip(plan.steps().len()));
-        let repeatables = behind.map(|(index, step)| RepeatableStep::new(&workspace, *index, step)).collect();
-        ui.json(&PlanView { direction: verb(request.direction), rows_before, rows_after, steps, repeatables });
+        ui.json(&PlanView::new(&workspace, verb(request.direction), rows, prepared.sources()));
         return Ok(());
     }
-    let lines = plan.nodes().map(|node| arrow(&workspace, node, request.direction));
-    let lines = lines.chain(due.iter().map(|index| repeat(&workspace, *index)));
-    for (index, (line, step)) in lines.zip(&prepared.program.steps).enumerate() {
+    let (rows_before, rows_after) = (workspace.ids(rows.0), workspace.ids(rows.1));
+    for (index, (source, step)) in prepared.sources().enumerate() {
+        let line = line(&workspace, source);
         let bare = if step.is_in_parts() { " (not in one transaction)" } else { "" };
         ui.line(format_args!("{line}{bare}"));
         if ui.is_verbose() {
@@ -128,7 +129,7 @@ fn show(context: &Context, request: Request, json: bool) -> Result<()> {
 
 /// What a step's statements create, change and drop, as far as their text says it; the rest (data, functions' work) is
 /// not listed.
-fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
+pub(super) fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
     let mut body = prepared.bodies.open(step)?;
     let mut effects = Vec::new();
     while let Some(batch) = body.next_batch().map_err(|error| prepared.bodies.explain(&error))? {
@@ -139,6 +140,15 @@ fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
         }
     }
     Ok(effects)
+}
+
+/// A step in one line.
+pub(super) fn line(workspace: &Workspace, source: Source) -> String {
+    match source {
+        Source::Revision(node, SectionKind::Upgrade) => arrow(workspace, node, Direction::Upgrade),
+        Source::Revision(node, SectionKind::Downgrade) => arrow(workspace, node, Direction::Downgrade),
+        Source::Repeatable(index) => repeat(workspace, index),
+    }
 }
 
 /// `upgrade 001 -> 002, v2.1 features`, `downgrade 002 -> 001, v2.1 features`.
@@ -163,7 +173,7 @@ fn repeat(workspace: &Workspace, index: usize) -> String {
 
 /// A plan as JSON; the fields are documented in docs/json.md and only ever added to.
 #[derive(Serialize)]
-struct PlanView<'a> {
+pub(super) struct PlanView<'a> {
     direction: &'static str,
     rows_before: Vec<String>,
     rows_after: Vec<String>,
@@ -188,6 +198,26 @@ impl<'a> RepeatableStep<'a> {
             file: workspace.repeatable_path(index).into_owned(),
             checksum: step.record.checksum.as_deref(),
         }
+    }
+}
+
+impl<'a> PlanView<'a> {
+    /// The view of steps that lead from some rows to others; `direction` is a word for all of them.
+    pub(super) fn new(
+        workspace: &'a Workspace,
+        direction: &'static str,
+        rows: (&[Node], &[Node]),
+        sources: impl Iterator<Item = (Source, &'a ProgramStep)>,
+    ) -> Self {
+        let (mut steps, mut repeatables) = (Vec::new(), Vec::new());
+        for (source, step) in sources {
+            match source {
+                Source::Revision(node, _) => steps.push(StepView::new(workspace, node, step)),
+                Source::Repeatable(index) => repeatables.push(RepeatableStep::new(workspace, index, step)),
+            }
+        }
+        let (rows_before, rows_after) = (workspace.ids(rows.0), workspace.ids(rows.1));
+        Self { direction, rows_before, rows_after, steps, repeatables }
     }
 }
 

@@ -4,11 +4,14 @@ use std::time::{Duration, Instant};
 
 use super::Context;
 use super::changed;
-use super::event::{Event, Listener as _, RunBegun, RunEnded, Told};
+use super::confirm::{self, Asks, Consent, Shown};
+use super::event::{Event, Listener as _, RunBegun, RunEnded, SlowWatch, Told};
+use super::hooks::Hooks;
 use super::lower::{self, Prepared};
+use super::metrics::{Metrics, MetricsFile};
 use super::paper;
 use super::resume::{Journal, Resumption};
-use super::workspace::{Database, Workspace, limits};
+use super::workspace::{Database, Workspace, limits, load_config, role};
 use crate::config::Config;
 use crate::database::execute::{Observer, Settled};
 use crate::database::lock::{Holder, Locked};
@@ -23,7 +26,7 @@ use crate::model::journal::Wish;
 use crate::model::plan::{self, Direction, Plan};
 use crate::model::range::Route;
 use crate::model::target::Target;
-use crate::ui;
+use crate::source::Excerpt;
 
 /// An upgrade or a downgrade, as asked for.
 pub(super) struct Request {
@@ -33,6 +36,8 @@ pub(super) struct Request {
     pub(super) from: Option<Vec<Target>>,
     pub(super) lock_wait: Option<Duration>,
     pub(super) wish: Wish,
+    pub(super) consent: Consent,
+    pub(super) metrics: MetricsFile,
 }
 
 /// What a run came to; the steps themselves are told to the listeners.
@@ -54,15 +59,46 @@ pub(super) fn upgrade_or_downgrade(context: &Context, request: Request) -> Resul
 
 /// An upgrade or a downgrade of a database.
 pub(super) fn move_along(context: &Context, request: Request) -> Result<Outcome> {
+    only_a_target(&request.route, request.direction)?;
+    let config = load_config(context)?;
+    match Metrics::wanted(&config, request.metrics.clone()) {
+        Some(metrics) => metrics.of(context, |context| move_connected(context, config, &request)),
+        None => move_connected(context, config, &request),
+    }
+}
+
+fn move_connected(context: &Context, config: Config, request: &Request) -> Result<Outcome> {
     let target = only_a_target(&request.route, request.direction)?;
-    let (workspace, database) = Workspace::open_connected(context, changed::wanted)?;
+    let (workspace, mut database) = Workspace::connected(config, context, changed::wanted)?;
+    let tell = |session: &mut Session, applied: &Applied, plan: &Plan| -> Result<()> {
+        let found = changed::find(&workspace, applied, session);
+        let changed = changed::or_warn(found, changed::refuses(&workspace.config), context)?;
+        changed::tell(changed, plan, &workspace, context)?;
+        warn_beside_branch(context, &workspace, plan, target);
+        Ok(())
+    };
+    let asks = match request.direction {
+        Direction::Upgrade => Asks::WhereConfigured,
+        Direction::Downgrade => Asks::AtATerminal,
+    };
+    let command = format!("aludel {} {target}", verb(request.direction));
+    let mut shown = None;
+    if request.consent.is_asked(asks, context, &workspace, &command)? {
+        let (session, author) = (&mut database.session, author(context, &workspace));
+        let plans = |session: &mut Session, applied: &Applied| {
+            let plan = make_plan(&workspace, applied, target, request.direction)?;
+            tell(session, applied, &plan)?;
+            Ok(vec![plan])
+        };
+        shown = Some(confirm::plans(context, &workspace, session, author, request.wish, target.into(), plans)?);
+    }
     let (mut run, standing) = Run::begin(context, &workspace, database, request.lock_wait)?;
-    let applied = workspace.applied(&standing.rows)?;
+    let applied = run.applied(&standing)?;
     let plan = make_plan(&workspace, &applied, target, request.direction)?;
-    let found = changed::find(&workspace, &applied, run.locked.session());
-    let changed = changed::or_warn(found, changed::refuses(&workspace.config), context)?;
-    changed::tell(changed, &plan, &workspace, context)?;
-    warn_beside_branch(context, &workspace, &plan, target);
+    if shown.is_none() {
+        tell(run.locked.session(), &applied, &plan)?;
+    }
+    run.shown = shown;
     let journal = Journal { rows: &standing.progress, applied: &applied };
     let resumption = Resumption { journal: Some(journal), wish: request.wish, typed: target.into() };
     run.carry_out(&standing, &[plan], resumption)
@@ -117,7 +153,7 @@ pub(super) fn lock(
     let told = |holder: Option<&Holder>| {
         waited = true;
         let holder = holder.map_or_else(|| "another run".to_owned(), Holder::to_string);
-        context.ui.status(format_args!("waiting up to {} for the lock, held by {holder}", ui::duration(wait)));
+        context.listeners.hear(&Event::LockAwaited { wait, holder: &holder });
     };
     let (mut locked, standing) = session.lock(wait, told)?;
     if waited {
@@ -132,6 +168,8 @@ pub(super) struct Run<'a> {
     pub(super) workspace: &'a Workspace,
     // Dropped before the private server, which stays for as long as it is used.
     pub(super) locked: Locked,
+    /// What a person has said yes to, where one was asked.
+    pub(super) shown: Option<Shown>,
     _server: Option<Running>,
 }
 
@@ -148,7 +186,17 @@ impl<'a> Run<'a> {
         context.ui.detail(format_args!("on {}, from {}", standing.place, spoken(&standing.rows)));
         context.ui.detail(limits(&workspace.config).shown());
         locked.pooling().iter().for_each(|pooling| context.ui.detail(pooling.shown()));
-        Ok((Self { context, workspace, locked, _server: server }, standing))
+        Ok((Self { context, workspace, locked, shown: None, _server: server }, standing))
+    }
+
+    /// What is applied, which the listeners are told.
+    pub(super) fn applied(&self, standing: &Standing) -> Result<Applied> {
+        let graph = &self.workspace.graph;
+        let applied = self.workspace.applied(&standing.rows)?;
+        let count = graph.nodes().filter(|node| applied.contains(*node)).count();
+        let (rows, pending) = (standing.rows.as_slice(), graph.len() - count);
+        self.context.listeners.hear(&Event::Stands { rows, applied: count, pending });
+        Ok(applied)
     }
 
     /// Runs plans, one after the other, and tells how it goes.
@@ -169,45 +217,71 @@ impl<'a> Run<'a> {
         if self.locked.pooling() == Some(Pooling::Transaction) {
             self.locked.session().alive_while(|| lower::check_pooled(&prepared))?;
         }
-        prepared.warnings.iter().for_each(|warning| ui.warning(warning));
-        prepared.remarks.iter().for_each(|remark| ui.status(remark));
+        match self.shown.take() {
+            Some(shown) => shown.check(standing, &prepared)?,
+            None => {
+                prepared.warnings.iter().for_each(|warning| ui.warning(warning));
+                prepared.remarks.iter().for_each(|remark| ui.status(remark));
+            }
+        }
         if prepared.program.steps.is_empty() {
             nothing_to_do();
             return Ok(outcome);
         }
-        self.execute(standing, &prepared, &outcome)?;
+        self.execute(standing, plans, &prepared, &outcome)?;
         Ok(outcome)
     }
 
     /// Has a program run, and tells the listeners.
-    fn execute(&mut self, standing: &Standing, prepared: &Prepared, outcome: &Outcome) -> Result<()> {
-        self.locked.create_tables(standing, prepared.program.has_journal())?;
-        let listener = &self.context.listeners;
+    fn execute(&mut self, standing: &Standing, plans: &[Plan], prepared: &Prepared, outcome: &Outcome) -> Result<()> {
+        let slow_after = self.workspace.config.settings.slow_after.value;
+        let listener = &SlowWatch::new(&self.context.listeners, slow_after);
+        let hooks = Hooks::new(self.context, self.workspace, plans, prepared, standing)?;
         let (run, steps) = (prepared.program.author.run.as_str(), prepared.program.steps.len());
         let Outcome { rows_before, rows_after } = outcome;
         listener.hear(&Event::RunBegun(&RunBegun { run, database: &standing.place, rows_before, rows_after, steps }));
-        let began = Instant::now();
-        let result = self.locked.execute(&prepared.program, &prepared.bodies, &mut Told { listener, prepared });
-        let (told, time) = (result.as_ref().map(|()| rows_after.as_slice()), began.elapsed());
+        let mut time = Duration::ZERO;
+        let mut all = || -> Result<()> {
+            hooks.before(&mut self.locked, standing)?;
+            self.locked.create_tables(standing, prepared.program.has_journal())?;
+            let began = Instant::now();
+            let name = |step| prepared.name(step);
+            let mut told = Told { listener, program: &prepared.program, name: &name };
+            let result = self.locked.execute(&prepared.program, &prepared.bodies, &mut told);
+            time = began.elapsed();
+            result?;
+            hooks.after(&mut self.locked, time)
+        };
+        let result = all();
+        let told = result.as_ref().map(|()| rows_after.as_slice());
         let repeatables = prepared.repeatables();
         listener.hear(&Event::RunEnded(&RunEnded { run, steps, repeatables, result: told, time }));
+        if let Err(error) = &result {
+            hooks.on_failure(&mut self.locked, time, error);
+        }
         result
     }
 
     pub(super) fn author(&self) -> Author {
-        let environment = self.context.environment;
-        Author {
-            run: environment.uuid().to_string(),
-            user: environment.user().map(str::to_owned),
-            host: crate::config::host_name(),
-            tool: tool(),
-        }
+        author(self.context, self.workspace)
     }
 }
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
         self.locked.give_back().iter().for_each(|doubt| self.context.ui.warning(doubt));
+    }
+}
+
+/// Who runs.
+pub(super) fn author(context: &Context, workspace: &Workspace) -> Author {
+    let environment = context.environment;
+    Author {
+        run: environment.uuid().to_string(),
+        user: environment.user().map(str::to_owned),
+        host: crate::config::host_name(),
+        tool: tool(),
+        role: role(&workspace.config),
     }
 }
 
@@ -227,6 +301,7 @@ impl Observer for Silent {
     fn again(&mut self, _: usize, _: &str, _: &[String]) {}
     fn interrupted(&mut self, _: u8) {}
     fn recovering(&mut self, _: &str) {}
+    fn statement_done(&mut self, _: usize, _: usize, _: &Excerpt, _: Duration) {}
     fn settled(&mut self, _: usize, _: &Settled) {}
 }
 

@@ -6,7 +6,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 
 use super::Context;
-use super::actions::{self, Report};
+use super::actions::{self, Consent, Report};
 use super::event::{Done, Listeners, Tally};
 use super::status::{self, Look};
 use crate::error::{Error, ErrorView, Result};
@@ -36,6 +36,8 @@ struct Request {
     target: Option<String>,
     #[serde(default)]
     variables: std::collections::BTreeMap<String, Secret>,
+    #[serde(default)]
+    yes: bool,
     #[serde(flatten)]
     unknown: std::collections::BTreeMap<String, serde_json::Value>,
 }
@@ -60,7 +62,7 @@ const ACTIONS: [(&str, Action); 6] = [
 ];
 
 /// The fields of a request.
-const FIELDS: [&str; 3] = ["action", "target", "variables"];
+const FIELDS: [&str; 4] = ["action", "target", "variables", "yes"];
 
 /// So long a request may be: more is none.
 const LONGEST: u64 = 1 << 20;
@@ -167,15 +169,16 @@ fn act(action: Action, request: Request, tally: &Tally, context: &Context) -> Re
     let Context { ui, environment, credentials, watches_signals, .. } = *context;
     let context = &Context { ui, environment, global: &global, credentials, listeners, watches_signals };
     let target = request.target.as_deref();
+    let consent = Consent::of_a_program(request.yes);
     Ok(match action {
-        Action::Upgrade => Outcome::Changed(actions::upgrade(context, target.unwrap_or("head"))?),
-        Action::Downgrade => Outcome::Changed(actions::downgrade(context, target.unwrap_or("-1"))?),
+        Action::Upgrade => Outcome::Changed(actions::upgrade(context, target.unwrap_or("head"), consent)?),
+        Action::Downgrade => Outcome::Changed(actions::downgrade(context, target.unwrap_or("-1"), consent)?),
         Action::Stamp => {
             let target = target.ok_or_else(|| {
                 Error::usage("a stamp needs a `target`").hint(r#"send {"action": "stamp", "target": "002"}"#)
             })?;
             let targets: Vec<&str> = target.split(',').map(str::trim).collect();
-            Outcome::Changed(actions::stamp(context, &targets)?)
+            Outcome::Changed(actions::stamp(context, &targets, consent)?)
         }
         Action::Status if target.is_some() => return Err(Error::usage("a status has no `target`")),
         Action::Status => Outcome::Looked(Box::new(Look::take(context)?)),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::Context;
+use super::confirm::{self, Asks, Consent, Shown};
 use super::lower;
 use super::paper::{author_of_a_script, start_of};
 use super::run::{Outcome, Run, Silent, range_needs_sql, spoken};
@@ -53,10 +54,13 @@ pub struct Arguments {
     /// How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's `lock_wait`, or 5min]
     #[arg(long, value_name = "TIME", value_parser = parse_wait)]
     lock_wait: Option<Duration>,
+
+    #[command(flatten)]
+    consent: Consent,
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let Arguments { targets: routes, purge, sql, from, lock_wait } = arguments;
+    let Arguments { targets: routes, purge, sql, from, lock_wait, consent } = arguments;
     let targets: Vec<Target> = routes.iter().map(|route| route.to.clone()).collect();
     if sql {
         let from = from.map(|start| start.0);
@@ -67,15 +71,21 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         let rows = start.map_or_else(Vec::new, |start| workspace.ids(start.rows()));
         let stamp = plan::stamp(&workspace.graph, &rows, &targets, emptied).map_err(explain)?;
         let expected = if purge { Expected::Anything } else { Expected::Rows(rows) };
-        let prepared =
-            lower::stamp(&workspace, &stamp, expected, purge, decided(&workspace, &stamp), author_of_a_script())?;
+        let prepared = lower::stamp(
+            &workspace,
+            &stamp,
+            expected,
+            purge,
+            decided(&workspace, &stamp),
+            author_of_a_script(&workspace.config),
+        )?;
         let heading = format!("stamp {}", spoken(&workspace.ids(&stamp.rows)));
-        return offline::write(&prepared.program, &prepared.bodies, &heading, context.ui);
+        return offline::write(&prepared.program, &prepared.bodies, &heading, (&[], &[]), context.ui);
     }
     if let Some(route) = routes.iter().find(|route| route.from.is_some()) {
         return Err(range_needs_sql(route));
     }
-    stamp(context, &targets, purge, lock_wait).map(drop)
+    stamp(context, &targets, purge, lock_wait, consent).map(drop)
 }
 
 /// The project, unless of `targets` one is below another: of `stamp 001 002` Alembic keeps the one that the database was not at;
@@ -99,22 +109,49 @@ pub(super) fn stamp(
     targets: &[Target],
     purge: bool,
     lock_wait: Option<Duration>,
+    consent: Consent,
 ) -> Result<Outcome> {
     let workspace = open(context, targets)?;
-    let database = connect(&workspace.config, context)?;
+    let plan = |standing: &Standing| {
+        plan::stamp(&workspace.graph, &standing.rows, targets, emptied(purge))
+            .map_err(|error| workspace.explain(&error))
+    };
+    let asks = if purge { Asks::AtATerminal } else { Asks::WhereConfigured };
+    let command = targets.iter().fold("aludel stamp".to_owned(), |command, target| format!("{command} {target}"));
+    let command = if purge { command + " --purge" } else { command };
+    let is_asked = consent.is_asked(asks, context, &workspace, &command)?;
+    let mut database = connect(&workspace.config, context)?;
+    let mut shown = None;
+    if is_asked {
+        let standing = database.session.standing_to_change()?;
+        let stamp = plan(&standing)?;
+        if !is_done(&stamp, &standing) || standing.progress.iter().any(|row| ends(&workspace, &stamp, purge, row)) {
+            let mut lines = vec![format!("from {} to {}", spoken(&standing.rows), spoken(&workspace.ids(&stamp.rows)))];
+            lines.extend(forgotten(&workspace, &standing, &stamp)?);
+            confirm::ask(context, &workspace, &mut database.session, &[("to be stamped", lines)])?;
+        }
+        shown = Some(Shown::of(&standing, None));
+    }
     let (mut run, standing) = Run::begin(context, &workspace, database, lock_wait)?;
-    let stamp = plan::stamp(&workspace.graph, &standing.rows, targets, emptied(purge))
-        .map_err(|error| workspace.explain(&error))?;
+    if let Some(shown) = shown {
+        shown.check_standing(&standing)?;
+    }
+    let stamp = plan(&standing)?;
     let outcome = Outcome { rows_before: standing.rows.clone(), rows_after: workspace.ids(&stamp.rows) };
     let (decided, beside): (Vec<&Progress>, Vec<&Progress>) =
         standing.progress.iter().partition(|progress| ends(&workspace, &stamp, purge, progress));
     beside.iter().for_each(|progress| context.ui.status(explain::unfinished(progress)));
-    if stamp.delete.is_empty() && stamp.insert.is_empty() && standing.version_table && decided.is_empty() {
+    if is_done(&stamp, &standing) && decided.is_empty() {
         context.ui.status(format_args!("nothing to do: the database is stamped {} already", spoken(&standing.rows)));
         return Ok(outcome);
     }
     record(&mut run, &standing, &stamp, purge, &decided)?;
     Ok(outcome)
+}
+
+/// Whether a stamp changes no row.
+fn is_done(stamp: &Stamp, standing: &Standing) -> bool {
+    stamp.delete.is_empty() && stamp.insert.is_empty() && standing.version_table
 }
 
 /// Whether a stamp ends what stopped partway.
@@ -145,21 +182,22 @@ fn record(run: &mut Run, standing: &Standing, stamp: &Stamp, purge: bool, decide
     run.locked.execute(&prepared.program, &prepared.bodies, &mut Silent)?;
     let (before, after) = (spoken(&standing.rows), spoken(&run.workspace.ids(&stamp.rows)));
     run.context.ui.done("stamped", format_args!("{after} (it was {before}); nothing was run"));
-    // Of a merge's two sides, a stamp at one forgets the other; `upgrade` would run it again.
-    let graph = &run.workspace.graph;
+    forgotten(run.workspace, standing, stamp)?.iter().for_each(|line| run.context.ui.status(line));
+    Ok(())
+}
+
+/// What a stamp forgets, in words. Of a merge's two sides, a stamp at one forgets the other; `upgrade` would run it again.
+fn forgotten(workspace: &Workspace, standing: &Standing, stamp: &Stamp) -> Result<Option<String>> {
+    let graph = &workspace.graph;
     let known = standing.rows.iter().filter(|row| graph.find(row).is_some());
     let (before, after) = (
-        run.workspace.applied(&known.cloned().collect::<Vec<_>>())?,
+        workspace.applied(&known.cloned().collect::<Vec<_>>())?,
         Applied::from_nodes(graph, stamp.rows.iter().copied()),
     );
     let forgotten: Vec<Node> = graph.nodes().filter(|node| before.contains(*node) && !after.contains(*node)).collect();
-    match forgotten.len() {
-        0 => {}
-        1..=8 => run
-            .context
-            .ui
-            .status(format_args!("no longer taken for applied: {}", run.workspace.ids(&forgotten).join(", "))),
-        many => run.context.ui.status(format_args!("no longer taken for applied: {many} revisions")),
-    }
-    Ok(())
+    Ok(match forgotten.len() {
+        0 => None,
+        1..=8 => Some(format!("no longer taken for applied: {}", workspace.ids(&forgotten).join(", "))),
+        many => Some(format!("no longer taken for applied: {many} revisions")),
+    })
 }

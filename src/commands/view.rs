@@ -1,6 +1,7 @@
 //! How a revision is shown: one line, a block, JSON. Alembic's forms, so that eyes and scripts need not relearn them.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -178,6 +179,11 @@ impl<'a> View<'a> {
         };
         points.iter().map(branch).collect()
     }
+}
+
+/// A duration as JSON has it. To the microsecond: no clock over a network is better.
+pub(super) fn seconds(time: Duration) -> f64 {
+    (time.as_secs_f64() * 1e6).round() / 1e6
 }
 
 /// A revision that stopped partway.

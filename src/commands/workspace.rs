@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::Context;
 use super::credentials::{self, PASSWORD_VARIABLE, Preview, USER_VARIABLE};
+use super::event::{Event, Listener as _};
 use crate::config::secret_command::Answer;
 use crate::config::{self, CommandLineOverrides, Config, DatabaseUrl, Sourced};
 use crate::database::conninfo::{Conninfo, Settings as ConninfoSettings, Surroundings};
@@ -83,7 +84,11 @@ impl Workspace {
     }
 
     fn load(context: &Context, wanted: Wanted) -> Result<Self> {
-        let config = load_config(context)?;
+        Self::read(load_config(context)?, wanted)
+    }
+
+    /// Reads the revision files that `config` names.
+    pub(super) fn read(config: Config, wanted: Wanted) -> Result<Self> {
         let read = read_project(&locations(&config), wanted)?;
         Self::of(config, read)
     }
@@ -91,7 +96,15 @@ impl Workspace {
     /// Reads the project and connects, the one while the other waits. What is wrong with the project is told first.
     /// Where the files' checksums are wanted, the history is asked for those that it knows.
     pub(super) fn open_connected(context: &Context, wanted: impl Fn(&Config) -> Wanted) -> Result<(Self, Database)> {
-        let config = load_config(context)?;
+        Self::connected(load_config(context)?, context, wanted)
+    }
+
+    /// The same with a configuration that was read.
+    pub(super) fn connected(
+        config: Config,
+        context: &Context,
+        wanted: impl Fn(&Config) -> Wanted,
+    ) -> Result<(Self, Database)> {
         let wanted = wanted(&config);
         let connect = |config: &Config| -> Result<Database> {
             let mut database = connect(config, context)?;
@@ -131,7 +144,8 @@ impl Workspace {
         (self, database)
     }
 
-    fn has_asked(&self, session: &mut Session) {
+    /// Has a session ask for what this project needs to know of where the database stands.
+    pub(super) fn has_asked(&self, session: &mut Session) {
         if !self.repeatables.is_empty() {
             session.ask_for_repeated();
         }
@@ -353,7 +367,9 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         identity: identity(config),
         interrupt,
         covers: covers(config, context),
+        role: role(config),
     };
+    context.listeners.hear(&Event::Connecting { database: &conninfo.to_string(), name: &conninfo.database });
     let session = Session::connect(&conninfo, options)?;
     for warning in session.protection_warnings() {
         context.ui.warning(&warning.text);
@@ -363,7 +379,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
 }
 
 /// The secrets that revisions which are templates may hold, and those that programs said, as they are and as they are quoted.
-fn covers(config: &Config, context: &Context) -> Covers {
+pub(super) fn covers(config: &Config, context: &Context) -> Covers {
     let secrets = config.secret_variables(context.environment).into_iter().chain(context.credentials.said());
     secrets.flat_map(|secret| credentials::forms(&secret)).collect()
 }
@@ -378,6 +394,11 @@ pub(super) fn limits(config: &Config) -> Limits {
         transaction_timeout: settings.transaction_timeout.value,
         retry_for: settings.lock_retry_for.value,
     }
+}
+
+/// The role that the configuration says to work as.
+pub(super) fn role(config: &Config) -> Option<String> {
+    config.settings.role.as_ref().map(|role| role.value.clone())
 }
 
 /// The database that the configuration means.

@@ -11,10 +11,14 @@ pub enum Kind {
     Directories,
     /// A directory, relative to the ini.
     Directory,
+    /// A file, relative to the ini.
+    File,
     /// A pattern of a file's name, in Alembic's form: `%(rev)s_%(slug)s`. It is taken as it stands.
     FileName,
     /// Commands, one a line, in a shell's quoting.
     Commands,
+    /// Commands as above, or `sql: FILE`, relative to the ini.
+    Hooks,
     /// A command in a shell's quoting that prints a secret.
     SecretCommand,
     /// A field of what such a command prints as JSON: `password`, `a.b`.
@@ -108,6 +112,22 @@ keys! {
         "the name that the database must have, or every command that connects is refused", rare;
     EXPECT_SYSTEM_ID "expect_system_id" Kind::SystemIdentifier, "",
         "the server that it must be: what `SELECT system_identifier FROM pg_control_system()` says there", rare;
+    CONFIRM "confirm" Kind::Boolean, "no",
+        "whether a person must type `yes` before anything is changed; `--yes` answers for a machine";
+    ROLE "role" Kind::Identifier, "",
+        "the role to work as, which owns what is made; the one that logs in must be a member of it", rare;
+    BEFORE_UPGRADE "before_upgrade" Kind::Hooks, "",
+        "what is run before an upgrade, such as a backup, one a line: a command, or `sql: FILE`; one that fails stops the upgrade";
+    AFTER_UPGRADE "after_upgrade" Kind::Hooks, "",
+        "what is run when an upgrade is done, and the lock still held", rare;
+    BEFORE_DOWNGRADE "before_downgrade" Kind::Hooks, "",
+        "what is run before a downgrade; one that fails stops it", rare;
+    AFTER_DOWNGRADE "after_downgrade" Kind::Hooks, "",
+        "what is run when a downgrade is done, and the lock still held", rare;
+    ON_FAILURE "on_failure" Kind::Hooks, "",
+        "what is run when a run has failed, or a hook of it", rare;
+    HOOK_TIMEOUT "hook_timeout" Kind::Duration, "0",
+        "how long a command of a hook may take; 0 for no limit", rare;
     TRANSACTION "transaction" Kind::Choice(&["revision", "run"]), "revision",
         "a transaction for each revision, or one for the whole run";
     CHECKSUM "checksum" Kind::Choice(&["warn", "error", "off"]), "warn",
@@ -124,6 +144,10 @@ keys! {
         "PostgreSQL's limit on a transaction that waits for the tool: it frees the locks of one that hangs", rare;
     TRANSACTION_TIMEOUT "transaction_timeout" Kind::Duration, "0",
         "PostgreSQL's transaction_timeout (17 and later): how long a revision may take; 0 for no limit", rare;
+    SLOW_AFTER "slow_after" Kind::Duration, "15min",
+        "a revision that runs longer is warned of while it runs, and marked in `aludel log`; 0 for never";
+    METRICS "metrics" Kind::File, "",
+        "a file for node_exporter's textfile collector: what the last upgrade or downgrade was like", rare;
 }
 
 /// The section that holds the settings.

@@ -10,7 +10,7 @@ use super::keys::{self, Key, Kind};
 use super::lookup::{Lookup, refused};
 use super::origin::Sourced;
 use super::secret_command::SecretCommand;
-use super::values::{self, ChangedFiles, Command, RevisionId, TimeZone, ValueError};
+use super::values::{self, ChangedFiles, Command, Hook, RevisionId, TimeZone, ValueError};
 use crate::error::Result;
 use crate::model::program::TransactionScope;
 
@@ -45,6 +45,14 @@ pub struct Settings {
     pub expect_database: Option<Sourced<String>>,
     /// The number that the database's cluster must have.
     pub expect_system_id: Option<Sourced<String>>,
+    /// Whether a person must confirm what would be changed.
+    pub confirm: Sourced<bool>,
+    /// The role to work as.
+    pub role: Option<Sourced<String>>,
+    /// What is run around a run.
+    pub hooks: Hooks,
+    /// How long a hook's command may take; zero is no limit.
+    pub hook_timeout: Sourced<Duration>,
     /// How far a transaction reaches.
     pub transaction: Sourced<TransactionScope>,
     /// What becomes of files that were changed after they were applied.
@@ -67,6 +75,25 @@ pub struct Settings {
     pub idle_in_transaction_session_timeout: Sourced<Duration>,
     /// PostgreSQL's transaction_timeout; zero is no limit.
     pub transaction_timeout: Sourced<Duration>,
+    /// A revision that takes longer is slow; zero is never.
+    pub slow_after: Sourced<Duration>,
+    /// Where to write what a run was like.
+    pub metrics: Option<Sourced<PathBuf>>,
+}
+
+/// What is run around a run, each in the order written.
+#[derive(Clone, Debug)]
+pub struct Hooks {
+    /// Before an upgrade.
+    pub before_upgrade: Vec<Sourced<Hook>>,
+    /// When one is done.
+    pub after_upgrade: Vec<Sourced<Hook>>,
+    /// Before a downgrade.
+    pub before_downgrade: Vec<Sourced<Hook>>,
+    /// When one is done.
+    pub after_downgrade: Vec<Sourced<Hook>>,
+    /// When a run has failed.
+    pub on_failure: Vec<Sourced<Hook>>,
 }
 
 impl Settings {
@@ -93,6 +120,16 @@ impl Settings {
             progress_table: one(lookup, keys::PROGRESS_TABLE, values::identifier)?,
             expect_database: optional(lookup, keys::EXPECT_DATABASE, values::identifier)?,
             expect_system_id: optional(lookup, keys::EXPECT_SYSTEM_ID, values::system_identifier)?,
+            confirm: one(lookup, keys::CONFIRM, values::boolean)?,
+            role: optional(lookup, keys::ROLE, values::identifier)?,
+            hooks: Hooks {
+                before_upgrade: hooks(lookup, keys::BEFORE_UPGRADE, directory)?,
+                after_upgrade: hooks(lookup, keys::AFTER_UPGRADE, directory)?,
+                before_downgrade: hooks(lookup, keys::BEFORE_DOWNGRADE, directory)?,
+                after_downgrade: hooks(lookup, keys::AFTER_DOWNGRADE, directory)?,
+                on_failure: hooks(lookup, keys::ON_FAILURE, directory)?,
+            },
+            hook_timeout: one(lookup, keys::HOOK_TIMEOUT, values::duration)?,
             transaction: one(lookup, keys::TRANSACTION, |text| {
                 values::choice(text, &[("revision", TransactionScope::Revision), ("run", TransactionScope::Run)])
             })?,
@@ -118,6 +155,8 @@ impl Settings {
                 values::duration,
             )?,
             transaction_timeout: one(lookup, keys::TRANSACTION_TIMEOUT, values::duration)?,
+            slow_after: one(lookup, keys::SLOW_AFTER, values::duration)?,
+            metrics: optional(lookup, keys::METRICS, |text| Ok(directory.join(text)))?,
         };
         let tables = [
             (keys::VERSION_TABLE, "version_table", &settings.version_table),
@@ -205,6 +244,14 @@ fn file_template(lookup: &Lookup<'_>, key: &Key) -> Result<Sourced<String>> {
 
 fn commands(lookup: &Lookup<'_>, key: &Key) -> Result<Vec<Sourced<Command>>> {
     let parse = |line: Sourced<String>| match values::command(&line.value) {
+        Ok(value) => Ok(Sourced { value, origin: line.origin }),
+        Err(error) => Err(refused(key, &line.origin, error)),
+    };
+    lookup.lines(key)?.into_iter().map(parse).collect()
+}
+
+fn hooks(lookup: &Lookup<'_>, key: &Key, directory: &Path) -> Result<Vec<Sourced<Hook>>> {
+    let parse = |line: Sourced<String>| match values::hook(&line.value, directory) {
         Ok(value) => Ok(Sourced { value, origin: line.origin }),
         Err(error) => Err(refused(key, &line.origin, error)),
     };

@@ -206,8 +206,10 @@ fn settings_of_the_connection_that_mean_nothing() {
 fn every_setting_may_stand_in_a_section() {
     for key in KEYS {
         let (value, beside) = match key.kind {
-            Kind::Url | Kind::Directories | Kind::Directory | Kind::FileName | Kind::Identifier => ("other", ""),
-            Kind::Commands | Kind::SecretCommand => ("other", ""),
+            Kind::Url | Kind::Directories | Kind::Directory | Kind::File | Kind::FileName | Kind::Identifier => {
+                ("other", "")
+            }
+            Kind::Commands | Kind::Hooks | Kind::SecretCommand => ("other", ""),
             Kind::Field if *key == keys::URL_FIELD => ("other", "url_command = a\n"),
             Kind::Field => ("other", "password_command = a\n"),
             Kind::SystemIdentifier => ("7", ""),

@@ -1,6 +1,7 @@
 //! A value's text made a value: durations, numbers, names, words, commands. Errors are silent about the text itself.
 //! Nothing is read but, for [`TimeZone::Local`], what this machine's clock shows.
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono::{DateTime, FixedOffset, Local, Offset, Utc};
@@ -101,6 +102,25 @@ impl std::fmt::Display for Command {
     }
 }
 
+/// What a line of a hook asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hook {
+    /// A program.
+    Command(Command),
+    /// An SQL file, in the session of the run.
+    Sql(PathBuf),
+}
+
+impl std::fmt::Display for Hook {
+    /// As it is written, with what may be a password hidden.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Command(command) => write!(formatter, "{command}"),
+            Self::Sql(path) => write!(formatter, "sql: {}", path.display()),
+        }
+    }
+}
+
 /// A duration: a whole number and `ms`, `s`, `min`, `h` or `d` (PostgreSQL's units), or `0`.
 ///
 /// # Errors
@@ -193,6 +213,18 @@ pub fn command(text: &str) -> Result<Command, ValueError> {
         }
         Some(_) => Err(ValueError::new("names no program")),
         None => Err(ValueError::new("has a quote that is not closed")),
+    }
+}
+
+/// A line of a hook: `sql: FILE`, the file relative to `directory`, or a command.
+///
+/// # Errors
+/// No file, or as for [`command`].
+pub fn hook(text: &str, directory: &Path) -> Result<Hook, ValueError> {
+    match text.strip_prefix("sql:").map(str::trim) {
+        Some("") => Err(ValueError::new("names no file").hint("write `sql: FILE`")),
+        Some(file) => Ok(Hook::Sql(directory.join(file))),
+        None => command(text).map(Hook::Command),
     }
 }
 
@@ -315,6 +347,10 @@ mod tests {
         assert_eq!(command("a 'b c' d").unwrap().words, ["a", "b c", "d"]);
         assert_eq!(command("a 'b").unwrap_err().problem, "has a quote that is not closed");
         assert!(command("''").is_err());
+        let here = Path::new("db");
+        assert_eq!(hook("sql: a b.sql", here), Ok(Hook::Sql("db/a b.sql".into())));
+        assert_eq!(hook("sql:", here).unwrap_err().problem, "names no file");
+        assert_eq!(hook("sqlx a", here), command("sqlx a").map(Hook::Command));
         assert_eq!(command("a --password b").unwrap().to_string(), "a --password ***");
     }
 }

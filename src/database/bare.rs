@@ -4,6 +4,7 @@
 //! between two marks; where a run before stopped in it, the catalogs are asked first whether it was carried out.
 
 use std::rc::Rc;
+use std::time::Instant;
 
 use super::execute::{Part, PartText, Ran, Run, Settled, Stop};
 use super::failure::{Reason, Where};
@@ -191,13 +192,15 @@ impl Run<'_> {
         self.ready(step)?;
         self.hold_the_lock()?;
         let unsettled = unsettled && self.statement == done + 1;
-        if !unsettled && outside::company(text) != Company::Cannot {
-            match self.together(step, batch, index)? {
-                Tried::Committed => return Ok(()),
-                Tried::Refused => {}
-            }
+        let began = Instant::now();
+        let together = !unsettled
+            && outside::company(text) != Company::Cannot
+            && matches!(self.together(step, batch, index)?, Tried::Committed);
+        if !together {
+            self.alone(step, batch, index, unsettled)?;
         }
-        self.alone(step, batch, index, unsettled)
+        self.observer.statement_done(step, self.statement, &batch.at_statement(index), began.elapsed());
+        Ok(())
     }
 
     /// Runs a statement in one transaction with its mark.
@@ -219,11 +222,13 @@ impl Run<'_> {
 
     /// Runs a `COPY … FROM STDIN` in one transaction with its mark.
     fn copy_with_its_mark(&mut self, batch: Batch, step: usize) -> Ran {
+        let (began, place) = (Instant::now(), batch.at_statement(0));
         self.own_sql("BEGIN;", 1, Where::Begin);
         self.copy_in(batch, step, Where::Together)?;
         self.commit_with_mark(step);
         self.round_trip()?;
         self.committed_part_of = Some((step, self.statement));
+        self.observer.statement_done(step, self.statement, &place, began.elapsed());
         Ok(())
     }
 

@@ -6,6 +6,7 @@ use super::server_error::ServerError;
 use super::tls::TlsFailure;
 use super::wire::tls_stream::BeginError;
 use crate::error::Error;
+use crate::model::sql::quote::identifier;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -84,6 +85,42 @@ impl ConnectFailure {
         }
     }
 
+    /// A word for programs: `ping --json` and the JSON log say it, and a word once said keeps its meaning.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::NoSuchHost(..) => "no_such_host",
+            Self::Timeout => "timeout",
+            Self::SocketMissing(_) => "no_such_socket",
+            Self::SocketForbidden(_) => "socket_forbidden",
+            Self::SocketPathTooLong(_) => "socket_path_too_long",
+            Self::Unreachable(_) => "unreachable",
+            Self::PasswordMissing => "password_missing",
+            Self::Method(_) => "method_not_supported",
+            Self::Tls(TlsFailure::NotOffered) => "tls_not_offered",
+            Self::Tls(TlsFailure::UnknownAuthority { .. }) => "tls_unknown_authority",
+            Self::Tls(TlsFailure::Expired(_)) => "tls_expired",
+            Self::Tls(TlsFailure::WrongName { .. }) => "tls_wrong_name",
+            Self::Tls(_) => "tls",
+            Self::NotBound => "not_bound",
+            Self::MethodNotAllowed(..) => "method_not_allowed",
+            Self::Unsupported(..) => "not_supported",
+            Self::WrongKind(_) => "wrong_kind_of_server",
+            Self::Protocol(_) => "protocol",
+            Self::Woken => "stopped",
+            Self::Server(error) => match error.code.as_str() {
+                "28P01" => "password_wrong",
+                "28000" => "not_let_in",
+                "3D000" => "no_such_database",
+                "42501" => "no_right_to_connect",
+                "53300" => "too_many_connections",
+                "57P03" => "not_ready",
+                _ => "server",
+            },
+        }
+    }
+
     /// Whether the same server may let us in with TLS instead of without, or the other way round: `pg_hba.conf` refused, or no TLS
     /// came about.
     pub(crate) fn asks_for_the_other_way(&self) -> bool {
@@ -99,6 +136,8 @@ impl ConnectFailure {
     pub(crate) fn goes_on(&self) -> bool {
         match self {
             Self::Server(error) => matches!(error.code.as_str(), "57P03" | "53300"),
+            // As a server that hangs up without TLS.
+            Self::Tls(TlsFailure::Closed) => true,
             Self::PasswordMissing
             | Self::Method(_)
             | Self::Tls(_)
@@ -197,9 +236,10 @@ impl ConnectError {
         Self { user: conninfo.user.clone(), database: conninfo.database.clone(), attempts }
     }
 
-    fn hint(&self, attempt: &Attempt) -> Option<String> {
+    /// What to try next.
+    fn hints(&self, attempt: &Attempt) -> Vec<String> {
         let (user, database, place) = (&self.user, &self.database, &attempt.place);
-        Some(match &attempt.failure {
+        let hint = match &attempt.failure {
             ConnectFailure::Refused | ConnectFailure::SocketMissing(_) => {
                 "start the server, or correct host and port in the URL; `pg_lsclusters` or `pg_isready` show what runs"
                     .to_owned()
@@ -213,7 +253,7 @@ impl ConnectError {
             ConnectFailure::PasswordMissing => {
                 "put it into the URL (`postgresql://user:password@…`), `PGPASSWORD` or `~/.pgpass`".to_owned()
             }
-            ConnectFailure::Tls(failure) => return failure.hint(),
+            ConnectFailure::Tls(failure) => return failure.hint().into_iter().collect(),
             ConnectFailure::NotBound => {
                 "it needs TLS (`sslmode=require` or more) and `scram-sha-256` in the server's `pg_hba.conf`".to_owned()
             }
@@ -230,22 +270,70 @@ impl ConnectError {
                 "28000" if error.message.contains("client certificate") => {
                     "`sslcert=FILE` and `sslkey=FILE` with a certificate of an authority that the server trusts".to_owned()
                 }
-                "28000" => {
-                    format!("let `{user}` in: create the role (`createuser {user}`), or a line in `pg_hba.conf`")
-                }
+                "28000" => return not_let_in(error, user, database, place),
                 "3D000" => format!("create it: `createdb {} {database}`", options(place, user)),
-                "53300" => "close connections that nobody needs, or raise `max_connections`".to_owned(),
+                "53300" => match error.routine.as_deref() {
+                    Some("InitializeSessionUserId") => format!(
+                        "close connections of this role that nobody needs, or: ALTER ROLE {} CONNECTION LIMIT -1;",
+                        identifier(user)
+                    ),
+                    Some("CheckMyDatabase") => format!(
+                        "close connections that nobody needs, or: ALTER DATABASE {} CONNECTION LIMIT -1;",
+                        identifier(database)
+                    ),
+                    _ => "close connections that nobody needs, or raise `max_connections`".to_owned(),
+                },
                 "57P03" => "wait until the server is ready, and try again".to_owned(),
                 // PgBouncer's words; a server takes any.
                 "08P01" if error.routine.is_none() && error.message.contains("startup parameter") => {
                     "take it out of the URL or of PGOPTIONS, or let the pooler pass over it (`ignore_startup_parameters`)"
                         .to_owned()
                 }
-                "42501" => format!("`GRANT CONNECT ON DATABASE \"{database}\" TO \"{user}\"`"),
-                _ => return error.hint.clone(),
+                "42501" => format!("GRANT CONNECT ON DATABASE {} TO {};", identifier(database), identifier(user)),
+                _ => return error.hint.iter().cloned().collect(),
             },
-            ConnectFailure::Unreachable(_) | ConnectFailure::Method(_) | ConnectFailure::Woken => return None,
-        })
+            ConnectFailure::Unreachable(_) => {
+                format!("check the network on the way to `{place}`: its address, a VPN, a firewall")
+            }
+            ConnectFailure::Method(_) => {
+                format!("have `pg_hba.conf` ask for `scram-sha-256` where `{user}` comes from")
+            }
+            ConnectFailure::Woken => return Vec::new(),
+        };
+        vec![hint]
+    }
+}
+
+/// What to try where the server lets nobody in so: SQLSTATE 28000 has several causes, and which one it is, the server's own function
+/// tells in every language.
+fn not_let_in(error: &ServerError, user: &str, database: &str, place: &str) -> Vec<String> {
+    let socket = place.contains("/.s.PGSQL.");
+    match error.routine.as_deref() {
+        Some("InitializeSessionUserId") => {
+            let role = identifier(user);
+            vec![
+                format!("have the role made: CREATE ROLE {role} LOGIN;"),
+                format!("or, where it is there, let it log in: ALTER ROLE {role} LOGIN;"),
+            ]
+        }
+        Some("ClientAuthentication") => {
+            let line = match socket {
+                true => format!("local {database} {user} scram-sha-256"),
+                false => format!("host {database} {user} ADDRESS/32 scram-sha-256"),
+            };
+            let mut hints = vec![format!(
+                "have a line put into the server's `pg_hba.conf`: {line}; then: SELECT pg_reload_conf();"
+            )];
+            if !socket && !error.message.contains("SSL encryption") {
+                hints.push("or, where it lets in only who comes by TLS: `sslmode=require`".to_owned());
+            }
+            hints
+        }
+        Some("auth_failed") if socket => vec![
+            format!("run it as the system's user `{user}` (`sudo -u {user} ...`), as `peer` asks"),
+            "or by TCP, with a password: `host=localhost`".to_owned(),
+        ],
+        _ => vec![format!("let `{user}` in: create the role (`createuser {user}`), or a line in `pg_hba.conf`")],
     }
 }
 
@@ -273,6 +361,7 @@ impl From<ConnectError> for Error {
     fn from(error: ConnectError) -> Self {
         let mut shown = Self::failed(error.to_string());
         let Some(main) = error.main() else { return shown };
+        shown = shown.reason(main.failure.word());
         if let ConnectFailure::Server(server) = &main.failure {
             shown = shown.code(&server.code);
             shown = server.detail.iter().fold(shown, |shown, detail| shown.note(detail));
@@ -282,10 +371,7 @@ impl From<ConnectError> for Error {
         }
         let others = error.attempts.iter().filter(|attempt| !std::ptr::eq(*attempt, main));
         shown = others.fold(shown, |shown, other| shown.note(format!("`{}`: {}", other.place, other.failure)));
-        match error.hint(main) {
-            Some(hint) => shown.hint(hint),
-            None => shown,
-        }
+        error.hints(main).into_iter().fold(shown, Self::hint)
     }
 }
 

@@ -22,6 +22,7 @@ use super::server_error::{Position, ServerError};
 use super::silence::Silence;
 use super::wire::event::{Event, Lost, Rows, TransactionStatus};
 use crate::error::{Error, Result};
+use crate::model::bookkeeping::Action;
 use crate::model::journal::{Begun, Mark, Progress, State, Text};
 use crate::model::program::{OWN_ROLE, Operation, Program};
 use crate::model::sql::body::{Batch, BatchKind, Body, Sections};
@@ -46,6 +47,9 @@ pub trait Observer {
     fn interrupted(&mut self, signal: u8);
     /// The connection was lost; it is being found out what became of what was on its way.
     fn recovering(&mut self, why: &str);
+    /// A statement outside a transaction is done, and its mark is set: its number in the direction, from 1, and what it took. Those
+    /// inside one are answered together, so that nobody knows what each took.
+    fn statement_done(&mut self, step: usize, statement: usize, place: &Excerpt, time: Duration);
     /// It was found out what became of the statement that a run before stopped in.
     fn settled(&mut self, step: usize, what: &Settled);
 }
@@ -111,6 +115,9 @@ impl Locked {
             drop(run);
             if let Reason::Lost { lost, doubtful: 1.., .. } = &failure.reason {
                 observer.recovering(&lost.to_string());
+                if program.steps.iter().all(|step| step.record.action == Action::Hook) {
+                    return Err(failure.explain(&program, &self.session, &Invalid::default()));
+                }
                 return self.settle_loss(&program, failure);
             }
             let mut failure = failure;
@@ -168,6 +175,10 @@ impl Locked {
         let lost = self.session.connection.is_lost()
             && !(matches!(failure.reason, Reason::Ended { .. }) && self.session.reconnect(Instant::now()).is_ok());
         let step = &program.steps[failure.step];
+        if step.record.action == Action::Hook {
+            let error = failure.explain(program, &self.session, &Invalid::default());
+            return blockers.iter().fold(error, |error, blocker| error.note(format!("it waited for {blocker}")));
+        }
         let mut sql = program.tables.failure(&step.record, &program.author, &failure.record());
         if self.session.is_shared() {
             // One message is one transaction.
@@ -450,7 +461,7 @@ impl<'a> Run<'a> {
                 Operation::Body { step, section } => self.body(*step, *section)?,
                 Operation::Verify { step, section } => self.verify(*step, *section)?,
                 Operation::Bare { step, section } => self.bare(*step, *section)?,
-                Operation::Record(step) => {
+                Operation::Record(step) | Operation::Done(step) => {
                     self.check_unchanged(*step)?;
                     if self.flying.iter().any(Message::is_part_of_a_body) {
                         self.settle_all()?;

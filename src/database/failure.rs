@@ -477,7 +477,7 @@ impl Failure {
             _ if unrendered => {
                 explained.hint("for `{{ … }}` to be filled in, write `-- template: true` into the file's header")
             }
-            "25001" if part == Where::Body => explained.hint(format!(
+            "25001" if part == Where::Body && action != Action::Hook => explained.hint(format!(
                 "a statement that cannot run in a transaction goes into a section `-- migrate:{} transaction:false`",
                 action.verb()
             )),
@@ -503,7 +503,7 @@ impl Failure {
         let recorded = match step.record.action {
             Action::Upgrade => "it is not recorded as applied",
             Action::Downgrade => "it is still recorded as applied",
-            Action::Stamp | Action::Repair | Action::Repeat => "it is not recorded",
+            Action::Stamp | Action::Repair | Action::Repeat | Action::Hook => "it is not recorded",
         };
         let total = step.statements();
         let mut error = match self.part {
@@ -526,6 +526,7 @@ impl Failure {
             None if step.begun.as_ref().is_some_and(|begun| begun.ran > 0) => error
                 .kind_of(Kind::Partial)
                 .note(format!("what an earlier run has done of revision {revision} stays; {recorded}")),
+            None if step.record.action == Action::Hook => error.note(format!("nothing of {} was kept", step.title)),
             None if step.record.action == Action::Downgrade => {
                 error.note(format!("nothing of the downgrade was kept: revision {revision} is still applied"))
             }
@@ -598,7 +599,7 @@ pub(super) fn kept_before(error: Error, program: &Program, finished: usize) -> E
             Action::Downgrade => "undone",
             Action::Stamp => "stamped",
             Action::Repair => "accepted",
-            Action::Repeat => "run",
+            Action::Repeat | Action::Hook => "run",
         };
         error.note(format!("{done} before it, and kept: {}", short(&revisions(steps))))
     })

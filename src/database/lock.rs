@@ -191,7 +191,7 @@ impl Session {
     /// Stands in line for the version table behind the transaction that has it, before the next ones that were sent ahead: each of
     /// them waits then, and can be cancelled, until what is returned is dropped. As good as it gets where that is not possible.
     pub(super) fn hold_back(&self) -> Option<Connection> {
-        let mut beside = self.beside()?;
+        let mut beside = self.beside_as(self.options.role.clone())?;
         let soon = Instant::now() + Duration::from_secs(1);
         let begin = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '1min'; \
              SET LOCAL idle_in_transaction_session_timeout = '1min'";
@@ -261,6 +261,30 @@ impl Session {
 }
 
 impl Locked {
+    /// Makes sure that the lock is still held, after a time in which nothing was asked of the server. Where transactions are shared,
+    /// each makes sure of it by itself.
+    ///
+    /// # Errors
+    /// The lock or the connection is lost.
+    pub fn check(&mut self) -> Result<()> {
+        if self.session.is_shared() || self.session.has_lock()? {
+            return Ok(());
+        }
+        Err(Error::failed("this run no longer holds its lock").note(format!("on {}", self.session.place)))
+    }
+
+    /// Puts back what the SQL of a hook has set in the session; where transactions are shared, its transaction has done that.
+    ///
+    /// # Errors
+    /// The connection is lost.
+    pub fn put_back(&mut self) -> Result<()> {
+        if self.session.is_shared() {
+            return Ok(());
+        }
+        let limits = self.session.limits_sql();
+        self.session.ask(&[RESET, &limits]).map(drop)
+    }
+
     /// The pooler that was found before the server, if one was.
     #[must_use]
     pub fn pooling(&self) -> Option<Pooling> {
@@ -294,18 +318,25 @@ impl Locked {
             "BEGIN;\nSET LOCAL client_min_messages = warning;\nSELECT pg_catalog.pg_advisory_xact_lock({});\n{create}COMMIT;\n",
             tables.lock_key().wrapping_add(1)
         );
-        let (schema, role) = (identifier(&tables.schema), self.session.role.clone());
         let answers = self.session.ask(&[&sql])?;
         let Some(error) = answers.first().and_then(|answer| answer.error.as_ref()) else { return Ok(()) };
         let _ = self.session.run("ROLLBACK", "cannot roll back");
         let explained = explain(error, "cannot create the tables of versions and history").note("nothing was changed");
         Err(match error.code.as_str() {
-            "42501" if !standing.schema => {
-                explained.hint(format!("have it made by a role that may: CREATE SCHEMA {schema} AUTHORIZATION {role};"))
-            }
-            "42501" => explained.hint(format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};")),
+            "42501" => explained.hint(self.session.grant_to_create(standing.schema)),
             _ => explained,
         })
+    }
+}
+
+impl Session {
+    /// What lets this role make the tool's tables.
+    pub(super) fn grant_to_create(&self, schema_is_there: bool) -> String {
+        let (schema, role) = (identifier(&self.tables.schema), &self.role);
+        match schema_is_there {
+            true => format!("GRANT USAGE, CREATE ON SCHEMA {schema} TO {role};"),
+            false => format!("have it made by a role that may: CREATE SCHEMA {schema} AUTHORIZATION {role};"),
+        }
     }
 }
 

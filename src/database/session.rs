@@ -20,7 +20,7 @@ use crate::model::bookkeeping::{COLUMN, Tables};
 use crate::model::journal::Progress;
 use crate::model::repeatable::Repeated;
 use crate::model::sql::quote::{identifier, literal};
-use crate::secret::Covers;
+use crate::secret::{Covers, Secret};
 
 /// Where a database stands, as read at one moment.
 #[derive(Clone, Debug)]
@@ -86,6 +86,8 @@ pub struct Session {
     pub(super) lacking_on_journal: Vec<&'static str>,
     /// A question that was sent ahead of the others.
     pub(super) ahead: Ahead,
+    /// How long it took to connect: looking up the name, hosts that did not answer, TLS and log-in included.
+    pub(super) connected_in: Duration,
     /// Whether the history is asked for repeatable files as well.
     pub(super) asks_for_repeated: bool,
 }
@@ -105,6 +107,8 @@ pub struct SessionOptions {
     pub interrupt: Option<Interrupt>,
     /// What nothing that the server says may show.
     pub covers: Covers,
+    /// The role to work as, where it is not the one that logs in.
+    pub role: Option<String>,
 }
 
 impl Session {
@@ -113,13 +117,19 @@ impl Session {
     /// # Errors
     /// The server cannot be reached or refuses, with the cause and the next thing to try.
     pub fn connect(conninfo: &Conninfo, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { tables, application_name, limits, identity, interrupt, covers } = options;
-        let options = ConnectOptions { application_name, wake: interrupt.as_ref().map(Interrupt::wake), covers };
+        let SessionOptions { tables, application_name, limits, identity, interrupt, covers, role } = options;
+        let wake = interrupt.as_ref().map(Interrupt::wake);
+        let options = ConnectOptions { application_name, wake, covers, role };
+        let began = Instant::now();
         let connection = match Connection::connect(conninfo, &options) {
             Ok(connection) => connection,
             Err(error) if error.is_woken() => return Err(stopped(interrupt.as_ref())),
-            Err(error) => return Err(error.into()),
+            Err(error) => {
+                let role = options.role.as_ref().and_then(|role| super::role::refused(&error, role, &conninfo.user));
+                return Err(role.unwrap_or_else(|| error.into()));
+            }
         };
+        let connected_in = began.elapsed();
         let (place, role) = (conninfo.to_string(), identifier(&conninfo.user));
         let conninfo = conninfo.clone();
         let (pooling, keeper, watcher) = (None, None, None);
@@ -140,6 +150,7 @@ impl Session {
             beaten: Instant::now(),
             lacking_on_journal: Vec::new(),
             ahead: Ahead::Nothing,
+            connected_in,
             asks_for_repeated: false,
         })
     }
@@ -183,9 +194,15 @@ impl Session {
         Conninfo { hosts, target_session: TargetSession::Any, ..self.conninfo.clone() }
     }
 
-    /// A connection beside this one, to the same address; no signal ends its waits.
+    /// A connection beside this one, to the same address; no signal ends its waits. It works as the role that logged in, which
+    /// may see and end its own sessions.
     pub(super) fn beside(&self) -> Option<Connection> {
-        let options = ConnectOptions { wake: None, ..self.options.clone() };
+        self.beside_as(None)
+    }
+
+    /// The same as another role.
+    pub(super) fn beside_as(&self, role: Option<String>) -> Option<Connection> {
+        let options = ConnectOptions { wake: None, role, ..self.options.clone() };
         Connection::connect(&self.own_address(), &options).ok()
     }
 
@@ -254,6 +271,57 @@ impl Session {
     pub fn standing(&mut self) -> Result<Standing> {
         let answers = self.ask_standing()?;
         self.read_standing(&answers, Purpose::Read).map(|(standing, _)| standing)
+    }
+
+    /// The same for a session that would go on to change the database: one that could not is refused.
+    ///
+    /// # Errors
+    /// As for [`Session::standing`], and whatever [`Session::lock`] refuses.
+    pub fn standing_to_change(&mut self) -> Result<Standing> {
+        let answers = self.ask_standing()?;
+        self.read_writable(&answers)
+    }
+
+    /// The database and the one host that answered, for a person: `shop on db.example.com:5432`.
+    #[must_use]
+    pub fn address(&self) -> String {
+        format!("{} on {}", self.conninfo.database, self.connection.host())
+    }
+
+    /// Who works, for a person: `deploy`, or `deploy as owner` once the server has told of another role.
+    #[must_use]
+    pub fn user(&self) -> String {
+        let user = &self.conninfo.user;
+        if self.role == identifier(user) { user.clone() } else { format!("{user} as {}", self.role) }
+    }
+
+    /// libpq's variables for a program that is to come to the same server as the same user; nothing for one that must not be set.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(&'static str, Option<Secret>)> {
+        self.conninfo.variables(self.connection.host(), &self.options.application_name)
+    }
+
+    /// The passwords of the connection.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.conninfo.secrets()
+    }
+
+    /// The signals that are watched for.
+    #[must_use]
+    pub fn interrupt(&self) -> Option<Interrupt> {
+        self.interrupt.clone()
+    }
+
+    /// Stops where a signal came; nothing was run by then.
+    ///
+    /// # Errors
+    /// One came.
+    pub fn check_signal(&self) -> Result<()> {
+        match self.asked_to_stop() {
+            Some(_) => Err(stopped(self.interrupt.as_ref()).note("nothing was run")),
+            None => Ok(()),
+        }
     }
 
     /// The answers that say where the database stands.
@@ -331,6 +399,7 @@ impl Session {
         self.role = found.role.as_deref().map_or_else(|| self.role.clone(), identifier);
         self.process.clone_from(&found.process);
         self.lacking_on_journal.clone_from(&found.missing_on_journal);
+        self.check_role(&found)?;
         self.check_identity(&found, identity.first())?;
         if about.rows.first().and_then(|row| row.get(3)) == Some("t") {
             let table = self.tables.version();

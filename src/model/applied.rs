@@ -87,7 +87,7 @@ impl Applied {
         graph.find(&progress.revision).is_some_and(|node| match progress.action {
             Action::Upgrade => self.contains(node),
             Action::Downgrade => !self.contains(node),
-            Action::Stamp | Action::Repair | Action::Repeat => false,
+            Action::Stamp | Action::Repair | Action::Repeat | Action::Hook => false,
         })
     }
 

@@ -29,10 +29,12 @@ pub enum Action {
     Repair,
     /// A repeatable file is run; the rows stay.
     Repeat,
+    /// SQL that the settings want run around a run. It is no revision: nothing is recorded of it.
+    Hook,
 }
 
 impl Action {
-    /// `upgrade`, `downgrade`, `stamp`, `repair` or `repeat`.
+    /// `upgrade`, `downgrade`, `stamp`, `repair`, `repeat` or `hook`.
     #[must_use]
     pub fn verb(self) -> &'static str {
         match self {
@@ -41,6 +43,7 @@ impl Action {
             Self::Stamp => "stamp",
             Self::Repair => "repair",
             Self::Repeat => "repeat",
+            Self::Hook => "hook",
         }
     }
 
@@ -48,7 +51,7 @@ impl Action {
     #[must_use]
     pub fn outcome(self) -> &'static str {
         match self {
-            Self::Upgrade | Self::Downgrade | Self::Repeat => "done",
+            Self::Upgrade | Self::Downgrade | Self::Repeat | Self::Hook => "done",
             Self::Stamp => "stamped",
             Self::Repair => "accepted",
         }
@@ -67,6 +70,8 @@ pub struct Author {
     pub host: Option<String>,
     /// The tool with its version.
     pub tool: String,
+    /// The role to work as, where it is not the one that logs in.
+    pub role: Option<String>,
 }
 
 /// The rows of the version table that a step expects to find.

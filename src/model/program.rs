@@ -8,7 +8,7 @@ use super::bookkeeping::{Action, Author, Began, Expected, Record, Scope, Tables}
 use super::journal::{self, Begun, Mark, State};
 use super::plan::Direction;
 use super::sql::outside::{self, Trace};
-use super::sql::quote::literal;
+use super::sql::quote::{identifier, literal};
 use super::target::Target;
 
 /// How much one transaction holds.
@@ -149,6 +149,8 @@ pub enum Operation {
     },
     /// The rows are changed and the history is written, in the open transaction.
     Record(usize),
+    /// A step of which nothing is recorded is done, in the open transaction.
+    Done(usize),
     /// The transaction ends.
     Commit,
 }
@@ -327,14 +329,15 @@ impl Program {
             | Operation::Verify { .. }
             | Operation::Passed { .. }
             | Operation::Bare { .. }
-            | Operation::Mark { .. } => String::new(),
-            Operation::Reset => RESET.to_owned(),
+            | Operation::Mark { .. }
+            | Operation::Done(_) => String::new(),
+            Operation::Reset => format!("{RESET}{}", self.set_role()),
             // Whatever the session's default is: the guard must see what was committed while it waited for the table's lock.
             Operation::Begin => "BEGIN ISOLATION LEVEL READ COMMITTED;\n".to_owned(),
             Operation::Guard(step, scope) => self.guard(*step, *scope),
             Operation::Record(step) => {
                 let record = &self.steps[*step].record;
-                format!("{OWN_ROLE}{}", self.tables.record(record, &self.author, self.began(*step)))
+                format!("{}{}", self.own_role(), self.tables.record(record, &self.author, self.began(*step)))
             }
             Operation::Commit => "COMMIT;\n".to_owned(),
         }
@@ -349,20 +352,33 @@ impl Program {
             | Operation::Verify { .. }
             | Operation::Passed { .. }
             | Operation::Bare { .. }
-            | Operation::Mark { .. } => 0,
+            | Operation::Mark { .. }
+            | Operation::Done(_) => 0,
             Operation::Begin | Operation::Commit => 1,
             Operation::Record(step) => {
-                OWN_ROLE.lines().count() + Tables::statements_of_record(&self.steps[*step].record)
+                self.own_role().lines().count() + Tables::statements_of_record(&self.steps[*step].record)
             }
-            Operation::Reset => RESET.lines().count(),
+            Operation::Reset => RESET.lines().count() + self.set_role().lines().count(),
             Operation::Guard(step, scope) => {
                 let step = &self.steps[*step];
                 let settings = [step.lock_timeout, step.statement_timeout].iter().flatten().count();
                 let lock = usize::from(!scope.is_bare());
-                let role = if scope.is_a_part() { OWN_ROLE.lines().count() } else { 0 };
+                let role = if scope.is_a_part() { self.own_role().lines().count() } else { 0 };
                 role + settings + lock + Tables::statements_of_guard(*scope)
             }
         }
+    }
+
+    /// Works as the role that is asked for, where one is: on a connection the session begins as that role, and on paper
+    /// nothing else can say so.
+    #[must_use]
+    pub fn set_role(&self) -> String {
+        self.author.role.as_ref().map_or_else(String::new, |role| format!("SET ROLE {};\n", identifier(role)))
+    }
+
+    /// Works as the role again that the tool's own tables are written by.
+    fn own_role(&self) -> String {
+        format!("{OWN_ROLE}{}", self.set_role())
     }
 
     /// How a step's record knows when it began: a transaction of its own begins with it.
@@ -380,7 +396,7 @@ impl Program {
         let mut sql = String::new();
         if scope.is_a_part() {
             // The part before may have gone on as somebody who may not look here.
-            sql.push_str(OWN_ROLE);
+            sql.push_str(&self.own_role());
         }
         let set = if bare { "SET" } else { "SET LOCAL" };
         for (name, value) in [("lock_timeout", step.lock_timeout), ("statement_timeout", step.statement_timeout)] {
@@ -475,7 +491,8 @@ fn lower_step(index: usize, step: &ProgramStep, operations: &mut Vec<Operation>)
     if !open {
         operations.extend([Operation::Begin, scope(false)]);
     }
-    operations.extend([Operation::Record(index), Operation::Commit]);
+    let last = if step.record.action == Action::Hook { Operation::Done(index) } else { Operation::Record(index) };
+    operations.extend([last, Operation::Commit]);
 }
 
 #[cfg(test)]
@@ -524,7 +541,7 @@ mod tests {
 
     fn program(steps: Vec<ProgramStep>, scope: TransactionScope) -> Result<Program, LowerError> {
         let tables = Tables { schema: "public".into(), version: "v".into(), history: "h".into(), progress: "p".into() };
-        let author = Author { run: "r".into(), user: None, host: None, tool: "t".into() };
+        let author = Author { run: "r".into(), user: None, host: None, tool: "t".into(), role: None };
         Program::lower(steps, scope, tables, author)
     }
 

@@ -7,7 +7,7 @@ use snapbox::{assert_data_eq, str};
 
 use crate::Case;
 
-fn lock_key() -> i64 {
+pub fn lock_key() -> i64 {
     let (version, history, progress) = ("aludel_version".into(), "aludel_history".into(), "aludel_progress".into());
     Tables { schema: "public".into(), version, history, progress }.lock_key()
 }

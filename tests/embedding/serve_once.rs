@@ -74,6 +74,7 @@ fn a_failure_is_an_answer_too() {
         json!({
             "kind": "failed",
             "exit_code": 1,
+            "reason": null,
             "sqlstate": "42704",
             "message": "type \"booleen\" does not exist",
             "places": [{"file": "versions/003_c.sql", "line": 5, "column": 20}],

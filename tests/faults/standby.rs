@@ -120,6 +120,12 @@ hint: give the primary's address; or name all servers, and ask for the one that 
     for command in ["downgrade base", "stamp head", "ensure-version", "redo"] {
         assert_eq!(still(case.run(command).transcript()), refused, "{command}");
     }
+    let ping = case.run("ping");
+    assert_eq!(
+        (ping.code, still(ping.stderr)),
+        (3, refused.split_once("stderr\n").map(|(_, told)| told.to_owned()).unwrap())
+    );
+    assert!(ping.stdout.contains("\nchanges   none: it is a standby\n"), "{}", ping.stdout);
     // It may be asked, and says who it is: the primary's number is its own.
     case.succeeds("status");
     assert_eq!(case.succeeds("current").stdout, "001\n");

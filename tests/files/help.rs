@@ -46,8 +46,11 @@ Commands:
   stamp           Record which revisions a database is at, without running them
   repair          Accept the files of applied revisions that were changed since
   plan            Show what an `upgrade` or a `downgrade` would run, in order; changes nothing
+  ping            Try the connection, and whether an upgrade could run; nothing is changed
   status          Show where the database stands: applied, pending, unknown rows, heads
   current         Show the revisions that the database is at
+  log             Show what was run on the database: when, by whom, how long, how it ended; newest
+                  first
   history         List revisions, newest first
   heads           List the heads: revisions that no other names as its parent
   branches        List the branch points, each with the revisions that it branches into
@@ -86,6 +89,12 @@ Options of every command:
 
   -v, --verbose
           Say more, and show listed revisions in full
+
+      --log-format <FORMAT>
+          For whom standard error is written: people, or programs (a JSON object a line) [default:
+          ALUDEL_LOG_FORMAT, or text]
+          
+          [possible values: text, json]
 
 "#]],
     );
@@ -231,11 +240,18 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
       --resume-after <N>
           Of the revision that stopped partway, take the first N statements as done
 
       --retry-statement
           Of the revision that stopped partway, run the statement again that it stopped in
+
+      --metrics <FILE>
+          Write what the run was like to this file, for node_exporter's textfile collector [default:
+          `metrics` of the configuration]
 
   -h, --help
           Print help (see a summary with '-h')
@@ -269,11 +285,18 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
       --resume-after <N>
           Of the revision that stopped partway, take the first N statements as done
 
       --retry-statement
           Of the revision that stopped partway, run the statement again that it stopped in
+
+      --metrics <FILE>
+          Write what the run was like to this file, for node_exporter's textfile collector [default:
+          `metrics` of the configuration]
 
   -h, --help
           Print help (see a summary with '-h')
@@ -296,6 +319,13 @@ Options:
       --lock-wait <TIME>
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
+
+  -y, --yes
+          Do not ask: the answer is yes
+
+      --metrics <FILE>
+          Write what the run was like to this file, for node_exporter's textfile collector [default:
+          `metrics` of the configuration]
 
   -h, --help
           Print help (see a summary with '-h')
@@ -332,6 +362,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
   -h, --help
           Print help (see a summary with '-h')
 
@@ -356,6 +389,9 @@ Options:
           How long to wait for another run to end: 30s, 5min, 0 [default: the configuration's
           `lock_wait`, or 5min]
 
+  -y, --yes
+          Do not ask: the answer is yes
+
   -h, --help
           Print help (see a summary with '-h')
 
@@ -378,6 +414,21 @@ Options:
   -h, --help
           Print help (see a summary with '-h')
 
+$ aludel ping --help
+Try the connection, and whether an upgrade could run; nothing is changed
+
+Exits with 3 where it could not: a standby, a right that is missing, an extension that cannot be
+had.
+
+Usage: aludel ping [OPTIONS]
+
+Options:
+      --json
+          Print JSON
+
+  -h, --help
+          Print help (see a summary with '-h')
+
 $ aludel status --help
 Show where the database stands: applied, pending, unknown rows, heads
 
@@ -396,6 +447,39 @@ Options:
       --check-heads  Exit with code 3 unless the database is at every head
       --json         Print JSON
   -h, --help         Print help
+
+$ aludel log --help
+Show what was run on the database: when, by whom, how long, how it ended; newest first
+
+  aludel log --failed --since 2d
+  aludel log --revision 002 -v
+
+Usage: aludel log [OPTIONS]
+
+Options:
+      --revision <ID>
+          Only this revision: its id, or its beginning; it need not have a file any more
+
+      --failed
+          Only what failed
+
+      --since <WHEN>
+          Only what ended since then: `90min`, `12h`, `2d`, `1w` ago, `2026-11-01`,
+          `2026-11-01T09:30:00Z`
+
+      --run <RUN>
+          Only this run, as `-v` and `--json` name it; its beginning will do
+
+      --limit <N>
+          At most so many; 0 for all
+          
+          [default: 20]
+
+      --json
+          Print JSON
+
+  -h, --help
+          Print help (see a summary with '-h')
 
 $ aludel history --help
 List revisions, newest first

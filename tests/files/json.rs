@@ -45,7 +45,9 @@ fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
         "string or null" => value.is_string() || value.is_null(),
         "boolean or null" => value.is_boolean() || value.is_null(),
         "number" => value.is_u64(),
+        "number or null" => value.is_u64() || value.is_null(),
         "decimal" => value.is_f64(),
+        "decimal or null" => value.is_f64() || value.is_null(),
         "list of strings or null" => value.is_null() || value.as_array().unwrap().iter().all(Value::is_string),
         "status or null" => value.is_null() || one(tables, value, "`status`"),
         "error or null" => value.is_null() || one(tables, value, "An error"),
@@ -68,6 +70,8 @@ fn check_type(tables: &Documented, value: &Value, kind: &str, name: &str) {
             true
         }
         "list of steps" => each(tables, value, &tables["A step"]) > 0,
+        "list of entries" => each(tables, value, &tables["An entry"]) > 0,
+        "list of extensions" => each(tables, value, &tables["An extension"]) > 0,
         _ => panic!("docs/json.md: the type `{kind}` is unknown to its test"),
     };
     assert!(right, "`{name}` is no {kind}: {value}");
@@ -171,6 +175,39 @@ fn with_a_database() {
     let marked: Vec<Value> =
         json(&project, "history -i").as_array().unwrap().iter().map(|one| one["is_current"].clone()).collect();
     assert_eq!(Value::Array(marked), serde_json::json!([false, false, true, false, false, false]));
+}
+
+#[test]
+fn log_and_ping() {
+    let (tables, project, database) = (documented(), Project::empty(), Database::create());
+    project.write("migrate.ini", format!("[migrate]\nurl = {}\n", database.url()));
+    let revision = |id: &str, parent: &str, up: &str| {
+        project.write(
+            &format!("versions/{id}.sql"),
+            format!("-- revision: {id}\n-- parents: {parent}\n\n-- migrate:upgrade\n{up}\n"),
+        );
+    };
+    revision("001", "", "CREATE TABLE a ();");
+    revision("002", "001", "CREATE EXTENSION IF NOT EXISTS plpgsql;\nCREATE EXTENSION no_such_extension;");
+    assert_eq!(project.aludel(["upgrade", "head"]).code, 1);
+    let _ = project.aludel(["stamp", "001"]).succeeded();
+    let log = json(&project, "log");
+    check(&tables, &log, &tables["`log`"]);
+    assert_eq!(log["entries"].as_array().map(Vec::len), Some(2));
+    let ran = project.aludel(["ping", "--json"]);
+    assert_eq!(ran.code, 3, "{}", ran.transcript());
+    let ping: Value = serde_json::from_str(&ran.stdout).unwrap();
+    check(&tables, &ping, &tables["`ping`"]);
+    assert_eq!(ping["problems"][0]["reason"], "extension_not_available");
+    let ran = shop().aludel(["ping", "--json"]);
+    assert_eq!(ran.code, 1, "{}", ran.transcript());
+    let ping: Value = serde_json::from_str(&ran.stdout).unwrap();
+    let empty = |(name, kind): &(String, String)| {
+        // Nothing was found out, so it has none.
+        if name == "extensions" { (name.clone(), "list of strings".to_owned()) } else { (name.clone(), kind.clone()) }
+    };
+    check(&tables, &ping, &tables["`ping`"].iter().map(empty).collect::<Vec<_>>());
+    assert_eq!((&ping["ok"], &ping["error"]["reason"]), (&false.into(), &"refused".into()));
 }
 
 #[test]

@@ -225,15 +225,19 @@ Options:
   -h, --help  Print help (see more with '--help')
 
 Options of every command:
-  -c, --config <FILE>   The configuration [default: migrate.ini in the current directory, or
-                        ALUDEL_CONFIG]
-  -n, --name <SECTION>  Lay this section of the configuration over [migrate] [default: ALUDEL_ENV]
-  -x <NAME=VALUE>       A value for the configuration (`{{ x.NAME }}`) and for revisions that are
-                        templates; may be given again
-      --url <URL>       The database, instead of the configuration's `url`: a URL, `key=value`
-                        pairs, or `local`
-  -q, --quiet           Say nothing but results, warnings and errors
-  -v, --verbose         Say more, and show listed revisions in full
+  -c, --config <FILE>        The configuration [default: migrate.ini in the current directory, or
+                             ALUDEL_CONFIG]
+  -n, --name <SECTION>       Lay this section of the configuration over [migrate] [default:
+                             ALUDEL_ENV]
+  -x <NAME=VALUE>            A value for the configuration (`{{ x.NAME }}`) and for revisions that
+                             are templates; may be given again
+      --url <URL>            The database, instead of the configuration's `url`: a URL, `key=value`
+                             pairs, or `local`
+  -q, --quiet                Say nothing but results, warnings and errors
+  -v, --verbose              Say more, and show listed revisions in full
+      --log-format <FORMAT>  For whom standard error is written: people, or programs (a JSON object
+                             a line) [default: ALUDEL_LOG_FORMAT, or text] [possible values: text,
+                             json]
 
 $ aludel plan sideways
 exit code: 2

@@ -14,7 +14,7 @@ $ aludel -q
 exit code: 2
 ----- stderr
 error: 'aludel' requires a subcommand but one was not provided
-  [subcommands: init, revision, merge, upgrade, downgrade, redo, stamp, repair, plan, status, current, history, heads, branches, show, edit, ensure-version, ensure_version, list-templates, list_templates, env, local, serve-once, help]
+  [subcommands: init, revision, merge, upgrade, downgrade, redo, stamp, repair, plan, ping, status, current, log, history, heads, branches, show, edit, ensure-version, ensure_version, list-templates, list_templates, env, local, serve-once, help]
 
 Usage: aludel [OPTIONS] <COMMAND>
 

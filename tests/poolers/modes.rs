@@ -29,6 +29,12 @@ fn each_mode_is_told_from_the_other() {
     assert_eq!(told(&session).as_deref(), Some("through a pooler in session mode"));
     let ran = session.run_directly("-v upgrade head").succeeded();
     assert!(!ran.stderr.contains("pooler"), "{}", ran.stderr);
+    let ping = |case: &Case| {
+        let ran = case.run("ping").succeeded();
+        ran.stdout.lines().find(|line| line.starts_with("pooler")).map(str::to_owned)
+    };
+    assert_eq!(ping(&transaction).as_deref(), Some("pooler    in transaction mode"));
+    assert_eq!(ping(&session).as_deref(), Some("pooler    in session mode"));
     assert_eq!((transaction.locks(), session.locks()), ("0".to_owned(), "0".to_owned()));
 }
 
@@ -244,4 +250,62 @@ fn the_wait_for_the_lock_ends_where_the_pool_is_empty() {
     assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     assert_eq!(ran.code, 1, "{}", ran.transcript());
     assert!(ran.stderr.contains("all its server connections may be taken (`default_pool_size`)"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_role_to_work_as_is_refused() {
+    let mut told = Vec::new();
+    for (mode, pooler) in [("transaction", ""), ("session", ""), ("transaction", "ignore_startup_parameters = role")] {
+        let case = Case::with(mode, pooler, "role = pg_monitor\n");
+        case.chain(1);
+        told.push(case.run("upgrade head").transcript());
+        assert_eq!(case.state(), (String::new(), String::new()));
+        // Who reads is not let in as another role either.
+        assert_eq!(case.run("current").code, 1);
+    }
+    assert_eq!(told[0], told[1]);
+    assert_data_eq!(
+        told[0].as_str(),
+        str![[r#"
+exit code: 1
+----- stderr
+error: a pooler stands before the server, and does not let a session begin as the role pg_monitor
+note: nothing was changed
+note: unsupported startup parameter: role
+hint: give the server's own address, past the pooler; or log in as that role, without `role` in the settings
+
+"#]]
+    );
+    assert_data_eq!(
+        told[2].as_str(),
+        str![[r#"
+exit code: 1
+----- stderr
+error: a pooler stands before the server, and does not let a session begin as the role pg_monitor
+note: nothing was changed
+note: the session works as postgres
+hint: give the server's own address, past the pooler; or log in as that role, without `role` in the settings
+
+"#]]
+    );
+}
+
+#[test]
+fn hooks_run_around_a_run() {
+    for mode in ["transaction", "session"] {
+        let hooks = "before_upgrade =\n  sh -c 'psql -X -Atc \"SELECT 40 + 2\"'\n  \
+                     sql: before.sql\nafter_upgrade = sql: after.sql\nidle_in_transaction_session_timeout = 1s\n\
+                     before_downgrade = sleep 3\n";
+        let case = Case::with(mode, "", hooks);
+        case.chain(2);
+        case.project
+            .write("before.sql", "SET search_path = pg_catalog;\nCREATE TABLE public.noted (n int);")
+            .write("after.sql", "INSERT INTO noted VALUES (1);");
+        let ran = case.run("upgrade head").succeeded();
+        assert!(ran.stderr.contains("before_upgrade: 42\n"), "{}", ran.stderr);
+        assert_eq!(case.ask("SELECT n FROM noted"), "1");
+        // The lock outlives a hook that takes longer than the server would wait.
+        case.run("downgrade -1").succeeded();
+        assert_eq!(case.locks(), "0");
+    }
 }

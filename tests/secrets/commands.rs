@@ -280,6 +280,43 @@ fn which_password_is_taken() {
     assert!(!ran.stderr.contains("warning"), "{}", ran.transcript());
 }
 
+/// A service counts as the URL that names it: with a password of its own no program is run, not even for the user.
+#[test]
+fn a_service_before_a_program() {
+    let mut case = Case::new();
+    let target = case.target();
+    let Target { host, port, database, .. } = &target;
+    let service = format!("host={host}\nport={port}\ndbname={database}\n");
+    let file = case
+        .write_secret("services.conf", &format!("[with]\n{service}password={}\n[without]\n{service}", target.password));
+    case.write_secret("secret", &serde_json::json!({ "u": target.user, "p": target.password }).to_string());
+    counted(&mut case, "secret");
+    for (service, times, origin) in
+        [("with", 0, "service with"), ("without", 1, "password_command, migrate.ini:3 [migrate]")]
+    {
+        let fields = "password_command = ./say\npassword_field = p\nuser_field = u\n";
+        case.project.write("migrate.ini", format!("[migrate]\nurl = postgresql://?service={service}\n{fields}"));
+        case.project.write("count", "");
+        let run = |arguments: &str| {
+            let mut command = case.project.command(arguments.split(' '));
+            command.env("PGSERVICEFILE", &file).env("PGSSLMODE", "disable").env("PGPASSWORD", "x");
+            command.env("PGUSER", if service == "with" { target.user } else { "nobody" });
+            case.run(command)
+        };
+        let env: serde_json::Value = serde_json::from_str(&run("env --json").stdout).expect("JSON");
+        let part = |name: &str| {
+            let parts = env["connection"].as_array().expect("a list");
+            parts.iter().find(|part| part["name"] == name).expect("the part")["origin"].clone()
+        };
+        assert_eq!((part("password"), part("host")), (origin.into(), format!("service {service}").into()), "{env}");
+        assert_eq!(part("sslmode"), "PGSSLMODE");
+        assert_eq!(case.project.read("count"), "");
+        let ran = run("status");
+        assert_eq!(ran.code, 0, "{service}: {}", ran.transcript());
+        assert_eq!(case.project.read("count").lines().count(), times, "{service}");
+    }
+}
+
 /// A signal ends the program and the run.
 #[test]
 fn a_signal_while_a_program_runs() {

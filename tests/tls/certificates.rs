@@ -94,6 +94,18 @@ pub fn self_signed(common: &str, expired: bool) -> Pair {
     Pair { certificate: certificate.pem(), key: key.serialize_pem() }
 }
 
+/// A key in PEM, locked with a password.
+pub fn locked(key: &str, password: &str) -> String {
+    use pkcs8::pkcs5::pbes2;
+    use pkcs8::{LineEnding, PrivateKeyInfoRef, SecretDocument};
+    let (_, document) = SecretDocument::from_pem(key).expect("PEM");
+    let parameters =
+        pbes2::Parameters::generate_pbkdf2_sha256_aes256cbc(2048, b"some salt", [7; 16]).expect("parameters");
+    let key = PrivateKeyInfoRef::try_from(document.as_bytes()).expect("a key");
+    let locked = key.encrypt_with_params(parameters, password).expect("it is locked");
+    locked.to_pem("ENCRYPTED PRIVATE KEY", LineEnding::LF).expect("PEM").to_string()
+}
+
 /// The authority of the servers here.
 pub static AUTHORITY: LazyLock<Authority> = LazyLock::new(|| Authority::new("test authority", &PKCS_ECDSA_P384_SHA384));
 

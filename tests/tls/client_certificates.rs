@@ -3,7 +3,7 @@
 use aludel::database::tls::{FileProblem, TlsFailure};
 use rcgen::PKCS_ED25519;
 
-use crate::certificates::{AUTHORITY, Files, STRANGER, Wanted};
+use crate::certificates::{AUTHORITY, Files, STRANGER, Wanted, locked};
 use crate::outcome::{Refused, Tls, failure, ours, same, same_as, told};
 use crate::server::RIGHT;
 
@@ -89,10 +89,17 @@ fn files_that_cannot_be_used() {
     files.write("mine.key", "nothing");
     assert_eq!(problem(&settings), FileProblem::NoKey);
     same(&by_certificate(&settings), files.path(), Refused);
-    files.write("mine.key", "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n");
-    assert_eq!(problem(&settings), FileProblem::Encrypted);
-    let told = told(&by_certificate(&settings), files.path());
-    assert!(told.contains("hint: unlock it into a file of your own: openssl pkey -in "), "{told}");
+    files.write("mine.key", &locked(&pair.key, "S3cr3t"));
+    assert_eq!(problem(&settings), FileProblem::NoPassword);
+    same(&by_certificate(&settings), files.path(), Refused);
+    let with = |password: &str| format!("{settings} sslpassword={password}");
+    same(&by_certificate(&with("S3cr3t")), files.path(), Tls);
+    same(&by_certificate(&with("S3cr3tx")), files.path(), Refused);
+    assert_eq!(problem(&with("S3cr3tx")), FileProblem::WrongPassword);
+    let told = told(&by_certificate(&with("S3cr3tx")), files.path());
+    assert!(told.contains("the password does not open the key") && !told.contains("S3cr3t"), "{told}");
+    files.write("mine.key", "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\n-----END RSA PRIVATE KEY-----\n");
+    assert_eq!(problem(&settings), FileProblem::OldLock);
     std::fs::remove_file(files.path().join("mine.key")).unwrap();
     assert_eq!(problem(&settings), FileProblem::Missing);
     same(&by_certificate(&settings), files.path(), Refused);

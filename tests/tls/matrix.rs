@@ -82,7 +82,10 @@ fn names() {
     assert_eq!(failure(&text, files.path()), TlsFailure::WrongName { host: WRONG_HOST.to_owned(), names });
     let told = told(&text, files.path());
     assert!(told.contains("its certificate is not for `other.example.com`; it is for `db.example.com`"), "{told}");
-    assert!(told.contains("hint: connect to the host by that name: `host=db.example.com`"), "{told}");
+    assert!(
+        told.contains("hint: if the server is known by that name, connect by it: `host=db.example.com`, with"),
+        "{told}"
+    );
 }
 
 #[test]

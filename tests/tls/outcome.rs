@@ -1,6 +1,6 @@
 //! What comes of a connection string, here and in psql.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
@@ -64,14 +64,16 @@ pub fn told(text: &str, home: &Path) -> String {
     format!("{error}{}", hints.concat())
 }
 
-/// psql, and libpq's major version.
-static PSQL: LazyLock<Option<(std::path::PathBuf, u32)>> = LazyLock::new(|| {
+/// psql, and libpq's major version; the first that does TLS.
+static PSQL: LazyLock<Option<(PathBuf, u32)>> = LazyLock::new(|| {
     let beside = support::server().cluster.binaries().directory.join("psql");
-    let program = if beside.is_file() { beside } else { "psql".into() };
-    let version = Command::new(&program).arg("--version").output().ok()?;
-    let version = String::from_utf8_lossy(&version.stdout).into_owned();
-    let major = version.split_whitespace().nth(2)?.split('.').next()?.parse().ok()?;
-    Some((program, major))
+    [beside, "psql".into(), "/usr/bin/psql".into()].into_iter().find_map(|program| {
+        let version = Command::new(&program).arg("--version").output().ok()?;
+        let version = String::from_utf8_lossy(&version.stdout).into_owned();
+        let major = version.split_whitespace().nth(2)?.split('.').next()?.parse().ok()?;
+        let tried = Command::new(&program).args(["-X", "-d", "host=/nowhere sslmode=require"]).output().ok()?;
+        (!String::from_utf8_lossy(&tried.stderr).contains("not compiled in")).then_some((program, major))
+    })
 });
 
 /// What psql makes of it, if there is one of at least this version.

@@ -11,7 +11,7 @@ use aludel::database::conninfo::tls::{Authorities, CertificateMode, ChannelBindi
 use aludel::database::conninfo::{Conninfo, ConninfoError, Endpoint, Settings, SslMode, Surroundings, TargetSession};
 use aludel::database::wire::connect::ConnectOptions;
 
-use crate::certificates::{AUTHORITY, Files, Wanted};
+use crate::certificates::{AUTHORITY, Files, Pair, Wanted, locked};
 use crate::outcome::{Refused, ours};
 use crate::server::{PASSWORD, RIGHT, WITHOUT};
 
@@ -257,7 +257,13 @@ fn check(name: &str, line: &Line, refused: bool) {
                 line.every(&file("mine.key"), &base, |conninfo| connects(conninfo).is_err());
             }
         }
-        "sslpassword" => line.ignored("x"),
+        "sslpassword" => {
+            let pair = AUTHORITY.sign(&Wanted { common: "by_certificate", ..Wanted::default() });
+            let names = line.files.pair("mine", &Pair { key: locked(&pair.key, "open"), ..pair });
+            let base = format!("{} sslmode=require {names}", RIGHT.role("by_certificate"));
+            line.every("open", &base, |conninfo| connects(conninfo).is_ok());
+            line.every("closed", &base, |conninfo| connects(conninfo).is_err());
+        }
         "sslcertmode" => {
             line.every("disable", "host=h", |conninfo| conninfo.tls.certificate_mode == CertificateMode::Disable);
             line.every("require", "host=h", |conninfo| conninfo.tls.certificate_mode == CertificateMode::Require);

@@ -10,6 +10,7 @@ mod service;
 mod settings;
 pub mod tls;
 mod url;
+mod variables;
 
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,7 @@
 use rustls::{AlertDescription, CertificateError, Error};
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Why no connection by TLS came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,8 +95,12 @@ pub enum FileProblem {
     NoKeyFile,
     /// The key in it is of another certificate.
     OtherKey,
-    /// The key in it is locked.
-    Encrypted,
+    /// The key in it is locked, and no password is given.
+    NoPassword,
+    /// The password does not open it.
+    WrongPassword,
+    /// The key in it is locked in a way that is not known here.
+    OldLock,
 }
 
 impl std::error::Error for TlsFailure {}
@@ -135,71 +139,86 @@ impl TlsFailure {
         error.get_ref()?.downcast_ref::<Error>().map(Self::of)
     }
 
-    /// What to do about it. `host`: how the server is called in the connection string.
+    /// What to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        Some(match self {
+        let fixed = match self {
+            Self::File { setting, path, problem } => return Some(problem.hint(setting, path)),
+            Self::WrongName { names, .. } => {
+                let name = names.iter().find(|name| !name.contains('*'));
+                return Some(name.map_or_else(
+                    || "let the server have a certificate for that name".to_owned(),
+                    |name| {
+                        format!(
+                            "if the server is known by that name, connect by it: `host={name}`, with `hostaddr=ADDRESS` \
+                             where the DNS does not know it; if not, it is another server"
+                        )
+                    },
+                ));
+            }
             Self::NotOffered => {
                 "turn TLS on in the server (`ssl = on`); if it is on there, somebody in between turns it off"
-                    .to_owned()
             }
             Self::Injected | Self::Broken => {
-                "somebody may sit between this machine and the server; a pooler or proxy with a fault may, too".to_owned()
+                "somebody may sit between this machine and the server; a pooler or proxy with a fault may, too"
             }
             Self::NoAuthorities(_) => {
-                "`sslrootcert=FILE` with the certificate of the authority, or `sslrootcert=system` for those that this machine trusts"
-                    .to_owned()
+                "`sslrootcert=FILE` with the certificate of the authority, or `sslrootcert=system` for those that this \
+                 machine trusts"
             }
             Self::NoSystemAuthorities(_) => {
-                "install them (`apt install ca-certificates`), or name a file: `sslrootcert=FILE`".to_owned()
+                "install them (`apt install ca-certificates`), or name a file: `sslrootcert=FILE`"
             }
-            Self::File { setting, path, problem } => {
-                let path = path.display();
-                match problem {
-                    FileProblem::Open => format!("chmod 600 {path}"),
-                    FileProblem::Encrypted => format!("unlock it into a file of your own: openssl pkey -in {path} -out KEY, chmod 600 KEY, `sslkey=KEY`"),
-                    FileProblem::NoKeyFile | FileProblem::OtherKey => "`sslkey=FILE` with the key that the certificate was made for".to_owned(),
-                    FileProblem::Missing => format!("correct `{setting}`, or leave it out"),
-                    FileProblem::Unreadable(_) | FileProblem::NotAFile => format!("correct `{setting}`, or the file's permissions"),
-                    FileProblem::NoCertificate | FileProblem::NoList | FileProblem::NoKey => {
-                        "it must be a PEM file (`-----BEGIN ...`)".to_owned()
-                    }
-                }
-            }
-            Self::NoHostName => "give the name beside the address: `host=NAME hostaddr=ADDRESS`".to_owned(),
+            Self::NoHostName => "give the name beside the address: `host=NAME hostaddr=ADDRESS`",
             Self::UnknownAuthority { own: true, .. } => {
-                "it signed itself: put the server's own certificate into a file, and name that in `sslrootcert`".to_owned()
+                "it signed itself: put the server's own certificate into a file, and name that in `sslrootcert`"
             }
             Self::UnknownAuthority { .. } => {
-                "`sslrootcert=FILE` with the certificate of that authority: the operator of the server has it".to_owned()
+                "`sslrootcert=FILE` with the certificate of that authority: the operator of the server has it"
             }
-            Self::Expired(_) => "the server needs a new one; check the clock of this machine, too".to_owned(),
-            Self::NotYetValid(_) => "check the clock of this machine".to_owned(),
-            Self::WrongName { names, .. } => match names.iter().find(|name| !name.contains('*')) {
-                Some(name) => {
-                    format!("connect to the host by that name: `host={name}`, with `hostaddr=ADDRESS` where it is not in the DNS; or let the server have a certificate for this one")
-                }
-                None => "let the server have a certificate for that name".to_owned(),
-            },
-            Self::RevocationUnknown => "get new lists of every authority of the certificate, into the file of `sslcrl`".to_owned(),
+            Self::Expired(_) => "the server needs a new one; check the clock of this machine, too",
+            Self::NotYetValid(_) => "check the clock of this machine",
+            Self::RevocationUnknown => "get new lists of every authority of the certificate, into the file of `sslcrl`",
             Self::FirstVersion => {
-                "make it anew with extensions (`openssl x509 -req ... -extfile FILE`), or name the certificate itself in `sslrootcert`"
-                    .to_owned()
+                "make it anew with extensions (`openssl x509 -req ... -extfile FILE`), or name the certificate itself in \
+                 `sslrootcert`"
             }
             Self::CertificateRefused { shown: false, .. } => {
-                "`sslcert=FILE` and `sslkey=FILE` with a certificate of an authority that the server trusts".to_owned()
+                "`sslcert=FILE` and `sslkey=FILE` with a certificate of an authority that the server trusts"
             }
             Self::CertificateRefused { shown: true, .. } => {
-                "an authority that the server trusts (its `ssl_ca_file`) must have signed the one in `sslcert`".to_owned()
+                "an authority that the server trusts (its `ssl_ca_file`) must have signed the one in `sslcert`"
             }
             Self::NothingInCommon => {
-                "TLS 1.2 and 1.3 are spoken here: check the server's `ssl_max_protocol_version` and `ssl_ciphers`, and this side's `ssl_min_protocol_version`"
-                    .to_owned()
+                "TLS 1.2 and 1.3 are spoken here: check the server's `ssl_max_protocol_version` and `ssl_ciphers`, and \
+                 this side's `ssl_min_protocol_version`"
             }
-            Self::CertificateNotAsked => "leave out `sslcertmode`, or let the server have an `ssl_ca_file`".to_owned(),
-            Self::NotDirect => "leave out `sslnegotiation=direct`: PostgreSQL 17 and later understand it".to_owned(),
+            Self::CertificateNotAsked => "leave out `sslcertmode`, or let the server have an `ssl_ca_file`",
+            Self::NotDirect => "leave out `sslnegotiation=direct`: PostgreSQL 17 and later understand it",
             Self::Revoked | Self::Closed | Self::Other(_) => return None,
-        })
+        };
+        Some(fixed.to_owned())
+    }
+}
+
+impl FileProblem {
+    /// What to do about the file at `path` that `setting` names.
+    fn hint(self, setting: &str, file: &Path) -> String {
+        let path = file.display();
+        match self {
+            Self::Open => format!("chmod 600 {path}"),
+            Self::NoPassword | Self::WrongPassword => "`sslpassword=...` with the password of the key".to_owned(),
+            Self::OldLock => {
+                format!("lock it anew: openssl pkcs8 -topk8 -in {path} -out KEY, chmod 600 KEY, `sslkey=KEY`")
+            }
+            Self::NoKeyFile | Self::OtherKey => {
+                "`sslkey=FILE` with the key that the certificate was made for".to_owned()
+            }
+            Self::Missing if setting == "sslkey" => Self::NoKeyFile.hint(setting, file),
+            Self::Missing => format!("correct `{setting}`, or leave it out"),
+            Self::Unreadable(_) | Self::NotAFile => format!("correct `{setting}`, or the file's permissions"),
+            Self::NoCertificate | Self::NoList | Self::NoKey => "it must be a PEM file (`-----BEGIN ...`)".to_owned(),
+        }
     }
 }
 
@@ -311,7 +330,9 @@ impl fmt::Display for FileProblem {
             Self::NoKey => formatter.write_str("no private key can be read there"),
             Self::NoKeyFile => formatter.write_str("there is a certificate and no `sslkey`"),
             Self::OtherKey => formatter.write_str("the key is not that of the certificate"),
-            Self::Encrypted => formatter.write_str("the key is locked with a password, which is not supported"),
+            Self::NoPassword => formatter.write_str("the key is locked with a password, and none is given"),
+            Self::WrongPassword => formatter.write_str("the password does not open the key"),
+            Self::OldLock => formatter.write_str("the key is locked in an old way, which is not supported"),
         }
     }
 }

@@ -3,10 +3,12 @@
 use super::failure::{FileProblem, TlsFailure};
 use super::files;
 use crate::database::conninfo::tls::{CertificateMode, NamedFile, TlsSettings};
+use crate::secret::Secret;
+use pkcs8::{EncryptedPrivateKeyInfoRef, SecretDocument};
 use rustls::client::ResolvesClientCert;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::PrivateKeyDer;
 use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys, SignatureScheme};
 use std::os::unix::fs::MetadataExt as _;
@@ -67,20 +69,37 @@ fn certified(
     let wrong = |problem| files::wrong("sslkey", key_file, problem);
     let Some(text) = files::read("sslkey", key_file)? else { return Err(wrong(FileProblem::Missing)) };
     check_permissions(key_file)?;
-    if [&b"ENCRYPTED PRIVATE KEY-----"[..], b"Proc-Type: 4,ENCRYPTED"]
-        .iter()
-        .any(|mark| memchr::memmem::find(&text, mark).is_some())
-    {
-        return Err(wrong(FileProblem::Encrypted));
-    }
-    let key = PrivateKeyDer::from_pem_slice(&text).or_else(|error| PrivateKeyDer::try_from(text).map_err(|_| error));
-    let key = key.map_err(|_| wrong(FileProblem::NoKey))?;
+    let holds = |mark: &[u8]| memchr::memmem::find(&text, mark).is_some();
+    let key = if holds(b"Proc-Type: 4,ENCRYPTED") {
+        Err(FileProblem::OldLock)
+    } else if holds(b"-----BEGIN ENCRYPTED PRIVATE KEY-----") {
+        unlock(&text, settings.key_password.as_ref())
+    } else {
+        let key = PrivateKeyDer::from_pem_slice(&text).ok();
+        key.or_else(|| PrivateKeyDer::try_from(text).ok()).ok_or(FileProblem::NoKey)
+    };
+    let key = key.map_err(wrong)?;
     let key = provider.key_provider.load_private_key(key).map_err(|_| wrong(FileProblem::NoKey))?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(wrong(FileProblem::OtherKey)),
         // A certificate that cannot be compared is the server's to judge.
         _ => Ok(certified),
+    }
+}
+
+/// The key in the PEM file `text`, locked as PKCS#8 does it (PBES2).
+fn unlock(text: &[u8], password: Option<&Secret>) -> Result<PrivateKeyDer<'static>, FileProblem> {
+    let password = password.ok_or(FileProblem::NoPassword)?;
+    let text = std::str::from_utf8(text).map_err(|_| FileProblem::NoKey)?;
+    let (_, document) = SecretDocument::from_pem(text).map_err(|_| FileProblem::NoKey)?;
+    let locked = EncryptedPrivateKeyInfoRef::try_from(document.as_bytes()).map_err(|_| FileProblem::OldLock)?;
+    match locked.decrypt(password.reveal()) {
+        Ok(key) => Ok(PrivatePkcs8KeyDer::from(key.as_bytes().to_vec()).into()),
+        Err(pkcs8::Error::EncryptedPrivateKey(pkcs5)) if pkcs5 != pkcs8::pkcs5::Error::DecryptFailed => {
+            Err(FileProblem::OldLock)
+        }
+        Err(_) => Err(FileProblem::WrongPassword),
     }
 }
 

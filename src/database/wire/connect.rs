@@ -34,6 +34,8 @@ pub struct ConnectOptions {
     pub wake: Option<Arc<OwnedFd>>,
     /// What no error and no notice of the server may show.
     pub covers: Covers,
+    /// The role to work as. Given at the start of the session, it is what RESET ROLE and RESET ALL come back to.
+    pub role: Option<String>,
 }
 
 impl ConnectOptions {
@@ -233,6 +235,7 @@ fn start(
         ("standard_conforming_strings", "on"),
     ];
     startup.extend(conninfo.session.iter().map(|(name, value)| (*name, value.as_str())));
+    startup.extend(options.role.as_deref().map(|role| ("role", role)));
     startup.extend(conninfo.options.as_deref().map(|options| ("options", options)));
     link.queue(|buffer| frontend::startup_message(startup, buffer))?;
     let mut authentication = Authentication::new(conninfo, host.password.as_ref());

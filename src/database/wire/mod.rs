@@ -16,3 +16,5 @@ pub(super) mod wait;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

@@ -322,13 +322,13 @@ fn a_verification_is_of_the_section_before_it() {
 #[test]
 fn a_repeatable_file_needs_no_marker() {
     let texts = |text: &str| {
-        let summary = check("f.sql", Cursor::new(text), Form::Repeatable).unwrap();
+        let summary = check("f.sql", Cursor::new(text), Form::Script).unwrap();
         let statements = |verifies| {
             let of = summary.of_kind(SectionKind::Upgrade).filter(move |section| section.section.verifies == verifies);
             of.map(|section| section.statements).sum::<usize>()
         };
         let counts = (statements(false), statements(true));
-        let mut body = Body::new("f.sql", Cursor::new(text), Form::Repeatable, SectionKind::Upgrade);
+        let mut body = Body::new("f.sql", Cursor::new(text), Form::Script, SectionKind::Upgrade);
         let mut texts = Vec::new();
         while let Some(batch) = body.next_batch().unwrap() {
             texts.extend(batch.statements.iter().map(|range| batch.text[range.clone()].to_owned()));
@@ -344,10 +344,10 @@ fn a_repeatable_file_needs_no_marker() {
     );
     assert_eq!(texts(header), ((0, 0), String::new()));
     for (text, expected) in [
-        ("-- migrate:downgrade\n", MarkerProblem::DowngradeOfRepeatable),
-        ("-- migrate:upgrade transaction:false\n", MarkerProblem::RepeatableOutside),
+        ("-- migrate:downgrade\n", MarkerProblem::DowngradeOfScript),
+        ("-- migrate:upgrade transaction:false\n", MarkerProblem::ScriptOutside),
     ] {
-        let errors = check("f.sql", Cursor::new(text), Form::Repeatable).unwrap_err();
+        let errors = check("f.sql", Cursor::new(text), Form::Script).unwrap_err();
         assert_eq!(errors[0].problem, Problem::Marker(expected));
     }
 }

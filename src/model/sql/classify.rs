@@ -177,14 +177,14 @@ const MOST_TOKENS: usize = 10_000;
 /// Stack for one token, four times what was measured.
 const STACK_PER_TOKEN: usize = 8 * 1024;
 
-/// What one statement does to the schema, in the order written. Empty for everything but `CREATE`, `DROP`, `ALTER` and
-/// `TRUNCATE` of what [`Effect`] names.
+/// What one statement does to the schema, in the order written. Empty for everything but `CREATE`, `DROP`, `ALTER`,
+/// `TRUNCATE` of what [`Effect`] names, and a `DELETE` without a condition.
 ///
 /// # Errors
 /// [`Unreadable`] where the parser found an error: on `ADD COLUM c int` its recovery yields another statement.
 pub fn effects(statement: &str) -> Result<Vec<Effect>, Unreadable> {
     let first = Tokens::new(statement).next();
-    if !["create", "drop", "alter", "truncate"].iter().any(|word| first.is_some_and(|token| token.is(word))) {
+    if !["create", "drop", "alter", "truncate", "delete"].iter().any(|word| first.is_some_and(|token| token.is(word))) {
         return Ok(Vec::new());
     }
     let (text, tokens) = without_strings(statement);
@@ -294,6 +294,9 @@ fn of_statement(statement: &ast::Stmt) -> Vec<Effect> {
             .filter_map(|node| object_name(node.syntax()))
             .map(Effect::Truncates)
             .collect(),
+        Stmt::Delete(it) if it.where_clause_or_current_of().is_none() && it.using_clause().is_none() => {
+            it.relation_name().and_then(|node| object_name(node.syntax())).map(Effect::Truncates).into_iter().collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -435,6 +438,9 @@ mod tests {
             ),
             ("ALTER TABLE s.t RENAME TO u;", vec![Effect::RenamesTable { from: name("s.t"), to: "u".to_owned() }]),
             ("TRUNCATE a, s.b;", vec![Effect::Truncates(name("a")), Effect::Truncates(name("s.b"))]),
+            ("DELETE FROM ONLY s.b AS x;", vec![Effect::Truncates(name("s.b"))]),
+            ("DELETE FROM a WHERE true;", vec![]),
+            ("DELETE FROM a USING b;", vec![]),
             ("CREATE ROLE r;", vec![]),
         ] {
             assert_eq!(effects(statement), Ok(expected), "{statement}");

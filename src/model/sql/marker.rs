@@ -110,9 +110,9 @@ pub enum MarkerProblem {
     /// A verification before the first section.
     NothingToVerify,
     /// A repeatable file is not undone.
-    DowngradeOfRepeatable,
+    DowngradeOfScript,
     /// A repeatable file is always in a transaction.
-    RepeatableOutside,
+    ScriptOutside,
 }
 
 /// What every marker begins with.

@@ -3,6 +3,7 @@
 //! - [`split`]: cuts text into pieces, by psql's rules; [`marker`]: section markers
 //! - [`classify`]: what a statement does: [`keywords`] for refusals, a parser for effects
 //! - [`check`]: one pass that finds everything to refuse; [`problem`]: what that can be; [`checksum`]
+//! - [`extension`]: what one does with an extension
 //! - [`outside`]: what a statement that cannot be in a transaction needs; [`session_setting`]: what one sets for those behind it
 //! - [`verify`]: what the statements of a verification are run as
 //! - [`written`]: the file that errors name, and what they may show of it
@@ -12,6 +13,7 @@ pub mod body;
 pub mod check;
 pub mod checksum;
 pub mod classify;
+pub mod extension;
 pub mod keywords;
 pub mod leftover;
 mod lex;

@@ -60,7 +60,7 @@ pub enum Problem {
     /// It begins or ends a transaction, or works with savepoints, in a verification, which stands behind a savepoint itself.
     ControlInVerify(&'static str),
     /// It begins or ends a transaction in a repeatable file, which is one, or cannot be in one.
-    NotInRepeatable(&'static str),
+    NotInScript(&'static str),
     /// `DISCARD ALL`, which gives every lock of the session away.
     DiscardAll,
     /// The server refuses this in a transaction, and the section is one (the hint: `transaction:false`).

@@ -33,8 +33,8 @@ pub struct Section {
 pub enum Form {
     /// A revision, and what its header says of transactions.
     Revision(Transaction),
-    /// A repeatable file: an upgrade from its beginning, without a marker, and in a transaction.
-    Repeatable,
+    /// A repeatable file, or SQL of a hook: an upgrade from its beginning, without a marker, and in a transaction.
+    Script,
 }
 
 impl From<Transaction> for Form {
@@ -105,7 +105,7 @@ impl<R: Read> Reader<R> {
         let mut ordinals = [0; SectionKind::ALL.len()];
         let current = match form {
             Form::Revision(_) => Current::Header,
-            Form::Repeatable => {
+            Form::Script => {
                 ordinals[kind as usize] = 1;
                 Current::In(Section { kind, ordinal: 1, verifies: false, transaction, line: 1 })
             }
@@ -231,13 +231,13 @@ impl<R: Read> Reader<R> {
             Ok(marker) => {
                 let default = match self.form {
                     Form::Revision(default) => default,
-                    Form::Repeatable => {
+                    Form::Script => {
                         let problem = match marker {
                             Marker { kind: MarkerKind::Section(SectionKind::Downgrade), .. } => {
-                                Some(MarkerProblem::DowngradeOfRepeatable)
+                                Some(MarkerProblem::DowngradeOfScript)
                             }
                             Marker { transaction: Some(Transaction::Outside), .. } => {
-                                Some(MarkerProblem::RepeatableOutside)
+                                Some(MarkerProblem::ScriptOutside)
                             }
                             _ => None,
                         };
@@ -325,7 +325,7 @@ impl<R: Read> Reader<R> {
             Current::RefusedHeader | Current::Unknown => return None,
             Current::In(section) => section,
         };
-        let repeatable = self.form == Form::Repeatable;
+        let script = self.form == Form::Script;
         match (class, section.transaction) {
             (Class::Setting(setting), _) => Some(Problem::Setting(setting)),
             (Class::CopyToStdout, _) => Some(Problem::CopyToStdout),
@@ -333,8 +333,8 @@ impl<R: Read> Reader<R> {
             (Class::Savepoint(savepoint), _) if section.verifies => {
                 Some(Problem::ControlInVerify(savepoint.keywords()))
             }
-            (Class::Control(control), _) if repeatable => Some(Problem::NotInRepeatable(control.keywords())),
-            (Class::NeverInTransaction(name), _) if repeatable => Some(Problem::NotInRepeatable(name)),
+            (Class::Control(control), _) if script => Some(Problem::NotInScript(control.keywords())),
+            (Class::NeverInTransaction(name), _) if script => Some(Problem::NotInScript(name)),
             (Class::Control(control), Transaction::Inside) => Some(Problem::TransactionControl(control, section.kind)),
             (Class::Control(control), Transaction::Outside) => Some(Problem::ControlOutside(control)),
             // It would give the run's lock away.

@@ -1,0 +1,240 @@
+//! `--metrics FILE`: what a run was like, for Prometheus.
+//!
+//! The text is both: Prometheus's format, which node_exporter's textfile collector reads, and OpenMetrics. So there are gauges alone,
+//! no timestamps, no units and no empty lines. That a file cannot be written changes nothing of what the command did.
+
+use std::cell::RefCell;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use clap::Args;
+
+use super::Context;
+use super::event::{Done, Event, Listener, Listeners};
+use super::view::seconds;
+use crate::config::Config;
+use crate::error::{Error, Result};
+use crate::model::bookkeeping::Action;
+
+/// The option.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct MetricsFile {
+    /// Write what the run was like to this file, for node_exporter's textfile collector [default: `metrics` of the configuration]
+    #[arg(long = "metrics", value_name = "FILE")]
+    file: Option<PathBuf>,
+}
+
+/// What is found out in a run.
+#[derive(Default)]
+struct Seen {
+    database: String,
+    /// Applied and pending revisions.
+    standing: Option<(usize, usize)>,
+    done: Vec<Done>,
+    slow: usize,
+    /// The revision that has begun and not ended.
+    open: Option<String>,
+}
+
+/// Measures a run.
+pub(super) struct Metrics {
+    file: PathBuf,
+    environment: String,
+    began: Instant,
+    seen: RefCell<Seen>,
+}
+
+impl Metrics {
+    /// None where nobody asks for it.
+    pub(super) fn wanted(config: &Config, option: MetricsFile) -> Option<Self> {
+        let file = option.file.or_else(|| config.settings.metrics.as_ref().map(|file| file.value.clone()))?;
+        let environment = config.name().map(|name| name.value.clone()).unwrap_or_default();
+        Some(Self { file, environment, began: Instant::now(), seen: RefCell::default() })
+    }
+
+    /// Does what is to be measured, and writes the file whatever comes of it.
+    pub(super) fn of<T>(self, context: &Context, act: impl FnOnce(&Context) -> Result<T>) -> Result<T> {
+        let Context { ui, environment, global, credentials, watches_signals, .. } = *context;
+        let listeners = Listeners(vec![Box::new(&context.listeners), Box::new(&self)]);
+        let result = act(&Context { ui, environment, global, credentials, listeners, watches_signals });
+        let text = self.text(result.as_ref().err());
+        if let Err(cause) = replace(&self.file, &text) {
+            ui.warning(format_args!("cannot write the metrics to {}: {cause}", self.file.display()));
+        }
+        result
+    }
+
+    fn text(&self, error: Option<&Error>) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        render(&self.seen.borrow(), &self.environment, error, self.began.elapsed(), now)
+    }
+}
+
+impl Listener for &Metrics {
+    fn hear(&self, event: &Event<'_>) {
+        let mut seen = self.seen.borrow_mut();
+        match event {
+            Event::Connecting { name, .. } => (*name).clone_into(&mut seen.database),
+            Event::Stands { applied, pending, .. } => seen.standing = Some((*applied, *pending)),
+            Event::Begun(step) => seen.open = Some(step.revision.to_owned()),
+            Event::Slow { .. } => seen.slow += 1,
+            Event::Finished(step, time) => {
+                seen.open = None;
+                let (action, revision, time) = (step.action, step.revision.to_owned(), *time);
+                if let Some((applied, pending)) = &mut seen.standing {
+                    match action {
+                        Action::Upgrade => (*applied, *pending) = (*applied + 1, pending.saturating_sub(1)),
+                        Action::Downgrade => (*applied, *pending) = (applied.saturating_sub(1), *pending + 1),
+                        Action::Stamp | Action::Repair | Action::Repeat | Action::Hook => {}
+                    }
+                }
+                if action != Action::Hook {
+                    seen.done.push(Done { action, revision, time });
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+fn render(seen: &Seen, environment: &str, error: Option<&Error>, took: Duration, now: Duration) -> String {
+    let mut text = String::new();
+    let common = [("database", seen.database.as_str()), ("environment", environment)];
+    let mut family = |name: &str, help: &str, samples: &[(&[(&str, &str)], f64)]| {
+        if samples.is_empty() {
+            return;
+        }
+        text.push_str(&format!("# HELP aludel_{name} {help}\n# TYPE aludel_{name} gauge\n"));
+        for (labels, value) in samples {
+            let labels = common.iter().chain(*labels).map(|(label, value)| format!("{label}=\"{}\"", escaped(value)));
+            text.push_str(&format!("aludel_{name}{{{}}} {value}\n", labels.collect::<Vec<_>>().join(",")));
+        }
+    };
+    let count = |count: usize| u32::try_from(count).map_or(f64::MAX, f64::from);
+    family(
+        "run_timestamp_seconds",
+        "When the last run ended, in seconds since 1970.",
+        &[(&[], now.as_secs_f64().floor())],
+    );
+    family(
+        "run_duration_seconds",
+        "How long the last run took, the wait for the lock included.",
+        &[(&[], seconds(took))],
+    );
+    family(
+        "run_success",
+        "Whether the last run did what it was asked for.",
+        &[(&[], if error.is_none() { 1.0 } else { 0.0 })],
+    );
+    let code = error.map_or(0, |error| error.kind().exit_code());
+    family("run_exit_code", "The exit code of the last run.", &[(&[], code.into())]);
+    family("run_revisions", "How many revisions the last run finished.", &[(&[], count(seen.done.len()))]);
+    family("run_slow_revisions", "How many of its revisions took longer than slow_after.", &[(&[], count(seen.slow))]);
+    if let Some(error) = error {
+        let revision = seen.open.as_deref().unwrap_or_default();
+        let labels =
+            [("revision", revision), ("sqlstate", error.sqlstate().unwrap_or_default()), ("kind", error.kind().name())];
+        family("run_failure", "What the last run failed at.", &[(&labels, 1.0)]);
+    }
+    if let Some((applied, pending)) = seen.standing {
+        family("revisions_applied", "How many revisions are applied.", &[(&[], count(applied))]);
+        family("revisions_pending", "How many revisions are not applied.", &[(&[], count(pending))]);
+    }
+    let labels: Vec<_> = seen
+        .done
+        .iter()
+        .map(|done| [("revision", done.revision.as_str()), ("direction", done.action.verb())])
+        .collect();
+    let samples: Vec<(&[(&str, &str)], f64)> =
+        labels.iter().zip(&seen.done).map(|(labels, done)| (labels.as_slice(), seconds(done.time))).collect();
+    family("revision_duration_seconds", "How long each revision of the last run took.", &samples);
+    text.push_str("# EOF\n");
+    text
+}
+
+/// A label's value between its quotes.
+fn escaped(value: &str) -> String {
+    value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}
+
+/// Writes a file beside it and puts that in its place, so that no reader sees half of it. The collector passes over names that do
+/// not end in `.prom`.
+fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+    let mut name = file.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.tmp", std::process::id()));
+    let beside = file.with_file_name(name);
+    let written = std::fs::File::create(&beside)
+        .and_then(|mut new| new.write_all(text.as_bytes()))
+        .and_then(|()| std::fs::rename(&beside, file));
+    if written.is_err() {
+        let _ = std::fs::remove_file(&beside);
+    }
+    written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Kind;
+
+    #[test]
+    fn a_label_may_hold_anything() {
+        let seen = Seen { database: "a\"b\\c\nd".to_owned(), ..Seen::default() };
+        let text = render(&seen, "", None, Duration::from_millis(1500), Duration::from_secs(1_700_000_000));
+        let line = r#"aludel_run_duration_seconds{database="a\"b\\c\nd",environment=""} 1.5"#;
+        assert!(text.lines().any(|one| one == line), "{text}");
+    }
+
+    #[test]
+    fn a_run_that_failed_in_its_second_revision() {
+        let done = Done { action: Action::Upgrade, revision: "001".to_owned(), time: Duration::from_millis(4) };
+        let seen = Seen {
+            database: "shop".to_owned(),
+            standing: Some((3, 2)),
+            done: vec![done],
+            slow: 1,
+            open: Some("002".to_owned()),
+        };
+        let error = Error::new(Kind::Partial, "x").code("42P07");
+        let text =
+            render(&seen, "production", Some(&error), Duration::from_secs(2), Duration::from_secs(1_700_000_000));
+        snapbox::assert_data_eq!(
+            text,
+            snapbox::str![[r##"
+# HELP aludel_run_timestamp_seconds When the last run ended, in seconds since 1970.
+# TYPE aludel_run_timestamp_seconds gauge
+aludel_run_timestamp_seconds{database="shop",environment="production"} 1700000000
+# HELP aludel_run_duration_seconds How long the last run took, the wait for the lock included.
+# TYPE aludel_run_duration_seconds gauge
+aludel_run_duration_seconds{database="shop",environment="production"} 2
+# HELP aludel_run_success Whether the last run did what it was asked for.
+# TYPE aludel_run_success gauge
+aludel_run_success{database="shop",environment="production"} 0
+# HELP aludel_run_exit_code The exit code of the last run.
+# TYPE aludel_run_exit_code gauge
+aludel_run_exit_code{database="shop",environment="production"} 4
+# HELP aludel_run_revisions How many revisions the last run finished.
+# TYPE aludel_run_revisions gauge
+aludel_run_revisions{database="shop",environment="production"} 1
+# HELP aludel_run_slow_revisions How many of its revisions took longer than slow_after.
+# TYPE aludel_run_slow_revisions gauge
+aludel_run_slow_revisions{database="shop",environment="production"} 1
+# HELP aludel_run_failure What the last run failed at.
+# TYPE aludel_run_failure gauge
+aludel_run_failure{database="shop",environment="production",revision="002",sqlstate="42P07",kind="partial"} 1
+# HELP aludel_revisions_applied How many revisions are applied.
+# TYPE aludel_revisions_applied gauge
+aludel_revisions_applied{database="shop",environment="production"} 3
+# HELP aludel_revisions_pending How many revisions are not applied.
+# TYPE aludel_revisions_pending gauge
+aludel_revisions_pending{database="shop",environment="production"} 2
+# HELP aludel_revision_duration_seconds How long each revision of the last run took.
+# TYPE aludel_revision_duration_seconds gauge
+aludel_revision_duration_seconds{database="shop",environment="production",revision="001",direction="upgrade"} 0.004
+# EOF
+
+"##]]
+        );
+    }
+}

@@ -1,0 +1,230 @@
+//! Tells programs what happens in a run: an event a line, as docs/json.md has them.
+
+use std::cell::RefCell;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::event::{Event, Listener, Step};
+use super::narrator;
+use super::run::at;
+use super::view::seconds;
+use crate::database::execute::Settled;
+use crate::database::interrupt;
+use crate::database::server_error::Severity;
+use crate::error::Error;
+use crate::source::Excerpt;
+use crate::ui::{self, LogLevel, Ui, counted};
+
+/// Writes the log of a run.
+pub(crate) struct RunLog<'a> {
+    ui: &'a Ui,
+    /// What holds for all lines from here on.
+    known: RefCell<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    database: Option<String>,
+    run: Option<String>,
+    /// The step that has begun and not ended: its revision and direction.
+    open: Option<(String, &'static str)>,
+}
+
+/// What an event has beside its message; the fields are documented in docs/json.md and only ever added to.
+#[derive(Default, Serialize)]
+struct Fields<'a> {
+    database: Option<&'a str>,
+    run: Option<&'a str>,
+    revision: Option<&'a str>,
+    direction: Option<&'static str>,
+    statement: Option<usize>,
+    place: Option<String>,
+    seconds: Option<f64>,
+    outcome: Option<&'static str>,
+    sqlstate: Option<&'a str>,
+    error: Option<&'a str>,
+    severity: Option<&'static str>,
+    detail: Option<&'a str>,
+    hint: Option<&'a str>,
+    rows_before: Option<&'a [String]>,
+    rows_after: Option<&'a [String]>,
+    revisions: Option<usize>,
+    pending: Option<usize>,
+    blockers: Option<&'a [String]>,
+    why: Option<&'a str>,
+    limit_seconds: Option<f64>,
+    signal: Option<u8>,
+}
+
+impl<'a> Fields<'a> {
+    fn of(step: &'a Step) -> Self {
+        Self { revision: Some(step.revision), direction: Some(step.action.verb()), ..Self::default() }
+    }
+
+    fn took(self, time: Duration) -> Self {
+        Self { seconds: Some(seconds(time)), ..self }
+    }
+
+    fn blocked(self, blockers: &'a [String]) -> Self {
+        Self { blockers: Some(blockers).filter(|blockers| !blockers.is_empty()), ..self }
+    }
+}
+
+fn place(excerpt: &Excerpt) -> String {
+    format!("{}:{}", excerpt.path, excerpt.place)
+}
+
+impl<'a> RunLog<'a> {
+    pub(crate) fn new(ui: &'a Ui) -> Self {
+        Self { ui, known: RefCell::default() }
+    }
+
+    fn say(&self, level: LogLevel, event: &str, message: impl std::fmt::Display, fields: Fields) {
+        let known = self.known.borrow();
+        let fields = Fields { database: known.database.as_deref(), run: known.run.as_deref(), ..fields };
+        self.ui.event(level, event, message, &fields);
+    }
+
+    fn info(&self, event: &str, message: impl std::fmt::Display, fields: Fields) {
+        self.say(LogLevel::Info, event, message, fields);
+    }
+
+    fn settled(&self, step: &Step, what: &Settled) {
+        let revision = step.revision;
+        let fields = Fields::of(step);
+        match what {
+            Settled::CarriedOut(statement) => {
+                let message = format!("{revision}: statement {statement} was carried out before");
+                self.info("settled", message, Fields { statement: Some(*statement), ..fields });
+            }
+            Settled::LeftOver(index) => {
+                self.info("settled", format!("{revision}: dropping index {index}, left behind and not valid"), fields);
+            }
+            Settled::Remains(index) => {
+                let message = format!("{revision}: index {index} is not valid");
+                self.say(LogLevel::Warning, "settled", message, fields);
+            }
+        }
+    }
+
+    /// The step that was running when the run failed has ended too.
+    fn failed(&self, error: &Error) {
+        let open = self.known.borrow_mut().open.take();
+        if let Some((revision, direction)) = &open {
+            let fields = Fields {
+                revision: Some(revision),
+                direction: Some(direction),
+                outcome: Some(error.kind().name()),
+                sqlstate: error.sqlstate(),
+                error: Some(error.title()),
+                place: error.excerpts().first().map(place),
+                ..Fields::default()
+            };
+            self.say(LogLevel::Error, "revision_finished", format!("{direction} of {revision} failed"), fields);
+        }
+    }
+}
+
+impl Listener for RunLog<'_> {
+    fn hear(&self, event: &Event<'_>) {
+        match event {
+            Event::Connecting { database, .. } => {
+                self.known.borrow_mut().database = Some((*database).to_owned());
+                self.say(LogLevel::Debug, "connecting", format!("connecting to {database}"), Fields::default());
+            }
+            Event::LockAwaited { wait, holder } => {
+                let holders = [(*holder).to_owned()];
+                let fields = Fields { limit_seconds: Some(seconds(*wait)), ..Fields::default() }.blocked(&holders);
+                let message = format!("waiting up to {} for the lock, held by {holder}", ui::duration(*wait));
+                self.info("waiting", message, fields);
+            }
+            Event::Stands { rows, pending, .. } => {
+                let fields = Fields { rows_before: Some(rows), pending: Some(*pending), ..Fields::default() };
+                self.say(LogLevel::Debug, "standing", at(rows), fields);
+            }
+            Event::RunBegun(run) => {
+                self.known.borrow_mut().run = Some(run.run.to_owned());
+                let fields = Fields {
+                    rows_before: Some(run.rows_before),
+                    rows_after: Some(run.rows_after),
+                    revisions: Some(run.steps),
+                    ..Fields::default()
+                };
+                self.info("run_started", counted(run.steps, "revision"), fields);
+            }
+            Event::Begun(step) => {
+                self.known.borrow_mut().open = Some((step.revision.to_owned(), step.action.verb()));
+                self.info("revision_started", format!("{} of {}", step.action.verb(), step.name), Fields::of(step));
+            }
+            Event::StatementDone { step, statement, place: at, time } => {
+                let fields = Fields {
+                    statement: Some(*statement),
+                    place: Some(place(at)),
+                    outcome: Some("done"),
+                    ..Fields::of(step).took(*time)
+                };
+                let message = format!("{}: {} ({})", step.revision, place(at), ui::duration(*time));
+                self.info("statement_finished", message, fields);
+            }
+            Event::Finished(step, time) => {
+                self.known.borrow_mut().open = None;
+                let fields = Fields { outcome: Some("done"), ..Fields::of(step).took(*time) };
+                let message = format!("{} of {} ({})", step.action.verb(), step.name, ui::duration(*time));
+                self.info("revision_finished", message, fields);
+            }
+            Event::Said(step, line) => self.info("program", line, Fields::of(step)),
+            Event::Notice(step, notice) => {
+                let (level, severity) = match notice.severity {
+                    Severity::Warning => (LogLevel::Warning, "warning"),
+                    _ => (LogLevel::Info, "notice"),
+                };
+                let fields = Fields {
+                    severity: Some(severity),
+                    sqlstate: Some(&notice.code),
+                    detail: notice.detail.as_deref(),
+                    hint: notice.hint.as_deref(),
+                    ..Fields::of(step)
+                };
+                self.say(level, "notice", &notice.message, fields);
+            }
+            Event::Waiting { step, time, blockers } => {
+                let message = format!("running {} ({})", step.name, ui::duration(*time));
+                self.info("waiting", message, Fields::of(step).took(*time).blocked(blockers));
+            }
+            Event::Slow { step, time, limit } => {
+                let fields = Fields { limit_seconds: Some(seconds(*limit)), ..Fields::of(step).took(*time) };
+                self.say(LogLevel::Warning, "slow", narrator::slow(step, *time, *limit), fields);
+            }
+            Event::Again { step, why, blockers } => {
+                let message = format!("{}: {why}; rolled back, trying again", step.name);
+                self.info("retry", message, Fields { why: Some(why), ..Fields::of(step).blocked(blockers) });
+            }
+            Event::Settled(step, what) => self.settled(step, what),
+            Event::Interrupted(signal) => {
+                let message = format!("{}: cancelling what runs", interrupt::name(*signal));
+                self.say(LogLevel::Warning, "signal", message, Fields { signal: Some(*signal), ..Fields::default() });
+            }
+            Event::Recovering(why) => {
+                let message = format!("{why}; connecting again to find out what was committed");
+                self.say(LogLevel::Warning, "connection_lost", message, Fields { why: Some(why), ..Fields::default() });
+            }
+            Event::RunEnded(run) => {
+                let fields = Fields { revisions: Some(run.steps), ..Fields::default() }.took(run.time);
+                match run.result {
+                    Ok(rows) => {
+                        let fields = Fields { outcome: Some("done"), rows_after: Some(rows), ..fields };
+                        self.info("run_finished", format!("{}; {}", counted(run.steps, "revision"), at(rows)), fields);
+                    }
+                    Err(error) => {
+                        self.failed(error);
+                        let (outcome, sqlstate) = (Some(error.kind().name()), error.sqlstate());
+                        let fields = Fields { outcome, sqlstate, error: Some(error.title()), ..fields };
+                        self.say(LogLevel::Error, "run_finished", "the run failed", fields);
+                    }
+                }
+                self.known.borrow_mut().run = None;
+            }
+        }
+    }
+}

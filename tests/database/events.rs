@@ -1,0 +1,355 @@
+//! `--log-format json`, `slow_after` and `--metrics`: what machines are told of a run.
+
+use std::collections::BTreeMap;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::Case;
+use crate::together::lock_key;
+
+/// Of docs/json.md, the rows of the table below a heading: first cell and second.
+fn documented(heading: &str) -> BTreeMap<String, String> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/json.md")).expect("docs/json.md");
+    let section = text.split(&format!("# {heading}\n")).nth(1).expect("the heading");
+    let section = section.split("\n#").next().expect("a section");
+    let row = |line: &str| {
+        let mut cells = line.strip_prefix("| `")?.split(" | ");
+        Some((cells.next()?.trim_end_matches('`').to_owned(), cells.next()?.to_owned()))
+    };
+    section.lines().filter_map(row).collect()
+}
+
+/// The lines of a log: each is an event as docs/json.md has it.
+#[track_caller]
+fn events(log: &str) -> Vec<Value> {
+    let (mut fields, levels) = (documented("The log"), documented("Events"));
+    assert!(fields.len() > 20 && levels.len() > 15, "the page is read");
+    let mut events = Vec::new();
+    for line in log.lines() {
+        let event: Value = serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}"));
+        let names: Vec<&str> = event.as_object().expect("an object").keys().map(String::as_str).collect();
+        assert_eq!(names[..4], ["time", "level", "event", "message"], "{line}");
+        let name = event["event"].as_str().expect("a name");
+        let level = event["level"].as_str().expect("a level");
+        assert!(levels.get(name).is_some_and(|levels| levels.split(" or ").any(|one| one == level)), "{line}");
+        let time = event["time"].as_str().expect("a time");
+        assert!(time.len() == 24 && time.ends_with('Z'), "{line}");
+        if name == "error" {
+            fields.extend(documented("An error"));
+        }
+        for (field, value) in event.as_object().expect("an object") {
+            let right = match fields.get(field).map(String::as_str) {
+                Some("string" | "string or null") => value.is_string(),
+                Some("number") => value.is_u64(),
+                Some("decimal") => value.is_f64(),
+                Some(kind) if kind.starts_with("list of ") => value.is_array(),
+                _ => false,
+            };
+            assert!(right, "`{field}` of {line}");
+        }
+        events.push(event);
+    }
+    events
+}
+
+fn names(events: &[Value]) -> Vec<&str> {
+    events.iter().map(|event| event["event"].as_str().expect("a name")).collect()
+}
+
+#[track_caller]
+fn the<'a>(events: &'a [Value], name: &str) -> &'a Value {
+    let mut found = events.iter().filter(|event| event["event"] == name);
+    let first = found.next().unwrap_or_else(|| panic!("no {name}: {events:#?}"));
+    assert!(found.next().is_none(), "one {name}: {events:#?}");
+    first
+}
+
+#[test]
+fn a_run_that_goes_well() {
+    let case = Case::new();
+    case.revision(
+        "001",
+        "",
+        "CREATE TABLE a ();\nDO $$ BEGIN RAISE NOTICE E'two\\nlines \"x\"'; END $$;",
+        "DROP TABLE a;",
+    );
+    case.file(
+        "002",
+        "001",
+        "-- migrate:upgrade transaction:false\nCREATE INDEX CONCURRENTLY i ON a ((1));\nCOMMENT ON TABLE a IS 'b';\n-- migrate:downgrade\nDROP INDEX i;\n",
+    );
+    let ran = case.succeeds("upgrade head --log-format json");
+    let log = events(&ran.stderr);
+    assert_eq!(ran.stdout, "");
+    assert_eq!(
+        names(&log),
+        [
+            "run_started",
+            "revision_started",
+            "notice",
+            "revision_finished",
+            "revision_started",
+            "statement_finished",
+            "statement_finished",
+            "revision_finished",
+            "run_finished"
+        ]
+    );
+    let run = case.ask("SELECT DISTINCT run FROM aludel_history");
+    assert!(log.iter().all(|event| event["run"] == run.trim()), "{log:#?}");
+    assert_eq!(the(&log, "notice")["message"], "two\nlines \"x\"");
+    let places: Vec<&Value> = log.iter().map(|event| &event["place"]).filter(|place| !place.is_null()).collect();
+    assert_eq!(places, ["versions/002.sql:6:1", "versions/002.sql:7:1"]);
+    assert_eq!((&log[6]["statement"], &log[6]["revision"]), (&2.into(), &"002".into()));
+    assert_eq!(the(&log, "run_finished")["rows_after"], serde_json::json!(["002"]));
+    assert_eq!(the(&log, "run_finished")["outcome"], "done");
+    // Results stay what they are; the variable means the same as the option.
+    let plain = case.succeeds("status").stdout;
+    let mut command = case.command("status -v");
+    let told = case.project.run({
+        command.env("ALUDEL_LOG_FORMAT", "json");
+        command
+    });
+    assert_eq!(told.stdout, plain);
+    assert!(names(&events(&told.stderr)).contains(&"connecting"), "{}", told.stderr);
+    // Nothing but warnings and errors.
+    assert_eq!(case.succeeds("downgrade 001 --log-format=json -q").stderr.lines().count(), 0);
+}
+
+#[test]
+fn a_run_that_fails() {
+    let case = Case::new();
+    case.revision("001", "", "CREATE TABLE a ();", "");
+    case.revision("002", "001", "CREATE TABLE a ();", "");
+    let ran = case.run("--log-format json -q upgrade head");
+    assert_eq!(ran.code, 1);
+    let log = events(&ran.stderr);
+    assert_eq!(names(&log), ["revision_finished", "run_finished", "error"]);
+    let failed = serde_json::json!(["002", "failed", "42P07", "versions/002.sql:6:1"]);
+    let said = ["revision", "outcome", "sqlstate", "place"].map(|field| log[0][field].clone());
+    assert_eq!(Value::from(said.to_vec()), failed);
+    assert_eq!(log[2]["notes"][0], "nothing of revision 002 was kept");
+    assert!(!log[2]["hints"].as_array().expect("a list").is_empty());
+    // Nothing listens there.
+    case.project.write("migrate.ini", "[migrate]\nurl = postgres://x:cAnArY@127.0.0.1:1/x\n");
+    let ran = case.run("--log-format json upgrade head");
+    let log = events(&ran.stderr);
+    assert_eq!(the(&log, "error")["reason"], "refused");
+    assert!(!ran.stderr.contains("cAnArY"), "{}", ran.stderr);
+}
+
+#[test]
+fn mistakes_of_the_command_line() {
+    let case = Case::new();
+    for arguments in [
+        "--log-format json upgrad",
+        "--log-format=json upgrade",
+        "upgrade head --nonsense --log-format json",
+        "--log-format json -c nowhere.ini status",
+        "--log-format json -x status",
+        "--log-format json show 999",
+    ] {
+        let ran = case.run(arguments);
+        let log = events(&ran.stderr);
+        assert_eq!(names(&log), ["error"], "{arguments}");
+        assert_eq!(log[0]["exit_code"], ran.code, "{arguments}");
+        assert!(!log[0]["message"].as_str().expect("a message").contains('\n'), "{arguments}: {}", ran.stderr);
+    }
+    let log = events(&case.run("--log-format json upgrad").stderr);
+    assert_eq!(log[0]["message"], "unrecognized subcommand 'upgrad'");
+    let mut command = case.command("status");
+    let ran = case.project.run({
+        command.env("ALUDEL_LOG_FORMAT", "jsn");
+        command
+    });
+    assert_eq!((ran.code, ran.stderr.lines().next()), (2, Some("error: `ALUDEL_LOG_FORMAT` is `jsn`")));
+}
+
+#[test]
+fn what_a_program_of_the_settings_says() {
+    let case = Case::with("password_command = sh -c 'echo no luck >&2; echo cAnArY; exit 3'\n");
+    case.chain(1);
+    let ran = case.run("--log-format json upgrade head");
+    let log = events(&ran.stderr);
+    assert_eq!((ran.code, names(&log)), (1, vec!["program", "error"]), "{}", ran.stderr);
+    assert_eq!((&log[0]["message"], &log[0]["program"]), (&"no luck".into(), &"sh".into()));
+    assert!(!ran.stderr.contains("cAnArY"), "{}", ran.stderr);
+}
+
+#[test]
+fn waiting_for_the_lock() {
+    let case = Case::new();
+    case.chain(1);
+    let mut holder = case.database.client();
+    holder.batch_execute(&format!("SELECT pg_advisory_lock({})", lock_key())).expect("the lock is free");
+    let ran = case.run("--log-format json upgrade head --lock-wait 300ms");
+    let log = events(&ran.stderr);
+    assert_eq!((ran.code, names(&log)), (1, vec!["waiting", "error"]));
+    assert!(log[0]["blockers"][0].as_str().is_some_and(|one| one.starts_with("server process ")), "{log:#?}");
+    assert_eq!(log[0]["limit_seconds"], 0.3);
+}
+
+#[test]
+fn tried_again() {
+    let case = Case::with("lock_timeout = 100ms\nlock_retry_for = 3s\n");
+    case.revision("001", "", "CREATE TABLE a ();", "");
+    case.revision("002", "001", "ALTER TABLE a ADD b int;", "");
+    let _ = case.succeeds("upgrade 001");
+    let mut holder = case.database.client();
+    holder.batch_execute("BEGIN; LOCK TABLE a").expect("nobody else has it");
+    let ran = case.run("--log-format json upgrade head");
+    let log = events(&ran.stderr);
+    let retry = log.iter().find(|event| event["event"] == "retry").expect("it is tried again");
+    assert_eq!(retry["revision"], "002");
+    assert!(retry["blockers"][0].as_str().is_some_and(|one| one.contains("LOCK TABLE a")), "{retry}");
+    assert_eq!((ran.code, &the(&log, "error")["sqlstate"]), (1, &"55P03".into()));
+}
+
+#[test]
+fn stopped_by_a_signal() {
+    let case = Case::with("slow_after = 1s\n");
+    case.revision("001", "", "SELECT pg_sleep(60);", "");
+    let mut command = case.command("--log-format json upgrade head");
+    let child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("it starts");
+    let until = Instant::now() + Duration::from_secs(20);
+    let asleep = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep' AND query_start < now() - interval '2.5 s'";
+    while case.ask(asleep) != "1\n" && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let killed = Command::new("kill").args(["-TERM", &child.id().to_string()]).status().expect("kill runs");
+    assert!(killed.success());
+    let output = child.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(143));
+    let log = events(&String::from_utf8_lossy(&output.stderr));
+    assert_eq!(the(&log, "signal")["signal"], 15);
+    assert_eq!(the(&log, "slow")["limit_seconds"], 1.0, "it is told of once");
+    assert!(log.iter().any(|event| event["event"] == "waiting" && event["revision"] == "001"), "{log:#?}");
+    assert_eq!(the(&log, "run_finished")["outcome"], "signal");
+    assert_eq!(the(&log, "error")["exit_code"], 143);
+}
+
+#[test]
+fn slow_revisions() {
+    let case = Case::with("slow_after = 100ms\n");
+    case.revision("001", "", "SELECT pg_sleep(0.2);", "SELECT 1;");
+    case.revision("002", "001", "SELECT 1;", "SELECT 1;");
+    let ran = case.succeeds("-q upgrade head");
+    let lines: Vec<&str> = ran.stderr.lines().collect();
+    assert_eq!(lines, ["warning: 001 step 001 is slow: it has taken [TIME] (`slow_after` is [TIME])"]);
+    let log = case.succeeds("log").stdout;
+    assert_eq!(log.lines().filter(|line| line.contains("(slow)")).count(), 1, "{log}");
+    let ini = case.project.read("migrate.ini").replace("100ms", "0");
+    case.project.write("migrate.ini", ini);
+    let _ = case.succeeds("downgrade base");
+    assert_eq!(case.succeeds("-q upgrade head").stderr, "");
+}
+
+/// The samples of a file in Prometheus's text format, by name and labels; a panic where a reader of that or of OpenMetrics would
+/// refuse it.
+#[track_caller]
+fn samples(text: &str) -> BTreeMap<String, f64> {
+    let body = text.strip_suffix("# EOF\n").unwrap_or_else(|| panic!("it ends with # EOF: {text}"));
+    let mut samples = BTreeMap::new();
+    let mut families: Vec<String> = Vec::new();
+    let mut helped = None;
+    for line in body.lines() {
+        if let Some(help) = line.strip_prefix("# HELP ") {
+            let name = help.split(' ').next().expect("a name").to_owned();
+            assert!(!families.contains(&name) && help.len() > name.len() + 1, "{line}");
+            helped = Some(name);
+            continue;
+        }
+        if let Some(kind) = line.strip_prefix("# TYPE ") {
+            let name = helped.take().expect("HELP comes first");
+            assert_eq!(kind, format!("{name} gauge"));
+            families.push(name);
+            continue;
+        }
+        let family = families.last().expect("a type before");
+        let rest = line.strip_prefix(family.as_str()).unwrap_or_else(|| panic!("{line} is of {family}"));
+        let rest = rest.strip_prefix('{').unwrap_or_else(|| panic!("{line}: labels"));
+        let (labels, value) = rest.rsplit_once("} ").unwrap_or_else(|| panic!("{line}: a value, and no time"));
+        let mut left = labels;
+        while !left.is_empty() {
+            let (label, after) = left.split_once("=\"").unwrap_or_else(|| panic!("{line}: a label"));
+            assert!(label.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'), "{line}");
+            let mut end = None;
+            let mut bytes = after.bytes().enumerate();
+            while let Some((at, byte)) = bytes.next() {
+                match byte {
+                    b'\\' => assert!(matches!(bytes.next(), Some((_, b'\\' | b'"' | b'n'))), "{line}"),
+                    b'"' => {
+                        end = Some(at);
+                        break;
+                    }
+                    _ => {}
+                }
+            }
+            left = &after[end.unwrap_or_else(|| panic!("{line}: a closed label")) + 1..];
+            left = left.strip_prefix(',').unwrap_or(left);
+        }
+        let value: f64 = value.parse().unwrap_or_else(|_| panic!("{line}: a number"));
+        assert!(samples.insert(format!("{family}{{{labels}}}"), value).is_none(), "twice: {line}");
+    }
+    samples
+}
+
+#[test]
+fn metrics() {
+    let case = Case::with("metrics = run.prom\n\n[production]\nlock_wait = 1s\n");
+    case.revision("001", "", "CREATE TABLE a ();", "DROP TABLE a;");
+    case.revision("002", "001", "CREATE TABLE b ();", "DROP TABLE b;");
+    case.revision("003", "002", "CREATE TABLE a ();", "");
+    let name = &case.database.name;
+    let read = |file: &str, environment: &'static str| {
+        let samples = samples(&case.project.read(file));
+        move |metric: &str| {
+            let (family, labels) = metric.split_once('{').unwrap_or((metric, "}"));
+            let comma = if labels == "}" { "" } else { "," };
+            let name = format!("aludel_{family}{{database=\"{name}\",environment=\"{environment}\"{comma}{labels}");
+            samples.get(&name).copied()
+        }
+    };
+    let _ = case.succeeds("upgrade 001");
+    let sample = read("run.prom", "");
+    assert_eq!(sample("run_success"), Some(1.0));
+    assert_eq!((sample("revisions_applied"), sample("revisions_pending")), (Some(1.0), Some(2.0)));
+    assert!(
+        sample("revision_duration_seconds{revision=\"001\",direction=\"upgrade\"}").is_some_and(|time| time < 60.0)
+    );
+    assert_eq!(sample("run_failure"), None);
+    // The option wins, and the environment is a label.
+    let _ = case.run("-n production upgrade head --metrics other.prom");
+    let sample = read("other.prom", "production");
+    assert_eq!(
+        (sample("run_success"), sample("run_exit_code"), sample("run_revisions")),
+        (Some(0.0), Some(1.0), Some(1.0))
+    );
+    assert_eq!((sample("revisions_applied"), sample("revisions_pending")), (Some(2.0), Some(1.0)));
+    assert_eq!(sample("run_failure{revision=\"003\",sqlstate=\"42P07\",kind=\"failed\"}"), Some(1.0));
+    let _ = case.succeeds("redo");
+    assert_eq!(read("run.prom", "")("run_revisions"), Some(2.0));
+    let _ = case.succeeds("downgrade base");
+    assert_eq!(read("run.prom", "")("revisions_pending"), Some(3.0));
+    let _ = case.succeeds("downgrade base");
+    assert_eq!(read("run.prom", "")("run_revisions"), Some(0.0), "where there is nothing to do too");
+    // Nothing else is left behind.
+    let files = case.project.list(".");
+    assert_eq!(files.iter().filter(|file| file.contains("prom")).count(), 2, "{files:?}");
+    let ran = case.succeeds("upgrade 001 --metrics nowhere/run.prom");
+    assert!(ran.stderr.contains("warning: cannot write the metrics to nowhere/run.prom: "), "{}", ran.stderr);
+    assert_eq!(case.rows(), "001", "it changes nothing");
+}
+
+#[test]
+fn metrics_of_a_run_that_could_not_connect() {
+    let case = Case::new();
+    case.project.write("migrate.ini", "[migrate]\nurl = postgres://x@127.0.0.1:1/shop\n");
+    case.project.write("versions/001.sql", "-- revision: 001\n\n-- migrate:upgrade\n");
+    assert_eq!(case.run("upgrade head --metrics run.prom").code, 1);
+    let samples = samples(&case.project.read("run.prom"));
+    assert_eq!(samples.get("aludel_run_success{database=\"shop\",environment=\"\"}"), Some(&0.0));
+    assert!(!samples.keys().any(|name| name.starts_with("aludel_revisions_pending")), "it is not known: {samples:?}");
+}

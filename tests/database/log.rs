@@ -1,0 +1,164 @@
+//! `log`: the history as people read it.
+
+use serde_json::Value;
+use snapbox::{assert_data_eq, str};
+
+use crate::Case;
+
+/// A transcript without times of day and hosts.
+#[track_caller]
+fn log(case: &Case, arguments: &str) -> String {
+    let mut command = case.command(&format!("log {arguments}"));
+    let still = |word: &str| match word.as_bytes() {
+        bytes if bytes.len() >= 19 && bytes[4] == b'-' && bytes[10] == b'T' => "[DATE]".to_owned(),
+        _ => word.to_owned(),
+    };
+    let transcript = case.project.run({
+        command.env("USER", "dana");
+        command
+    });
+    let host = case.ask("SELECT DISTINCT client_host FROM aludel_history WHERE client_host IS NOT NULL");
+    let mut text = transcript.transcript().replace(&format!("dana@{}", host.trim()), "dana@[HOST]");
+    text = text.lines().map(|line| line.split(' ').map(still).collect::<Vec<_>>().join(" ") + "\n").collect();
+    text
+}
+
+fn case() -> Case {
+    let case = Case::new();
+    case.revision("0001", "", "CREATE TABLE a ();", "DROP TABLE a;");
+    case.revision("0002", "0001", "CREATE TABLE b ();", "DROP TABLE b;");
+    case.revision("0003", "0002", "CREATE TABLE a ();", "");
+    let run = |arguments: &str, code: i32| {
+        let ran = case.project.run({
+            let mut command = case.command(arguments);
+            command.env("USER", "dana");
+            command
+        });
+        assert_eq!(ran.code, code, "{}", ran.transcript());
+    };
+    run("upgrade head", 1);
+    run("downgrade 0001", 0);
+    run("stamp 0002", 0);
+    case
+}
+
+#[test]
+fn newest_first() {
+    let case = case();
+    // What ran is told though nobody has its file any more.
+    std::fs::remove_file(case.project.path().join("versions/0003.sql")).expect("it is removed");
+    assert_data_eq!(
+        log(&case, ""),
+        str![[r#"
+exit code: 0
+----- stdout
+[DATE]  stamp 0002      stamped, by postgres (dana@[HOST])
+[DATE]  downgrade 0002  done in [TIME], by postgres (dana@[HOST])
+[DATE]  upgrade 0003    failed in [TIME], by postgres (dana@[HOST])
+    error[42P07]: relation "a" already exists
+[DATE]  upgrade 0002    done in [TIME], by postgres (dana@[HOST])
+[DATE]  upgrade 0001    done in [TIME], by postgres (dana@[HOST])
+
+"#]]
+    );
+    assert_data_eq!(
+        log(&case, "--limit 1"),
+        str![[r#"
+exit code: 0
+----- stdout
+[DATE]  stamp 0002  stamped, by postgres (dana@[HOST])
+----- stderr
+not shown: 4 older ones
+hint: `--limit 0` shows all
+
+"#]]
+    );
+    assert_data_eq!(
+        log(&case, "--failed"),
+        str![[r#"
+exit code: 0
+----- stdout
+[DATE]  upgrade 0003  failed in [TIME], by postgres (dana@[HOST])
+    error[42P07]: relation "a" already exists
+
+"#]]
+    );
+}
+
+fn revisions(case: &Case, arguments: &str) -> Vec<String> {
+    let ran = case.succeeds(&format!("log --json {arguments}"));
+    let json: Value = serde_json::from_str(&ran.stdout).expect("JSON");
+    let entry =
+        |entry: &Value| format!("{} {}", entry["direction"].as_str().unwrap(), entry["revision"].as_str().unwrap());
+    json["entries"].as_array().expect("a list").iter().map(entry).collect()
+}
+
+#[test]
+fn filters() {
+    let case = case();
+    let all = ["stamp 0002", "downgrade 0002", "upgrade 0003", "upgrade 0002", "upgrade 0001"];
+    assert_eq!(revisions(&case, ""), all);
+    assert_eq!(revisions(&case, "--limit 0"), all);
+    assert_eq!(revisions(&case, "--limit 2"), all[..2]);
+    assert_eq!(revisions(&case, "--revision 0002"), ["stamp 0002", "downgrade 0002", "upgrade 0002"]);
+    assert_eq!(revisions(&case, "--revision 000"), [""; 0], "of short ids no beginning means anything");
+    assert_eq!(revisions(&case, "--failed"), ["upgrade 0003"]);
+    assert_eq!(revisions(&case, "--since 1h"), all);
+    let _ = case.ask("UPDATE aludel_history SET finished_at = finished_at - interval '3 days' WHERE revision = '0001'");
+    assert_eq!(revisions(&case, "--since 2d"), all[..4]);
+    assert_eq!(revisions(&case, "--since 2020-01-01"), all);
+    assert_eq!(revisions(&case, "--since 2999-01-01T00:00:00Z"), [""; 0]);
+    let run = case.ask("SELECT run FROM aludel_history WHERE revision = '0003'");
+    assert_eq!(revisions(&case, &format!("--run {}", run.trim())), ["upgrade 0003", "upgrade 0002", "upgrade 0001"]);
+    assert_eq!(revisions(&case, &format!("--run {}", &run[..8])), ["upgrade 0003", "upgrade 0002", "upgrade 0001"]);
+    assert_eq!(revisions(&case, "--run nobodys"), [""; 0]);
+    let ran = case.run("log --since yesterday");
+    assert_eq!(ran.code, 2, "{}", ran.transcript());
+    // Another project's rows in the same table.
+    let _ = case.ask("INSERT INTO aludel_history (version_table, run, direction, revision, outcome, started_at, finished_at, role, tool)
+        VALUES ('others', 'r', 'upgrade', 'x', 'done', now(), now(), 'r', 't')");
+    assert_eq!(revisions(&case, ""), ["stamp 0002", "downgrade 0002", "upgrade 0003", "upgrade 0002", "upgrade 0001"]);
+}
+
+#[test]
+fn slow_ones_are_marked() {
+    let case = case();
+    let _ = case.ask("UPDATE aludel_history SET started_at = finished_at - interval '15 min' WHERE revision = '0001'");
+    let slow = |arguments: &str| {
+        let ran = case.succeeds(arguments);
+        ran.stdout.lines().filter(|line| line.contains("(slow)")).map(|line| line[22..].to_owned()).collect::<Vec<_>>()
+    };
+    assert!(
+        matches!(&slow("log")[..], [line] if line.starts_with("upgrade 0001    done in 15 min (slow), by ")),
+        "{:?}",
+        slow("log")
+    );
+    let ini = case.project.read("migrate.ini");
+    case.project.write("migrate.ini", format!("{ini}slow_after = 16min\n"));
+    assert_eq!(slow("log"), [""; 0]);
+    case.project.write("migrate.ini", format!("{ini}slow_after = 0\n"));
+    assert_eq!(slow("log"), [""; 0]);
+}
+
+#[test]
+fn no_history() {
+    let case = Case::new();
+    let ran = case.succeeds("log");
+    assert_eq!(ran.stdout, "");
+    assert!(ran.stderr.starts_with("there is no history on "), "{}", ran.stderr);
+    let _ = case.succeeds("ensure-version");
+    assert_eq!(case.succeeds("log").stderr, "the history is empty\n");
+    assert_eq!(case.succeeds("log --failed").stderr, "nothing in the history is so\n");
+}
+
+#[test]
+fn a_role_that_may_not_read_it() {
+    let case = case();
+    let _ = case.ask("DO $$ BEGIN CREATE ROLE log_reader LOGIN; EXCEPTION WHEN duplicate_object THEN END $$; GRANT SELECT ON aludel_version, aludel_progress TO log_reader");
+    let url = case.database.url().replace("user=postgres", "user=log_reader");
+    case.project.write("migrate.ini", format!("[migrate]\nurl = {url}\n"));
+    let ran = case.run("log");
+    assert_eq!(ran.code, 1, "{}", ran.transcript());
+    assert!(ran.stderr.contains("hint: GRANT SELECT ON public.aludel_history TO log_reader;"), "{}", ran.stderr);
+    let _ = case.ask("DROP OWNED BY log_reader");
+}

@@ -1,0 +1,433 @@
+//! A person is asked before anything is changed, and only a typed `yes` goes on.
+
+use rustix::process::Signal;
+use snapbox::{assert_data_eq, str};
+
+use crate::Case;
+use crate::support::{Ran, feed};
+
+const CONFIRM: &str = "confirm = yes\n";
+const QUESTION: &str = "Type yes to go on: ";
+
+#[test]
+fn what_will_be_run_and_lost_is_shown_and_yes_goes_on() {
+    let case = Case::with("\n[production]\nconfirm = yes\n");
+    case.shop().succeeds("upgrade head");
+    case.ask("INSERT INTO account SELECT n FROM generate_series(1, 1234) n");
+    let mut at = case.sits_at("-n production downgrade base");
+    at.until(QUESTION).types("yes");
+    let shown = case.screen(at);
+    assert_data_eq!(
+        shown.as_str(),
+        str![[r#"
+exit code: 0
+database     [DATABASE] on [SOCKET]/.s.PGSQL.5432
+user         postgres
+environment  production
+to be run    2 revisions, from 002 to base
+             downgrade 002 -> 001, step 002
+             downgrade 001 -> <base>, step 001
+to be lost   002: column account.email (1,234 rows)
+             001: table account (1,234 rows)
+Type yes to go on: yes
+downgraded 002 step 002 ([TIME])
+downgraded 001 step 001 ([TIME])
+done 2 revisions in [TIME]; nothing is applied
+
+"#]]
+    );
+    // The page for users shows this very screen, with other names.
+    let page = include_str!("../../docs/deploying.md");
+    let block = page.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a screen");
+    let renamed =
+        shown.replace("[DATABASE] on [SOCKET]/.s.PGSQL.5432", "shop on db.internal:5432").replace("postgres", "deploy");
+    assert!(renamed.contains(block), "{renamed}");
+    assert_eq!(case.rows(), "");
+    let mut at = case.sits_at("-n production upgrade head");
+    at.until(QUESTION).types("yes");
+    assert_data_eq!(
+        case.screen(at),
+        str![[r#"
+exit code: 0
+database     [DATABASE] on [SOCKET]/.s.PGSQL.5432
+user         postgres
+environment  production
+to be run    2 revisions, from base to 002
+             upgrade <base> -> 001, step 001
+             upgrade 001 -> 002, step 002
+Type yes to go on: yes
+upgraded 001 step 001 ([TIME])
+upgraded 002 step 002 ([TIME])
+done 2 revisions in [TIME]; at 002
+
+"#]]
+    );
+    assert_eq!(case.rows(), "002");
+}
+
+#[test]
+fn any_other_answer_runs_nothing() {
+    let case = Case::with(CONFIRM);
+    case.shop();
+    for answer in ["no", "", "y", "YES", "yes please"] {
+        let mut at = case.sits_at("upgrade head");
+        at.until(QUESTION).types(answer);
+        let shown = case.screen(at);
+        assert!(shown.starts_with("exit code: 1\n"), "{answer}: {shown}");
+        assert!(shown.ends_with("error: not confirmed\nnote: nothing was run\n"), "{answer}: {shown}");
+    }
+    // Ctrl-D
+    let mut at = case.sits_at("upgrade head");
+    at.until(QUESTION).types("\u{4}");
+    assert!(case.screen(at).contains("error: not confirmed"));
+    assert_eq!(case.ask("SELECT to_regclass('aludel_version') IS NULL"), "t");
+}
+
+#[test]
+fn at_a_terminal_what_takes_away_always_asks() {
+    let case = Case::with("");
+    case.shop();
+    // An upgrade does not.
+    let at = case.sits_at("upgrade head");
+    assert!(case.screen(at).starts_with("exit code: 0\n"));
+    let mut at = case.sits_at("-q downgrade -1");
+    at.until(QUESTION).types("no");
+    assert_data_eq!(
+        case.screen(at),
+        str![[r#"
+exit code: 1
+database    [DATABASE] on [SOCKET]/.s.PGSQL.5432
+user        postgres
+to be run   1 revision, from 002 to 001
+            downgrade 002 -> 001, step 002
+to be lost  002: column account.email (0 rows)
+Type yes to go on: no
+error: not confirmed
+note: nothing was run
+
+"#]]
+    );
+    let mut at = case.sits_at("stamp --purge 001");
+    at.until(QUESTION).types("yes");
+    assert_data_eq!(
+        case.screen(at),
+        str![[r#"
+exit code: 0
+database       [DATABASE] on [SOCKET]/.s.PGSQL.5432
+user           postgres
+to be stamped  from 002 to 001
+               no longer taken for applied: 002
+Type yes to go on: yes
+stamped 001 (it was 002); nothing was run
+no longer taken for applied: 002
+
+"#]]
+    );
+    assert_eq!(case.rows(), "001");
+    // Piped, it goes on as ever; and `--yes` answers anywhere.
+    case.succeeds("stamp --purge 002");
+    let at = case.sits_at("downgrade -y 001");
+    assert!(!case.screen(at).contains(QUESTION));
+    case.succeeds("downgrade base");
+    assert_eq!(case.rows(), "");
+}
+
+#[test]
+fn where_nobody_can_be_asked_it_is_refused() {
+    let case = Case::with(CONFIRM);
+    case.shop();
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 2
+----- stderr
+error: `confirm = yes` wants a person to be asked, and nobody is at a terminal
+ --> migrate.ini:3:11
+  |
+3 | confirm = yes
+  |           ^^^
+  |
+  = note: nothing was run
+  = hint: where a machine is to decide: aludel upgrade head --yes
+
+"#]]
+    );
+    for (command, hint) in [
+        ("downgrade -1", "aludel downgrade -1 --yes"),
+        ("redo", "aludel redo --yes"),
+        ("stamp 001", "aludel stamp 001 --yes"),
+        ("stamp --purge 001", "aludel stamp 001 --purge --yes"),
+        ("repair 001", "aludel repair 001 --yes"),
+    ] {
+        let ran = case.run(command);
+        assert_eq!(ran.code, 2, "{}", ran.transcript());
+        assert!(ran.stderr.ends_with(&format!("hint: where a machine is to decide: {hint}\n")), "{}", ran.stderr);
+    }
+    case.succeeds("upgrade head --yes");
+    case.succeeds("redo --yes");
+    case.succeeds("downgrade -y -1");
+    case.succeeds("stamp 002 --yes");
+    // What changes nothing asks nobody.
+    for command in ["status", "plan upgrade head", "upgrade head --sql", "current"] {
+        case.succeeds(command);
+    }
+    assert_eq!(case.rows(), "002");
+}
+
+#[test]
+fn nothing_to_do_is_not_asked_for() {
+    let case = Case::with(CONFIRM);
+    case.shop().succeeds("upgrade head --yes");
+    for (command, said) in [
+        ("upgrade head", "nothing to do: at 002\n"),
+        ("stamp 002", "nothing to do: the database is stamped 002 already\n"),
+        ("repair", "nothing to do: no file was changed after it was applied\n"),
+    ] {
+        let at = case.sits_at(command);
+        assert_eq!(case.screen(at), format!("exit code: 0\n{said}"));
+    }
+}
+
+#[test]
+fn redo_stamp_and_repair_ask_too() {
+    let case = Case::with(CONFIRM);
+    case.shop().succeeds("upgrade head --yes");
+    let mut at = case.sits_at("redo");
+    at.until(QUESTION).types("yes");
+    assert_data_eq!(
+        case.screen(at),
+        str![[r#"
+exit code: 0
+database    [DATABASE] on [SOCKET]/.s.PGSQL.5432
+user        postgres
+to be run   2 revisions, from 002 to 002
+            downgrade 002 -> 001, step 002
+            upgrade 001 -> 002, step 002
+to be lost  002: column account.email (0 rows)
+Type yes to go on: yes
+downgraded 002 step 002 ([TIME])
+upgraded 002 step 002 ([TIME])
+done 2 revisions in [TIME]; at 002
+
+"#]]
+    );
+    let mut at = case.sits_at("stamp 001");
+    at.until(QUESTION).types("no");
+    assert_data_eq!(
+        case.screen(at),
+        str![[r#"
+exit code: 1
+database       [DATABASE] on [SOCKET]/.s.PGSQL.5432
+user           postgres
+to be stamped  from 002 to 001
+               no longer taken for applied: 002
+Type yes to go on: no
+error: not confirmed
+note: nothing was run
+
+"#]]
+    );
+    case.revision("001", "", "CREATE TABLE account (id int); -- later", "DROP TABLE account;");
+    let mut at = case.sits_at("repair");
+    at.until(QUESTION).types("yes");
+    let shown = case.screen(at);
+    assert!(shown.contains("to accept  001 (versions/001.sql): applied "), "{shown}");
+    assert!(shown.contains("\naccepted 001 "), "{shown}");
+}
+
+#[test]
+fn who_sits_at_the_prompt_keeps_nobody_waiting() {
+    let case = Case::with(CONFIRM);
+    case.shop();
+    let mut lunch = case.sits_at("upgrade head");
+    lunch.until(QUESTION);
+    case.succeeds("upgrade 001 --yes --lock-wait 0");
+    lunch.types("yes");
+    let shown = case.screen(lunch);
+    assert_data_eq!(
+        shown.split_once(QUESTION).expect("it asked").1,
+        str![[r#"
+yes
+error: what would be run is no longer what was confirmed
+note: the database was at base, and is at 001 by now
+note: nothing was run
+hint: run the same command again, and look at what it shows
+
+"#]]
+    );
+    assert_eq!(case.rows(), "001");
+}
+
+#[test]
+fn a_file_that_changes_meanwhile_is_not_run() {
+    let case = Case::with(CONFIRM);
+    // Larger than what is kept of a file.
+    let large = format!("CREATE TABLE large ();\n-- {}\n", "x".repeat(20_000));
+    for up in ["CREATE TABLE small ();", &large] {
+        case.revision("001", "", up, "");
+        let mut at = case.sits_at("upgrade head");
+        at.until(QUESTION);
+        case.revision("001", "", &format!("{up} -- more"), "");
+        at.types("yes");
+        let shown = case.screen(at);
+        assert_data_eq!(
+            shown.split_once(QUESTION).expect("it asked").1,
+            str![[r#"
+yes
+error: what would be run is no longer what was confirmed
+note: the file has changed since: 001 step 001 (versions/001.sql)
+note: nothing was run
+hint: run the same command again, and look at what it shows
+
+"#]]
+        );
+        assert_eq!(case.ask("SELECT to_regclass('small') IS NULL AND to_regclass('large') IS NULL"), "t");
+    }
+}
+
+#[test]
+fn a_signal_at_the_prompt_ends_it_with_nothing_done() {
+    let case = Case::with(CONFIRM);
+    case.shop();
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let mut at = case.sits_at("upgrade head");
+        at.until(QUESTION).signal(signal);
+        let shown = case.screen(at);
+        assert!(shown.starts_with(&format!("exit code: {code}\n")), "{shown}");
+        assert!(shown.contains("error: stopped by SIG") && shown.ends_with("note: nothing was run\n"), "{shown}");
+    }
+    assert_eq!(case.ask("SELECT to_regclass('aludel_version') IS NULL"), "t");
+}
+
+#[test]
+fn the_session_stays_alive_at_the_prompt() {
+    // The server would end it after a second.
+    let case = Case::with("confirm = yes\nidle_in_transaction_session_timeout = 1s\n");
+    case.shop();
+    let mut at = case.sits_at("upgrade head");
+    at.until(QUESTION);
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    at.types("yes");
+    assert!(case.screen(at).starts_with("exit code: 0\n"));
+    assert_eq!(case.rows(), "002");
+}
+
+#[test]
+fn what_is_lost_is_told_with_its_rows() {
+    let case = Case::with(CONFIRM);
+    case.revision(
+        "001",
+        "",
+        "CREATE TABLE wide (n int, filler text) WITH (fillfactor = 10, autovacuum_enabled = off);
+         CREATE TABLE parts (n int) PARTITION BY RANGE (n);
+         CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (10);
+         CREATE TABLE \"Odd name\" (n int); CREATE TABLE locked (); CREATE TABLE emptied (); CREATE SCHEMA s;",
+        "DROP TABLE wide, parts, \"Odd name\", locked, gone;
+         TRUNCATE emptied; DELETE FROM s.t;
+         DROP SCHEMA s CASCADE;",
+    )
+    .succeeds("upgrade head --yes");
+    // About 100 MB, of which a count reads all.
+    case.ask("INSERT INTO wide SELECT n, repeat('x', 700) FROM generate_series(1, 12000) n; ANALYZE wide");
+    case.ask("INSERT INTO parts VALUES (1), (2), (3); CREATE TABLE s.t (n int)");
+    let mut other = case.database.client();
+    let mut holder = other.transaction().expect("a transaction");
+    holder.batch_execute("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE").expect("the table is locked");
+    let mut at = case.sits_at("downgrade base");
+    at.until(QUESTION).types("no");
+    drop(holder);
+    assert_data_eq!(
+        case.screen(at),
+        str![[r#"
+exit code: 1
+database    [DATABASE] on [SOCKET]/.s.PGSQL.5432
+user        postgres
+to be run   1 revision, from 001 to base
+            downgrade 001 -> <base>, step 001
+to be lost  001: table wide (about 12,000 rows)
+            001: table parts (3 rows)
+            001: table "Odd name" (0 rows)
+            001: table locked (rows not counted)
+            001: table gone (not there)
+            001: all rows of emptied (0 rows)
+            001: all rows of s.t (0 rows)
+            001: schema s
+Type yes to go on: no
+error: not confirmed
+note: nothing was run
+
+"#]]
+    );
+}
+
+#[test]
+fn destroying_a_private_server_asks() {
+    let case = Case::with("");
+    let mut at = case.sits_at("local destroy");
+    at.until("Type yes: ").types("no");
+    assert!(case.screen(at).contains("error: not confirmed"));
+    case.succeeds("local destroy -y");
+}
+
+#[test]
+fn a_program_says_yes_in_its_request() {
+    let case = Case::with(CONFIRM);
+    case.shop();
+    let request = |request: &str| Ran::of(&feed(case.command("serve-once"), request), |text| case.project.still(text));
+    let refused = request(r#"{"action": "up"}"#);
+    assert_eq!(refused.code, 2, "{}", refused.transcript());
+    assert!(refused.stderr.contains("`confirm = yes` wants a person to be asked"), "{}", refused.stderr);
+    request(r#"{"action": "up", "yes": true}"#).succeeded();
+    assert_eq!(case.rows(), "002");
+}
+
+#[test]
+fn repeatable_files_and_hooks_are_shown_and_wrong_hooks_told_before_the_question() {
+    let case = Case::with("confirm = yes\nbefore_upgrade =\n  true\n  sql: a.sql\nafter_upgrade = echo done\n");
+    case.shop();
+    case.project
+        .write(
+            "versions/repeatable/seen.sql",
+            "-- repeatable: seen\nCREATE OR REPLACE VIEW seen AS SELECT id FROM account;\n",
+        )
+        .write("a.sql", "SELECT 1;");
+    let mut at = case.sits_at("upgrade head");
+    at.until(QUESTION).types("yes");
+    assert_data_eq!(
+        case.screen(at),
+        str![[r#"
+exit code: 0
+database    [DATABASE] on [SOCKET]/.s.PGSQL.5432
+user        postgres
+to be run   2 revisions, 1 repeatable, from base to 002
+            upgrade <base> -> 001, step 001
+            upgrade 001 -> 002, step 002
+            repeat seen
+hooks       before_upgrade `true`
+            before_upgrade `sql: a.sql`
+            after_upgrade `echo done`
+Type yes to go on: yes
+ran before_upgrade `true` ([TIME])
+ran before_upgrade `sql: a.sql` ([TIME])
+upgraded 001 step 001 ([TIME])
+upgraded 002 step 002 ([TIME])
+ran seen ([TIME])
+after_upgrade: done
+ran after_upgrade `echo done` ([TIME])
+done 2 revisions, 1 repeatable in [TIME]; at 002
+
+"#]]
+    );
+    case.project
+        .write("versions/repeatable/seen.sql", "-- repeatable: seen\nCREATE OR REPLACE VIEW seen AS SELECT 1 AS id;\n");
+    let mut at = case.sits_at("upgrade head");
+    at.until(QUESTION);
+    case.project
+        .write("versions/repeatable/seen.sql", "-- repeatable: seen\nCREATE OR REPLACE VIEW seen AS SELECT 2 AS id;\n");
+    at.types("yes");
+    assert!(case.screen(at).contains("note: the file has changed since: "));
+    case.project.write("a.sql", "COMMIT;");
+    let at = case.sits_at("upgrade head");
+    let shown = case.screen(at);
+    assert!(shown.contains("error: COMMIT in the SQL of a hook") && !shown.contains(QUESTION), "{shown}");
+}
