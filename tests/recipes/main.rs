@@ -114,3 +114,20 @@ fn the_exit_codes_are_the_readmes() {
     };
     assert_eq!(codes(PAGE), codes(include_str!("../../README.md")));
 }
+
+/// As the page says: nobody at a machine can be asked.
+#[test]
+fn where_the_settings_want_a_yes() {
+    let case = Case::new();
+    case.project.write("migrate.ini", format!("{}confirm = yes\n", file("migrate.ini")));
+    let run = |arguments: &[&str]| {
+        let mut command = case.project.command(arguments);
+        command.env("DATABASE_URL", case.url());
+        case.project.run(command)
+    };
+    let refused = run(&["upgrade", "head"]);
+    assert!(refused.code != 0 && refused.stderr.contains("aludel upgrade head --yes"), "{}", refused.transcript());
+    assert_eq!(case.database.psql("SELECT to_regclass('a') IS NULL"), "t\n");
+    run(&["upgrade", "head", "--yes"]).succeeded();
+    assert_eq!(case.rows(), "002");
+}
