@@ -73,7 +73,11 @@ impl Consent {
         if confirm.value && !interactive {
             let error = Error::usage("`confirm = yes` wants a person to be asked, and nobody is at a terminal");
             let error = confirm.origin.excerpt().cloned().into_iter().fold(error, Error::at);
-            return Err(error.note("nothing was run").hint(format!("where a machine is to decide: {command} --yes")));
+            let error = error.note("nothing was run");
+            return Err(match self.alone {
+                true => error.hint(r#"where a machine is to decide: send `"yes": true`"#),
+                false => error.hint(format!("where a machine is to decide: {command} --yes")),
+            });
         }
         Ok(interactive && (confirm.value || asks == Asks::AtATerminal))
     }

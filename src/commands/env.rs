@@ -9,7 +9,7 @@ use super::workspace::{conninfo_error, load_config};
 use crate::config::keys::{self, KEYS};
 use crate::config::{Config, DatabaseUrl, InForce, Sourced, mask};
 use crate::database::conninfo::{self, Conninfo, Endpoint, Settings as ConninfoSettings, SslMode};
-use crate::error::{Error, ErrorView, Result};
+use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::secret::Secret;
 
@@ -34,7 +34,7 @@ struct Report<'a> {
     environment_origin: Option<String>,
     environments: Vec<&'a str>,
     database: Option<String>,
-    problem: Option<ErrorView<'a>>,
+    problem: Option<serde_json::Value>,
     connection: Vec<Parameter>,
     settings: Vec<Setting>,
     variables: Vec<Parameter>,
@@ -92,7 +92,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         environment_origin: config.name().map(|name| name.origin.to_string()),
         environments: config.environments(),
         database: target.database,
-        problem: problem.as_ref().map(ErrorView::from),
+        problem: problem.as_ref().map(|problem| context.ui.error_view(problem)),
         connection: target.parameters,
         settings: settings.into_iter().map(|setting| view(setting, url)).collect(),
         variables: variables.collect(),

@@ -9,7 +9,7 @@ use super::Context;
 use super::actions::{self, Consent, Report};
 use super::event::{Done, Listeners, Tally};
 use super::status::{self, Look};
-use crate::error::{Error, ErrorView, Result};
+use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::secret::Secret;
 
@@ -76,7 +76,7 @@ struct Answer<'a> {
     before: Option<&'a [String]>,
     current: Option<&'a [String]>,
     status: Option<status::Report<'a>>,
-    error: Option<ErrorView<'a>>,
+    error: Option<serde_json::Value>,
 }
 
 /// A step that was carried out.
@@ -124,7 +124,7 @@ pub(super) fn run(_: Arguments, context: &Context) -> Result<()> {
         before: report.map(|report| report.before.as_slice()),
         current: report.map(|report| report.current.as_slice()),
         status: look.map(|look| look.report()),
-        error: result.as_ref().err().map(ErrorView::from),
+        error: result.as_ref().err().map(|error| context.ui.error_view(error)),
     });
     result.map(drop)
 }
