@@ -245,7 +245,7 @@ impl Locked {
                     row.is_some_and(|row| row.state == State::Running && row.statement == alone.statement)
                 };
                 let alone = failure.alone.filter(runs);
-                let failure = Failure { step, finished: count, part, alone, reason };
+                let failure = Failure { step, reason, time: failure.time, finished: count, part, alone };
                 Err(self.tell(program, &failure, &[], &[]))
             }
             Err(why) => {
@@ -884,7 +884,7 @@ impl<'a> Run<'a> {
                 error.position = Some(Position::Sent(place.character(byte)));
             }
             place.speak_of_the_file(&mut error);
-            return Err(self.failed(step, Reason::Server { error, place, time }));
+            return Err(self.failed(step, Reason::Server { error, place }));
         }
         // The word of the last statement is the proof: a COMMIT in a transaction that failed is answered ROLLBACK.
         if commits && (answer.last_tag != "COMMIT" || status != TransactionStatus::Idle) {
@@ -914,6 +914,7 @@ impl<'a> Run<'a> {
         Stop::Failed(Box::new(Failure {
             step,
             reason,
+            time: self.since.elapsed(),
             finished: self.finished,
             part: self.committed_part_of.filter(|(of, _)| *of == step).map(|(_, statements)| statements),
             alone: self.alone.clone(),
@@ -926,7 +927,6 @@ impl<'a> Run<'a> {
     }
 
     fn lost(&mut self, lost: Lost) -> Stop {
-        let time = self.since.elapsed();
         let doubtful = self.flying.iter().map(|message| message.finishes.len().max(message.commits.into())).sum();
         let Some(Message { step, parts, answer, .. }) = self.flying.pop_front() else {
             return self.failed(self.message.step, Reason::Lost { lost, doubtful, place: None });
@@ -936,7 +936,7 @@ impl<'a> Run<'a> {
             // The server process itself says that it ended, and every answer before that has arrived: so it is known
             // which statement it ended in, and that nothing behind it ran.
             Some(error) if error.routine.is_some() && !place.is_at_commit() => {
-                self.failed(step, Reason::Ended { error, place, time })
+                self.failed(step, Reason::Ended { error, place })
             }
             _ => self.failed(step, Reason::Lost { lost, doubtful, place: Some(place) }),
         }
@@ -949,8 +949,9 @@ impl<'a> Run<'a> {
             return failure.explain(self.program, &self.locked.session, &Invalid::default());
         }
         let step = self.message.step;
-        let other = Failure { step, reason: Reason::Overtaken, finished: self.finished, part: None, alone: None };
-        self.wind_up(other);
+        if let Stop::Failed(other) = self.failed(step, Reason::Overtaken) {
+            self.wind_up(*other);
+        }
         let error = match self.committed_part_of {
             Some((step, _)) => error
                 .kind_of(crate::error::Kind::Partial)

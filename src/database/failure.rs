@@ -51,7 +51,7 @@ pub(super) struct Place {
 /// What ended the run.
 pub(super) enum Reason {
     /// The server refused a statement.
-    Server { error: Box<ServerError>, place: Place, time: Duration },
+    Server { error: Box<ServerError>, place: Place },
     /// The server answered COMMIT with another word: it rolled back.
     NotCommitted { tag: String },
     /// A signal ended it.
@@ -60,7 +60,7 @@ pub(super) enum Reason {
     /// A later revision was committed behind one that failed: the guard should have kept it from that.
     Overtaken,
     /// The server ended the session in a statement of a revision that is not committed.
-    Ended { error: Box<ServerError>, place: Place, time: Duration },
+    Ended { error: Box<ServerError>, place: Place },
     /// The connection is gone; so many steps were on their way with their COMMIT. `place` is what was running.
     Lost { lost: Lost, doubtful: usize, place: Option<Place> },
 }
@@ -69,6 +69,8 @@ pub(super) enum Reason {
 pub(super) struct Failure {
     pub(super) step: usize,
     pub(super) reason: Reason,
+    /// How long the step ran, as far as can be seen from here.
+    pub(super) time: Duration,
     /// So many steps were committed before.
     pub(super) finished: usize,
     /// Earlier parts of the step itself are committed, so many statements in all.
@@ -267,18 +269,16 @@ impl Failure {
 
     /// What the history keeps of it.
     pub(super) fn record(&self) -> bookkeeping::Failure {
-        let (sqlstate, message, time) = match &self.reason {
-            Reason::Server { error, time, .. } | Reason::Ended { error, time, .. } => {
-                (Some(error.code.clone()), error.message.clone(), *time)
+        let (sqlstate, message) = match &self.reason {
+            Reason::Server { error, .. } | Reason::Ended { error, .. } => {
+                (Some(error.code.clone()), error.message.clone())
             }
-            Reason::NotCommitted { tag } => (None, format!("the server answered {tag} to COMMIT"), Duration::ZERO),
-            Reason::Interrupted { signal, .. } => {
-                (None, format!("stopped by {}", interrupt::name(*signal)), Duration::ZERO)
-            }
-            Reason::Overtaken => (None, "a later revision was committed behind it".to_owned(), Duration::ZERO),
-            Reason::Lost { .. } => (None, "the connection was lost".to_owned(), Duration::ZERO),
+            Reason::NotCommitted { tag } => (None, format!("the server answered {tag} to COMMIT")),
+            Reason::Interrupted { signal, .. } => (None, format!("stopped by {}", interrupt::name(*signal))),
+            Reason::Overtaken => (None, "a later revision was committed behind it".to_owned()),
+            Reason::Lost { .. } => (None, "the connection was lost".to_owned()),
         };
-        bookkeeping::Failure { sqlstate, message, milliseconds: time.as_millis() }
+        bookkeeping::Failure { sqlstate, message, milliseconds: self.time.as_millis() }
     }
 
     /// Why the step may well succeed when it is tried again, if it may: it waited too long for a lock, or was the victim of a

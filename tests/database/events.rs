@@ -228,6 +228,11 @@ fn stopped_by_a_signal() {
     assert!(log.iter().any(|event| event["event"] == "waiting" && event["revision"] == "001"), "{log:#?}");
     assert_eq!(the(&log, "run_finished")["outcome"], "signal");
     assert_eq!(the(&log, "error")["exit_code"], 143);
+    // The history knows how long it had run.
+    let ran = "SELECT finished_at - started_at >= interval '2.5 s' FROM aludel_history WHERE outcome = 'failed'";
+    assert_eq!(case.ask(ran), "t\n");
+    let told = case.succeeds("log").stdout;
+    assert!(told.contains("upgrade 001  failed in [TIME] (slow), by "), "{told}");
 }
 
 #[test]
