@@ -39,12 +39,17 @@ pub enum Event<'a> {
         /// How many are not.
         pending: usize,
     },
+    /// So many repeatable files are to be run where an upgrade goes; of a downgrade nothing is said.
+    RepeatablesDue(usize),
     /// A run holds the lock, knows what it will do, and begins with it. Where there is nothing to do, no run begins.
     RunBegun(&'a RunBegun<'a>),
     /// A step begins.
     Begun(&'a Step<'a>),
     /// A step is committed; the time is what it took, as seen from here.
     Finished(&'a Step<'a>, Duration),
+    /// A step is not committed, and the run ends with it; the time is what it took. Why is told with the run's end. Of a program that
+    /// a hook runs, nothing is told but that end.
+    Failed(&'a Step<'a>, Duration),
     /// The server said something while a step ran.
     Notice(&'a Step<'a>, &'a ServerError),
     /// A command of a hook wrote this line.
@@ -111,6 +116,8 @@ pub struct RunBegun<'a> {
     pub rows_after: &'a [String],
     /// How many steps it has.
     pub steps: usize,
+    /// How many of them are repeatable files.
+    pub repeatables: usize,
 }
 
 /// A run at its end.
@@ -252,6 +259,10 @@ impl Observer for Told<'_> {
 
     fn finished(&mut self, step: usize, time: Duration) {
         self.listener.hear(&Event::Finished(&self.step(step), time));
+    }
+
+    fn failed(&mut self, step: usize, time: Duration) {
+        self.listener.hear(&Event::Failed(&self.step(step), time));
     }
 
     fn notice(&mut self, step: usize, notice: &ServerError) {

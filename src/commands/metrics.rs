@@ -31,10 +31,15 @@ struct Seen {
     database: String,
     /// Applied and pending revisions.
     standing: Option<(usize, usize)>,
+    /// Repeatable files that are to be run.
+    due: Option<usize>,
+    /// Revisions and repeatable files; hooks are none.
     done: Vec<Done>,
-    slow: usize,
-    /// The revision that has begun and not ended.
-    open: Option<String>,
+    slow: Vec<Action>,
+    /// What has begun and not ended: a revision, a repeatable file, a hook.
+    open: Option<(Action, String)>,
+    /// What comes now is behind the run, and none of its failure.
+    over: bool,
 }
 
 /// Measures a run.
@@ -74,11 +79,16 @@ impl Metrics {
 impl Listener for &Metrics {
     fn hear(&self, event: &Event<'_>) {
         let mut seen = self.seen.borrow_mut();
+        if seen.over {
+            return;
+        }
         match event {
             Event::Connecting { name, .. } => (*name).clone_into(&mut seen.database),
             Event::Stands { applied, pending, .. } => seen.standing = Some((*applied, *pending)),
-            Event::Begun(step) => seen.open = Some(step.revision.to_owned()),
-            Event::Slow { .. } => seen.slow += 1,
+            Event::RepeatablesDue(due) => seen.due = Some(*due),
+            Event::Begun(step) | Event::Failed(step, _) => seen.open = Some((step.action, step.revision.to_owned())),
+            Event::Slow { step, .. } => seen.slow.push(step.action),
+            Event::RunEnded(_) => seen.over = true,
             Event::Finished(step, time) => {
                 seen.open = None;
                 let (action, revision, time) = (step.action, step.revision.to_owned(), *time);
@@ -88,6 +98,9 @@ impl Listener for &Metrics {
                         Action::Downgrade => (*applied, *pending) = (applied.saturating_sub(1), *pending + 1),
                         Action::Stamp | Action::Repair | Action::Repeat | Action::Hook => {}
                     }
+                }
+                if action == Action::Repeat {
+                    seen.due = seen.due.map(|due| due.saturating_sub(1));
                 }
                 if action != Action::Hook {
                     seen.done.push(Done { action, revision, time });
@@ -129,26 +142,45 @@ fn render(seen: &Seen, environment: &str, error: Option<&Error>, took: Duration,
     );
     let code = error.map_or(0, |error| error.kind().exit_code());
     family("run_exit_code", "The exit code of the last run.", &[(&[], code.into())]);
-    family("run_revisions", "How many revisions the last run finished.", &[(&[], count(seen.done.len()))]);
-    family("run_slow_revisions", "How many of its revisions took longer than slow_after.", &[(&[], count(seen.slow))]);
+    let (repeatables, revisions): (Vec<&Done>, Vec<&Done>) =
+        seen.done.iter().partition(|done| done.action == Action::Repeat);
+    let slow_repeatables = seen.slow.iter().filter(|action| **action == Action::Repeat).count();
+    let slow_revisions = seen.slow.len() - slow_repeatables;
+    family("run_revisions", "How many revisions the last run finished.", &[(&[], count(revisions.len()))]);
+    family("run_repeatables", "How many repeatable files it finished.", &[(&[], count(repeatables.len()))]);
+    family(
+        "run_slow_revisions",
+        "How many of its revisions took longer than slow_after.",
+        &[(&[], count(slow_revisions))],
+    );
+    family(
+        "run_slow_repeatables",
+        "How many of its repeatable files took longer than slow_after.",
+        &[(&[], count(slow_repeatables))],
+    );
     if let Some(error) = error {
-        let revision = seen.open.as_deref().unwrap_or_default();
-        let labels =
-            [("revision", revision), ("sqlstate", error.sqlstate().unwrap_or_default()), ("kind", error.kind().name())];
+        let open = seen.open.as_ref().map_or(("revision", ""), |(action, name)| (action.noun(), name.as_str()));
+        let labels = [open, ("sqlstate", error.sqlstate().unwrap_or_default()), ("kind", error.kind().name())];
         family("run_failure", "What the last run failed at.", &[(&labels, 1.0)]);
     }
     if let Some((applied, pending)) = seen.standing {
         family("revisions_applied", "How many revisions are applied.", &[(&[], count(applied))]);
         family("revisions_pending", "How many revisions are not applied.", &[(&[], count(pending))]);
     }
-    let labels: Vec<_> = seen
-        .done
+    if let Some(due) = seen.due {
+        family("repeatables_pending", "How many repeatable files are to be run.", &[(&[], count(due))]);
+    }
+    let labels: Vec<_> = revisions
         .iter()
         .map(|done| [("revision", done.revision.as_str()), ("direction", done.action.verb())])
         .collect();
     let samples: Vec<(&[(&str, &str)], f64)> =
-        labels.iter().zip(&seen.done).map(|(labels, done)| (labels.as_slice(), seconds(done.time))).collect();
+        labels.iter().zip(&revisions).map(|(labels, done)| (labels.as_slice(), seconds(done.time))).collect();
     family("revision_duration_seconds", "How long each revision of the last run took.", &samples);
+    let labels: Vec<_> = repeatables.iter().map(|done| [("repeatable", done.revision.as_str())]).collect();
+    let samples: Vec<(&[(&str, &str)], f64)> =
+        labels.iter().zip(&repeatables).map(|(labels, done)| (labels.as_slice(), seconds(done.time))).collect();
+    family("repeatable_duration_seconds", "How long each repeatable file of the last run took.", &samples);
     text.push_str("# EOF\n");
     text
 }
@@ -188,13 +220,16 @@ mod tests {
 
     #[test]
     fn a_run_that_failed_in_its_second_revision() {
-        let done = Done { action: Action::Upgrade, revision: "001".to_owned(), time: Duration::from_millis(4) };
+        let done =
+            |action, revision: &str| Done { action, revision: revision.to_owned(), time: Duration::from_millis(4) };
         let seen = Seen {
             database: "shop".to_owned(),
             standing: Some((3, 2)),
-            done: vec![done],
-            slow: 1,
-            open: Some("002".to_owned()),
+            due: Some(2),
+            done: vec![done(Action::Upgrade, "001"), done(Action::Repeat, "view")],
+            slow: vec![Action::Upgrade],
+            open: Some((Action::Upgrade, "002".to_owned())),
+            over: true,
         };
         let error = Error::new(Kind::Partial, "x").code("42P07");
         let text =

@@ -110,7 +110,12 @@ impl Listener for Narrator<'_> {
     fn hear(&self, event: &Event<'_>) {
         let ui = self.ui;
         match event {
-            Event::Connecting { .. } | Event::Stands { .. } | Event::StatementDone { .. } => {}
+            // Why a step failed is told by whoever ends the command.
+            Event::Connecting { .. }
+            | Event::Stands { .. }
+            | Event::RepeatablesDue(_)
+            | Event::Failed(..)
+            | Event::StatementDone { .. } => {}
             Event::LockAwaited { wait, holder } => {
                 ui.status(format_args!("waiting up to {} for the lock, held by {holder}", ui::duration(*wait)));
             }

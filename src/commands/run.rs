@@ -206,6 +206,9 @@ impl<'a> Run<'a> {
         let outcome = Outcome { rows_before: standing.rows.clone(), rows_after: rows };
         let nothing_to_do = || ui.status(format_args!("nothing to do: {}", at(&outcome.rows_after)));
         let due = self.workspace.repeatables_behind(plans, Some(standing))?;
+        if plans.last().is_some_and(|plan| plan.direction() == Direction::Upgrade) {
+            self.context.listeners.hear(&Event::RepeatablesDue(due.len()));
+        }
         if plans.iter().all(|plan| plan.steps().is_empty()) && due.is_empty() && resumption.is_empty() {
             nothing_to_do();
             return Ok(outcome);
@@ -238,8 +241,9 @@ impl<'a> Run<'a> {
         let listener = &SlowWatch::new(&self.context.listeners, slow_after);
         let hooks = Hooks::new(self.context, self.workspace, plans, prepared, standing)?;
         let (run, steps) = (prepared.program.author.run.as_str(), prepared.program.steps.len());
-        let Outcome { rows_before, rows_after } = outcome;
-        listener.hear(&Event::RunBegun(&RunBegun { run, database: &standing.place, rows_before, rows_after, steps }));
+        let (Outcome { rows_before, rows_after }, repeatables) = (outcome, prepared.repeatables());
+        let database = &standing.place;
+        listener.hear(&Event::RunBegun(&RunBegun { run, database, rows_before, rows_after, steps, repeatables }));
         let mut time = Duration::ZERO;
         let mut all = || -> Result<()> {
             hooks.before(&mut self.locked, standing)?;
@@ -254,7 +258,6 @@ impl<'a> Run<'a> {
         };
         let result = all();
         let told = result.as_ref().map(|()| rows_after.as_slice());
-        let repeatables = prepared.repeatables();
         listener.hear(&Event::RunEnded(&RunEnded { run, steps, repeatables, result: told, time }));
         if let Err(error) = &result {
             hooks.on_failure(&mut self.locked, time, error);
@@ -296,6 +299,7 @@ pub(super) struct Silent;
 impl Observer for Silent {
     fn started(&mut self, _: usize) {}
     fn finished(&mut self, _: usize, _: Duration) {}
+    fn failed(&mut self, _: usize, _: Duration) {}
     fn notice(&mut self, _: usize, _: &ServerError) {}
     fn waiting(&mut self, _: usize, _: Duration, _: &[String]) {}
     fn again(&mut self, _: usize, _: &str, _: &[String]) {}

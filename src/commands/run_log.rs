@@ -1,7 +1,7 @@
 //! Tells programs what happens in a run: an event a line, as docs/json.md has them.
 
 use std::cell::RefCell;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
@@ -13,8 +13,9 @@ use crate::database::execute::Settled;
 use crate::database::interrupt;
 use crate::database::server_error::Severity;
 use crate::error::Error;
+use crate::model::bookkeeping::Action;
 use crate::source::Excerpt;
-use crate::ui::{self, LogLevel, Ui, counted};
+use crate::ui::{self, LogLevel, Ui};
 
 /// Writes the log of a run.
 pub(crate) struct RunLog<'a> {
@@ -27,8 +28,27 @@ pub(crate) struct RunLog<'a> {
 struct Known {
     database: Option<String>,
     run: Option<String>,
-    /// The step that has begun and not ended: its revision and direction.
-    open: Option<(String, &'static str)>,
+    /// How many steps of the run are finished; hooks are none.
+    finished: usize,
+    /// The step that has begun and not ended.
+    open: Option<Open>,
+}
+
+/// A step that has begun and not ended.
+struct Open {
+    action: Action,
+    revision: String,
+    name: String,
+    since: Instant,
+    /// What it took until it failed.
+    took: Option<Duration>,
+}
+
+impl Open {
+    fn new(step: &Step) -> Self {
+        let (revision, name) = (step.revision.to_owned(), step.name.clone());
+        Self { action: step.action, revision, name, since: Instant::now(), took: None }
+    }
 }
 
 /// What an event has beside its message; the fields are documented in docs/json.md and only ever added to.
@@ -37,6 +57,8 @@ struct Fields<'a> {
     database: Option<&'a str>,
     run: Option<&'a str>,
     revision: Option<&'a str>,
+    repeatable: Option<&'a str>,
+    hook: Option<&'a str>,
     direction: Option<&'static str>,
     statement: Option<usize>,
     place: Option<String>,
@@ -50,6 +72,8 @@ struct Fields<'a> {
     rows_before: Option<&'a [String]>,
     rows_after: Option<&'a [String]>,
     revisions: Option<usize>,
+    repeatables: Option<usize>,
+    finished: Option<usize>,
     pending: Option<usize>,
     blockers: Option<&'a [String]>,
     why: Option<&'a str>,
@@ -59,7 +83,20 @@ struct Fields<'a> {
 
 impl<'a> Fields<'a> {
     fn of(step: &'a Step) -> Self {
-        Self { revision: Some(step.revision), direction: Some(step.action.verb()), ..Self::default() }
+        Self::naming(step.action, step.revision)
+    }
+
+    fn naming(action: Action, name: &'a str) -> Self {
+        match action {
+            Action::Repeat => Self { repeatable: Some(name), ..Self::default() },
+            Action::Hook => Self { hook: Some(name), ..Self::default() },
+            _ => Self { revision: Some(name), direction: Some(action.verb()), ..Self::default() },
+        }
+    }
+
+    /// How many steps a run has.
+    fn counted(self, steps: usize, repeatables: usize) -> Self {
+        Self { revisions: Some(steps - repeatables), repeatables: Some(repeatables), ..self }
     }
 
     fn took(self, time: Duration) -> Self {
@@ -69,6 +106,11 @@ impl<'a> Fields<'a> {
     fn blocked(self, blockers: &'a [String]) -> Self {
         Self { blockers: Some(blockers).filter(|blockers| !blockers.is_empty()), ..self }
     }
+}
+
+/// `upgrade of 002 orders`; a hook has a name that says what it is.
+fn what(action: Action, name: &str) -> String {
+    if action == Action::Hook { name.to_owned() } else { format!("{} of {name}", action.verb()) }
 }
 
 fn place(excerpt: &Excerpt) -> String {
@@ -111,17 +153,16 @@ impl<'a> RunLog<'a> {
     /// The step that was running when the run failed has ended too.
     fn failed(&self, error: &Error) {
         let open = self.known.borrow_mut().open.take();
-        if let Some((revision, direction)) = &open {
+        if let Some(Open { action, revision, name, since, took }) = &open {
             let fields = Fields {
-                revision: Some(revision),
-                direction: Some(direction),
                 outcome: Some(error.kind().name()),
                 sqlstate: error.sqlstate(),
                 error: Some(error.title()),
                 place: error.excerpts().first().map(place),
-                ..Fields::default()
+                ..Fields::naming(*action, revision).took(took.unwrap_or_else(|| since.elapsed()))
             };
-            self.say(LogLevel::Error, "revision_finished", format!("{direction} of {revision} failed"), fields);
+            let message = format!("{} failed", what(*action, name));
+            self.say(LogLevel::Error, &format!("{}_finished", action.noun()), message, fields);
         }
     }
 }
@@ -144,19 +185,27 @@ impl Listener for RunLog<'_> {
                 self.say(LogLevel::Debug, "standing", at(rows), fields);
             }
             Event::RunBegun(run) => {
-                self.known.borrow_mut().run = Some(run.run.to_owned());
+                // The hooks behind the run belong to it too.
+                let database = self.known.take().database;
+                self.known.replace(Known { database, run: Some(run.run.to_owned()), ..Known::default() });
                 let fields = Fields {
                     rows_before: Some(run.rows_before),
                     rows_after: Some(run.rows_after),
-                    revisions: Some(run.steps),
                     ..Fields::default()
                 };
-                self.info("run_started", counted(run.steps, "revision"), fields);
+                let message = narrator::steps(run.steps - run.repeatables, run.repeatables);
+                self.info("run_started", message, fields.counted(run.steps, run.repeatables));
             }
             Event::Begun(step) => {
-                self.known.borrow_mut().open = Some((step.revision.to_owned(), step.action.verb()));
-                self.info("revision_started", format!("{} of {}", step.action.verb(), step.name), Fields::of(step));
+                self.known.borrow_mut().open = Some(Open::new(step));
+                let event = format!("{}_started", step.action.noun());
+                self.info(&event, what(step.action, &step.name), Fields::of(step));
             }
+            // What was found out of a lost connection may be another step than the one that had begun.
+            Event::Failed(step, time) => {
+                self.known.borrow_mut().open = Some(Open { took: Some(*time), ..Open::new(step) });
+            }
+            Event::RepeatablesDue(_) => {}
             Event::StatementDone { step, statement, place: at, time } => {
                 let fields = Fields {
                     statement: Some(*statement),
@@ -168,10 +217,13 @@ impl Listener for RunLog<'_> {
                 self.info("statement_finished", message, fields);
             }
             Event::Finished(step, time) => {
-                self.known.borrow_mut().open = None;
+                let mut known = self.known.borrow_mut();
+                known.open = None;
+                known.finished += usize::from(step.action != Action::Hook);
+                drop(known);
                 let fields = Fields { outcome: Some("done"), ..Fields::of(step).took(*time) };
-                let message = format!("{} of {} ({})", step.action.verb(), step.name, ui::duration(*time));
-                self.info("revision_finished", message, fields);
+                let message = format!("{} ({})", what(step.action, &step.name), ui::duration(*time));
+                self.info(&format!("{}_finished", step.action.noun()), message, fields);
             }
             Event::Said(step, line) => self.info("program", line, Fields::of(step)),
             Event::Notice(step, notice) => {
@@ -210,20 +262,24 @@ impl Listener for RunLog<'_> {
                 self.say(LogLevel::Warning, "connection_lost", message, Fields { why: Some(why), ..Fields::default() });
             }
             Event::RunEnded(run) => {
-                let fields = Fields { revisions: Some(run.steps), ..Fields::default() }.took(run.time);
+                let finished = Some(self.known.borrow().finished);
+                let fields =
+                    Fields { finished, ..Fields::default() }.counted(run.steps, run.repeatables).took(run.time);
+                let steps = narrator::steps(run.steps - run.repeatables, run.repeatables);
                 match run.result {
                     Ok(rows) => {
                         let fields = Fields { outcome: Some("done"), rows_after: Some(rows), ..fields };
-                        self.info("run_finished", format!("{}; {}", counted(run.steps, "revision"), at(rows)), fields);
+                        self.info("run_finished", format!("{steps}; {}", at(rows)), fields);
                     }
                     Err(error) => {
                         self.failed(error);
                         let (outcome, sqlstate) = (Some(error.kind().name()), error.sqlstate());
                         let fields = Fields { outcome, sqlstate, error: Some(error.title()), ..fields };
-                        self.say(LogLevel::Error, "run_finished", "the run failed", fields);
+                        let finished = finished.unwrap_or_default();
+                        let message = format!("the run failed: {finished} of {steps} finished");
+                        self.say(LogLevel::Error, "run_finished", message, fields);
                     }
                 }
-                self.known.borrow_mut().run = None;
             }
         }
     }

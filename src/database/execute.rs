@@ -36,6 +36,8 @@ pub trait Observer {
     fn started(&mut self, step: usize);
     /// A step is committed; `time` is what it took, as seen from here.
     fn finished(&mut self, step: usize, time: Duration);
+    /// A step is not committed, and the run ends with it; `time` is what it took, as seen from here.
+    fn failed(&mut self, step: usize, time: Duration);
     /// The server said something while a step ran.
     fn notice(&mut self, step: usize, notice: &ServerError);
     /// About a second went by without an answer; `time` is what the step has taken so far, `blockers` who holds what
@@ -116,9 +118,10 @@ impl Locked {
             if let Reason::Lost { lost, doubtful: 1.., .. } = &failure.reason {
                 observer.recovering(&lost.to_string());
                 if program.steps.iter().all(|step| step.record.action == Action::Hook) {
+                    observer.failed(failure.step, failure.time);
                     return Err(failure.explain(&program, &self.session, &Invalid::default()));
                 }
-                return self.settle_loss(&program, failure);
+                return self.settle_loss(&program, failure, observer);
             }
             let mut failure = failure;
             let until = match patience {
@@ -138,7 +141,7 @@ impl Locked {
                     if let Err(error) = self.session.pause(super::lock::jittered(pause)) {
                         let Some(signal) = self.session.asked_to_stop() else { return Err(error) };
                         failure.reason = Reason::Interrupted { signal, place: None };
-                        return Err(self.tell(&program, &failure, &[], &invalid_before));
+                        return Err(self.tell(&program, &failure, (&[], &invalid_before), observer));
                     }
                     pause = (pause * 3 / 2).min(LONGEST_PAUSE);
                     start = if program.is_one_transaction() { 0 } else { failure.step };
@@ -148,13 +151,13 @@ impl Locked {
                             Some(begun) => {
                                 program = std::borrow::Cow::Owned(program.going_on(failure.step, begun));
                             }
-                            None => return Err(self.tell(&program, &failure, &blockers, &invalid_before)),
+                            None => return Err(self.tell(&program, &failure, (&blockers, &invalid_before), observer)),
                         }
                     }
                 }
                 why => {
                     let passing = why.is_some() && !interrupted;
-                    let error = self.tell(&program, &failure, &blockers, &invalid_before);
+                    let error = self.tell(&program, &failure, (&blockers, &invalid_before), observer);
                     return Err(if passing { blockers::gave_up(error, tries, retry_for, &blockers) } else { error });
                 }
             }
@@ -170,7 +173,14 @@ impl Locked {
     }
 
     /// Writes a failure into the history, and makes the error of it.
-    fn tell(&mut self, program: &Program, failure: &Failure, blockers: &[String], invalid_before: &[String]) -> Error {
+    fn tell(
+        &mut self,
+        program: &Program,
+        failure: &Failure,
+        (blockers, invalid_before): (&[String], &[String]),
+        observer: &mut dyn Observer,
+    ) -> Error {
+        observer.failed(failure.step, failure.time);
         // A session that the server has ended leaves a server that can be told; one that crashed or goes down takes nobody yet.
         let lost = self.session.connection.is_lost()
             && !(matches!(failure.reason, Reason::Ended { .. }) && self.session.reconnect(Instant::now()).is_ok());
@@ -219,7 +229,7 @@ impl Locked {
     /// transaction. What this run committed then stands in the history, for each row of it was part of its revision's own
     /// transaction. Without the lock an answer could be too early. Behind a pooler of transactions the lock is not the lost
     /// connection's own, and its last transaction is waited for besides.
-    fn settle_loss(&mut self, program: &Program, failure: Failure) -> Result<()> {
+    fn settle_loss(&mut self, program: &Program, failure: Failure, observer: &mut dyn Observer) -> Result<()> {
         let until = Instant::now() + RECOVERY;
         // A server that goes down lets people in for a moment before it ends their sessions: it is asked until it answers.
         let count = loop {
@@ -230,6 +240,13 @@ impl Locked {
                 count => break count,
             }
         };
+        for step in failure.finished..count.as_ref().map_or(0, |(count, _)| *count).min(program.steps.len()) {
+            if step > failure.step {
+                observer.started(step);
+            }
+            // At the most: nobody saw when.
+            observer.finished(step, failure.time);
+        }
         match count {
             Ok((count, _)) if count >= program.steps.len() => Ok(()),
             Ok((count, progress)) => {
@@ -246,7 +263,7 @@ impl Locked {
                 };
                 let alone = failure.alone.filter(runs);
                 let failure = Failure { step, reason, time: failure.time, finished: count, part, alone };
-                Err(self.tell(program, &failure, &[], &[]))
+                Err(self.tell(program, &failure, (&[], &[]), observer))
             }
             Err(why) => {
                 let why = match self.session.asked_to_stop() {
@@ -255,6 +272,7 @@ impl Locked {
                     }
                     None => format!("asking again failed: {why}"),
                 };
+                observer.failed(failure.step, failure.time);
                 Err(failure.explain(program, &self.session, &Invalid::default()).note(why))
             }
         }

@@ -47,6 +47,16 @@ impl Action {
         }
     }
 
+    /// What it is done with: `revision`, `repeatable` or `hook`.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Upgrade | Self::Downgrade | Self::Stamp | Self::Repair => "revision",
+            Self::Repeat => "repeatable",
+            Self::Hook => "hook",
+        }
+    }
+
     /// What the history says of one that went well.
     #[must_use]
     pub fn outcome(self) -> &'static str {

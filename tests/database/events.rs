@@ -97,6 +97,8 @@ fn a_run_that_goes_well() {
             "run_finished"
         ]
     );
+    let counts = ["revisions", "repeatables", "finished"].map(|field| the(&log, "run_finished")[field].clone());
+    assert_eq!(counts, [2, 0, 2]);
     let run = case.ask("SELECT DISTINCT run FROM aludel_history");
     assert!(log.iter().all(|event| event["run"] == run.trim()), "{log:#?}");
     assert_eq!(the(&log, "notice")["message"], "two\nlines \"x\"");
@@ -130,6 +132,8 @@ fn a_run_that_fails() {
     let failed = serde_json::json!(["002", "failed", "42P07", "versions/002.sql:6:1"]);
     let said = ["revision", "outcome", "sqlstate", "place"].map(|field| log[0][field].clone());
     assert_eq!(Value::from(said.to_vec()), failed);
+    assert!(log[0]["seconds"].as_f64().is_some_and(|time| time > 0.0), "{}", log[0]);
+    assert_eq!((&log[1]["revisions"], &log[1]["finished"]), (&2.into(), &1.into()));
     assert_eq!(log[2]["notes"][0], "nothing of revision 002 was kept");
     assert!(!log[2]["hints"].as_array().expect("a list").is_empty());
     // Nothing listens there.
@@ -138,6 +142,71 @@ fn a_run_that_fails() {
     let log = events(&ran.stderr);
     assert_eq!(the(&log, "error")["reason"], "refused");
     assert!(!ran.stderr.contains("cAnArY"), "{}", ran.stderr);
+}
+
+/// What counts revisions counts no hooks and no repeatable files.
+#[test]
+fn hooks_and_repeatable_files_have_events_of_their_own() {
+    let case = Case::with("before_upgrade = true\non_failure = sh -c 'echo sorry; exit 2'\nmetrics = run.prom\n");
+    case.revision("001", "", "CREATE TABLE a ();", "");
+    let view = |body: &str| {
+        case.project.write("versions/repeatable/v.sql", format!("-- repeatable: v\n\n{body}\n"));
+    };
+    view("CREATE VIEW v AS SELECT 1;");
+    let sample = |metric: &str| {
+        let found = samples(&case.project.read("run.prom")).into_iter();
+        let plain = found.map(|(name, value)| {
+            (name.replace(&format!("database=\"{}\",environment=\"\"", case.database.name), ""), value)
+        });
+        plain.filter(|(name, _)| name.replace("{,", "{") == format!("aludel_{metric}")).map(|(_, value)| value).next()
+    };
+    let log = events(&case.succeeds("upgrade head --log-format json").stderr);
+    let all = [
+        "run_started",
+        "hook_started",
+        "hook_finished",
+        "revision_started",
+        "revision_finished",
+        "repeatable_started",
+        "repeatable_finished",
+        "run_finished",
+    ];
+    assert_eq!(names(&log), all);
+    assert_eq!((&log[1]["hook"], &log[1]["revision"]), (&"before_upgrade".into(), &Value::Null));
+    assert_eq!((&log[5]["repeatable"], &log[5]["revision"]), (&"v".into(), &Value::Null));
+    let end = the(&log, "run_finished");
+    assert_eq!(["revisions", "repeatables", "finished"].map(|field| end[field].clone()), [1, 1, 2]);
+    assert_eq!(end["message"], "1 revision, 1 repeatable; at 001");
+    assert_eq!((sample("run_revisions{}"), sample("run_repeatables{}")), (Some(1.0), Some(1.0)));
+    assert_eq!(sample("repeatables_pending{}"), Some(0.0));
+    assert!(sample("repeatable_duration_seconds{repeatable=\"v\"}").is_some());
+    assert!(sample("revision_duration_seconds{revision=\"v\",direction=\"repeat\"}").is_none());
+
+    // What comes behind the failure is of the same run, and not what failed.
+    view("SELECT pg_sleep(0.3); SELECT 1/0;");
+    let ran = case.run("upgrade head --log-format json");
+    let log = events(&ran.stderr);
+    let failed = the(&log, "repeatable_finished");
+    assert_eq!((&failed["repeatable"], &failed["outcome"]), (&"v".into(), &"failed".into()));
+    assert!(failed["seconds"].as_f64().is_some_and(|time| time >= 0.3), "{failed}");
+    assert_eq!(names(&log)[names(&log).len() - 5..], ["run_finished", "hook_started", "program", "warning", "error"]);
+    let of_the_run = log.iter().filter(|event| !event["hook"].is_null());
+    assert!(
+        of_the_run.clone().count() >= 3 && of_the_run.clone().all(|event| event["run"] == failed["run"]),
+        "{log:#?}"
+    );
+    assert_eq!(sample("run_failure{repeatable=\"v\",sqlstate=\"22012\",kind=\"failed\"}"), Some(1.0));
+    assert_eq!((sample("run_repeatables{}"), sample("repeatables_pending{}")), (Some(0.0), Some(1.0)));
+
+    let ini = case.project.read("migrate.ini").replace("before_upgrade = true", "before_upgrade = false");
+    case.project.write("migrate.ini", ini);
+    let log = events(&case.run("upgrade head --log-format json").stderr);
+    let failed = log.iter().find(|event| event["event"] == "hook_finished").expect("the hook ends");
+    assert_eq!((&failed["hook"], &failed["outcome"]), (&"before_upgrade".into(), &"failed".into()));
+    assert!(failed["seconds"].as_f64().is_some(), "{failed}");
+    assert_eq!(sample("run_failure{hook=\"before_upgrade\",sqlstate=\"\",kind=\"failed\"}"), Some(1.0));
+    let _ = case.succeeds("downgrade base --metrics run.prom");
+    assert_eq!(sample("repeatables_pending{}"), None, "nobody knows them behind a downgrade");
 }
 
 #[test]
@@ -165,6 +234,16 @@ fn mistakes_of_the_command_line() {
         command
     });
     assert_eq!((ran.code, ran.stderr.lines().next()), (2, Some("error: `ALUDEL_LOG_FORMAT` is `jsn`")));
+    // What is typed wins, and where it is no format, the variable still says for whom.
+    for (arguments, variable, said) in [
+        ("--log-format json show 999", "xml", "no such version location: `versions`"),
+        ("--log-format xml show 999", "json", "invalid value 'xml' for '--log-format <FORMAT>'"),
+    ] {
+        let mut command = case.command(arguments);
+        command.env("ALUDEL_LOG_FORMAT", variable);
+        let log = events(&case.project.run(command).stderr);
+        assert_eq!((names(&log), &log[0]["message"]), (vec!["error"], &said.into()), "{arguments}");
+    }
 }
 
 #[test]
