@@ -138,10 +138,11 @@ fn log_format(arguments: &[OsString], environment: Option<&Environment>) -> Resu
     let ours: Vec<_> = ours.collect();
     let beside = ours.windows(2).filter(|pair| pair[0] == OPTION).map(|pair| &*pair[1]).next_back();
     let joined = ours.iter().filter_map(|argument| argument.strip_prefix(OPTION)?.strip_prefix('=')).next_back();
+    let variable = environment.and_then(|environment| environment.get(LOG_FORMAT)).unwrap_or_default();
     if let Some(word) = joined.or(beside) {
-        return Ok(LogFormat::parse(word).unwrap_or_default());
+        return Ok(LogFormat::parse(word).or(LogFormat::parse(variable)).unwrap_or_default());
     }
-    match environment.and_then(|environment| environment.get(LOG_FORMAT)).unwrap_or_default() {
+    match variable {
         "" => Ok(LogFormat::Text),
         word => LogFormat::parse(word).ok_or_else(|| {
             Error::usage(format!("`{LOG_FORMAT}` is `{word}`")).hint("write `json`, or `text`, or leave it out")
