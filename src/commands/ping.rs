@@ -52,6 +52,8 @@ struct Report {
     superuser: Option<bool>,
     may_create_in_schema: Option<bool>,
     may_create_in_database: Option<bool>,
+    default_schema: Option<String>,
+    may_create_in_default_schema: Option<bool>,
     tls: Option<String>,
     connect_seconds: Option<f64>,
     round_trip_seconds: Option<f64>,
@@ -60,6 +62,7 @@ struct Report {
     read_only: Option<bool>,
     version_table: Option<bool>,
     pending: Option<usize>,
+    pending_repeatables: Option<usize>,
     extensions: Vec<ExtensionView>,
     running: Option<String>,
 }
@@ -91,10 +94,37 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     match Error::all(problems) {
         Some(problem) => Err(problem),
         None => {
-            ui.done("ready", "for an upgrade");
+            match lacking(&report) {
+                None => ui.done("ready", "for an upgrade"),
+                Some((schema, hint)) => {
+                    ui.warning(format_args!("this role may not create in {schema}, where names without a schema go"));
+                    ui.hint(hint);
+                    ui.done("ready", format_args!("for an upgrade, as far as it creates nothing in {schema}"));
+                }
+            }
             Ok(())
         }
     }
+}
+
+/// The schema that this role may not create in though what is pending may well do so, and what lets it. What each statement needs is
+/// not known.
+fn lacking(report: &Report) -> Option<(String, String)> {
+    let pending = report.pending.unwrap_or_default() + report.pending_repeatables.unwrap_or_default();
+    if pending == 0 || report.superuser == Some(true) || report.may_create_in_default_schema == Some(true) {
+        return None;
+    }
+    let role = identifier(report.role.as_deref()?);
+    Some(match &report.default_schema {
+        Some(schema) => {
+            let schema = identifier(schema);
+            (format!("schema {schema}"), format!("GRANT CREATE ON SCHEMA {schema} TO {role};"))
+        }
+        None => (
+            "a schema of its search_path".to_owned(),
+            format!("GRANT USAGE, CREATE ON SCHEMA public TO {role}; or name another schema in its search_path"),
+        ),
+    })
 }
 
 /// Asks everything there is to ask. What keeps an upgrade from running is a problem, what keeps this from going on an error.
@@ -182,6 +212,7 @@ impl Asked<'_> {
         let nobody = author_of_a_script(&workspace.config);
         let plans = std::slice::from_ref(&plan);
         let due = workspace.repeatables_behind(plans, standing)?;
+        report.pending_repeatables = standing.map(|_| due.len());
         let prepared = lower::plan(workspace, context, plans, &due, nobody, resumption)?;
         if let Some(standing) = standing {
             let journal = prepared.program.has_journal();
@@ -327,6 +358,8 @@ impl Report {
         self.superuser = Some(facts.superuser);
         self.may_create_in_schema = Some(facts.creates_in_schema);
         self.may_create_in_database = Some(facts.creates_in_database);
+        self.default_schema.clone_from(&facts.default_schema);
+        self.may_create_in_default_schema = Some(facts.creates_by_default);
         self.standby = Some(facts.standby);
         self.read_only = Some(facts.read_only);
     }
@@ -368,7 +401,11 @@ fn lines(report: &Report) -> Vec<String> {
         ),
     });
     if let Some(pending) = report.pending {
-        lines.push(format!("pending   {}", counted(pending, "revision")));
+        let repeatables = match report.pending_repeatables {
+            None | Some(0) => String::new(),
+            Some(count) => format!(", {}", counted(count, "repeatable")),
+        };
+        lines.push(format!("pending   {}{repeatables}", counted(pending, "revision")));
     }
     lines.extend(report.extensions.iter().map(|extension| {
         let ExtensionView { name, revision, installed, available, creatable } = extension;

@@ -33,6 +33,10 @@ pub struct Facts {
     pub creates_in_database: bool,
     /// Whether it may create tables in the schema of the tool's tables.
     pub creates_in_schema: bool,
+    /// Where what is named without a schema is created; none where no schema of its `search_path` is there for it.
+    pub default_schema: Option<String>,
+    /// Whether it may create there.
+    pub creates_by_default: bool,
     /// Whether it is another process that was named at the start: a pooler's.
     pub pooled: bool,
 }
@@ -94,7 +98,8 @@ impl Session {
              (ARRAY[{ADMINISTRATORS}]::pg_catalog.name[]) AND pg_catalog.pg_has_role(r.oid, 'MEMBER') LIMIT 1), \
              pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'), \
              pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE'), \
-             pg_catalog.has_schema_privilege({schema}::pg_catalog.oid, 'CREATE'), pg_catalog.pg_backend_pid()"
+             pg_catalog.has_schema_privilege({schema}::pg_catalog.oid, 'CREATE'), pg_catalog.pg_backend_pid(), \
+             pg_catalog.current_schema(), pg_catalog.has_schema_privilege(pg_catalog.current_schema(), 'CREATE')"
         );
         let rows = self.run(&sql, "cannot ask the server about itself")?;
         let row = rows.first().ok_or_else(|| Error::failed("the server left a question unanswered"))?;
@@ -113,6 +118,8 @@ impl Session {
             read_only: is(7, "on"),
             creates_in_database: is(8, "t"),
             creates_in_schema: is(9, "t"),
+            default_schema: row.get(11).map(str::to_owned),
+            creates_by_default: is(12, "t"),
             pooled: named.as_deref() != row.get(10),
         })
     }

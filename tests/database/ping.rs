@@ -303,6 +303,54 @@ hint: GRANT USAGE, CREATE ON SCHEMA public TO ping_nothing;
     let _ = case.ask("DROP OWNED BY ping_nothing");
 }
 
+/// The tool's own tables are elsewhere, and the revisions' are not.
+#[test]
+fn a_role_that_may_not_create_where_names_without_a_schema_go() {
+    let case = as_role("ping_elsewhere");
+    let _ = case.ask("REVOKE CREATE ON SCHEMA public FROM PUBLIC; CREATE SCHEMA tool AUTHORIZATION ping_elsewhere");
+    let ini = case.project.read("migrate.ini");
+    case.project.write("migrate.ini", format!("{ini}version_table_schema = tool\n"));
+    case.chain(1);
+    assert_data_eq!(
+        ping(&case),
+        str![[r#"
+exit code: 0
+----- stdout
+server    PostgreSQL [VERSION] at [SOCKET]/.s.PGSQL.5432
+database  [DATABASE]
+user      ping_elsewhere
+tls       none
+latency   [TIME] to connect, [TIME] a round trip
+pooler    none
+changes   taken
+rights    may create tables in the schema of the tool's tables, may not create schemas; no superuser
+pending   1 revision
+----- stderr
+warning: this role may not create in schema public, where names without a schema go
+hint: GRANT CREATE ON SCHEMA public TO ping_elsewhere;
+ready for an upgrade, as far as it creates nothing in schema public
+
+"#]]
+    );
+    let json: Value = serde_json::from_str(&case.succeeds("ping --json").stdout).expect("JSON");
+    assert_eq!(
+        (&json["default_schema"], &json["may_create_in_default_schema"], &json["may_create_in_schema"]),
+        (&"public".into(), &false.into(), &true.into())
+    );
+    let _ = case.ask("GRANT CREATE ON SCHEMA public TO ping_elsewhere;");
+    assert!(ping(&case).ends_with("ready for an upgrade\n"));
+    let _ = case.succeeds("upgrade head");
+    let _ = case.ask("REVOKE CREATE ON SCHEMA public FROM ping_elsewhere;");
+    assert!(ping(&case).ends_with("ready for an upgrade\n"), "nothing is pending");
+    case.project.write("versions/repeatable/v.sql", "-- repeatable: v\n\nCREATE VIEW v AS SELECT 1;\n");
+    let told = ping(&case);
+    assert!(told.contains("\npending   0 revisions, 1 repeatable\n"), "{told}");
+    assert!(told.ends_with("as far as it creates nothing in schema public\n"), "{told}");
+    let _ = case.ask("REVOKE USAGE ON SCHEMA public FROM PUBLIC");
+    assert!(ping(&case).contains("nothing in a schema of its search_path\n"), "{}", ping(&case));
+    let _ = case.ask("DROP OWNED BY ping_elsewhere");
+}
+
 #[test]
 fn transactions_that_may_only_read() {
     let case = Case::new();
