@@ -105,7 +105,6 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let slow_after = config.settings.slow_after.value;
     let slow = |entry: &Entry| !slow_after.is_zero() && entry.took() >= slow_after;
     let Arguments { revision, failed, since, run, limit, json } = arguments;
-    let filtered = revision.is_some() || failed || since.is_some() || run.is_some();
     let wanted = Wanted { revision, failed, since, run, limit: (limit > 0).then_some(limit) };
     let (standing, found) = {
         let mut database = connect(&config, context)?;
@@ -120,10 +119,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         return Ok(());
     }
     if entries.is_empty() {
-        match (history_table, filtered) {
+        match (history_table, nothing(&wanted)) {
             (false, _) => ui.status(format_args!("there is no history on {}: nothing was run yet", standing.place)),
-            (true, true) => ui.status("nothing in the history is so"),
-            (true, false) => ui.status("the history is empty"),
+            (true, None) => ui.status("the history is empty"),
+            (true, Some((words, hint))) => {
+                ui.status(format_args!("the history holds nothing {words}"));
+                ui.hint(hint);
+            }
         }
         return Ok(());
     }
@@ -169,6 +171,28 @@ impl<'a> EntryView<'a> {
             tool: &entry.tool,
         }
     }
+}
+
+/// What there is nothing of, in words, and how to find what there is; none where everything was asked for.
+fn nothing(wanted: &Wanted) -> Option<(String, &'static str)> {
+    let Wanted { revision, failed, since, run, limit: _ } = wanted;
+    let revision_words = revision.as_ref().map(|revision| format!("of {revision}"));
+    let run_words = run.as_ref().map(|run| format!("in the run {run}"));
+    let words = [
+        revision_words,
+        run_words,
+        failed.then(|| "that failed".to_owned()),
+        since.is_some().then(|| "since then".to_owned()),
+    ];
+    let words: Vec<String> = words.into_iter().flatten().collect();
+    let hint = match (revision, run) {
+        (Some(revision), _) if revision.chars().count() < 4 => {
+            "`aludel log` shows what it holds; an id of less than four characters is taken as a whole one"
+        }
+        (None, Some(_)) => "`aludel log -v` shows what it holds, each with its run",
+        _ => "`aludel log` shows what it holds",
+    };
+    (!words.is_empty()).then(|| (words.join(" "), hint))
 }
 
 fn when(time: DateTime<Utc>) -> String {

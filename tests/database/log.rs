@@ -112,6 +112,23 @@ fn filters() {
     assert_eq!(revisions(&case, &format!("--run {}", run.trim())), ["upgrade 0003", "upgrade 0002", "upgrade 0001"]);
     assert_eq!(revisions(&case, &format!("--run {}", &run[..8])), ["upgrade 0003", "upgrade 0002", "upgrade 0001"]);
     assert_eq!(revisions(&case, "--run nobodys"), [""; 0]);
+    let nothing = |arguments: &str| case.succeeds(&format!("log {arguments}")).stderr;
+    assert_data_eq!(
+        nothing("--revision 009"),
+        str![[r#"
+the history holds nothing of 009
+hint: `aludel log` shows what it holds; an id of less than four characters is taken as a whole one
+
+"#]]
+    );
+    assert_data_eq!(
+        nothing("--run abc --since 1d --failed"),
+        str![[r#"
+the history holds nothing in the run abc that failed since then
+hint: `aludel log -v` shows what it holds, each with its run
+
+"#]]
+    );
     let ran = case.run("log --since yesterday");
     assert_eq!(ran.code, 2, "{}", ran.transcript());
     // Another project's rows in the same table.
@@ -148,7 +165,10 @@ fn no_history() {
     assert!(ran.stderr.starts_with("there is no history on "), "{}", ran.stderr);
     let _ = case.succeeds("ensure-version");
     assert_eq!(case.succeeds("log").stderr, "the history is empty\n");
-    assert_eq!(case.succeeds("log --failed").stderr, "nothing in the history is so\n");
+    assert_eq!(
+        case.succeeds("log --failed").stderr,
+        "the history holds nothing that failed\nhint: `aludel log` shows what it holds\n"
+    );
 }
 
 #[test]
