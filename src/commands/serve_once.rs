@@ -4,6 +4,7 @@ use std::io::Read as _;
 
 use clap::Args;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Context;
 use super::actions::{self, Consent, Report};
@@ -31,15 +32,14 @@ pub struct Arguments {}
 /// A request; the fields are documented in docs/json.md and only ever added to.
 #[derive(Deserialize)]
 struct Request {
-    action: String,
+    #[serde(default)]
+    action: Option<String>,
     #[serde(default)]
     target: Option<String>,
     #[serde(default)]
     variables: std::collections::BTreeMap<String, Secret>,
     #[serde(default)]
     yes: bool,
-    #[serde(flatten)]
-    unknown: std::collections::BTreeMap<String, serde_json::Value>,
 }
 
 /// What is asked for.
@@ -64,6 +64,9 @@ const ACTIONS: [(&str, Action); 6] = [
 /// The fields of a request.
 const FIELDS: [&str; 4] = ["action", "target", "variables", "yes"];
 
+/// What is sent, for those who sent something else.
+const EXAMPLE: &str = r#"send {"action": "up"} or {"action": "status"}"#;
+
 /// So long a request may be: more is none.
 const LONGEST: u64 = 1 << 20;
 
@@ -76,7 +79,7 @@ struct Answer<'a> {
     before: Option<&'a [String]>,
     current: Option<&'a [String]>,
     status: Option<status::Report<'a>>,
-    error: Option<serde_json::Value>,
+    error: Option<Value>,
 }
 
 /// A step that was carried out.
@@ -137,29 +140,70 @@ fn read() -> Result<(Action, Request)> {
     if text.len() as u64 > LONGEST {
         return Err(Error::usage(format!("the request is longer than {} MiB", LONGEST >> 20)));
     }
-    let request: Request = serde_json::from_str(&text).map_err(|error| {
-        // serde_json's words quote a value that has the wrong type; it may be anything.
-        let at =
-            format!("the request is not what is understood here, at line {} column {}", error.line(), error.column());
-        Error::usage(at).hint(r#"send {"action": "up"} or {"action": "status"}"#)
-    })?;
-    if let Some(field) = request.unknown.keys().next() {
+    let request = parse(&text)?;
+    let Some(asked) = &request.action else {
+        return Err(Error::usage("a request needs an `action`").hint(EXAMPLE));
+    };
+    let known = ACTIONS.iter().find(|(name, _)| name == asked);
+    let Some((_, action)) = known else {
+        let names = ACTIONS.map(|(name, _)| name);
+        let error = Error::usage(format!("there is no action `{asked}`"));
+        return Err(match nearest(asked, names) {
+            Some(near) => error.hint(format!("call it `{near}`")),
+            None => error.note(format!("there are `{}`", names.join("`, `"))),
+        });
+    };
+    Ok((*action, request))
+}
+
+/// The request that a text holds. What is wrong with it is said in words of our own: serde_json's quote the value, which may be
+/// anything.
+fn parse(text: &str) -> Result<Request> {
+    if text.trim().is_empty() {
+        return Err(Error::usage("there is no request: standard input is empty").hint(EXAMPLE));
+    }
+    let broken = |what: &str, error: &serde_json::Error| {
+        let title = format!("{what}, at line {} column {}", error.line(), error.column());
+        Error::usage(title).hint(EXAMPLE)
+    };
+    let value: Value = serde_json::from_str(text).map_err(|error| broken("the request is no JSON", &error))?;
+    let Value::Object(fields) = &value else {
+        return Err(Error::usage(format!("the request is {}: it must be an object", kind(&value))).hint(EXAMPLE));
+    };
+    if let Some(field) = fields.keys().find(|field| !FIELDS.contains(&field.as_str())) {
         let error = Error::usage(format!("a request has no field `{field}`"));
         return Err(match nearest(field, FIELDS) {
             Some(near) => error.hint(format!("call it `{near}`")),
             None => error.note(format!("it has `{}`", FIELDS.join("`, `"))),
         });
     }
-    let known = ACTIONS.iter().find(|(name, _)| *name == request.action);
-    let Some((_, action)) = known else {
-        let names = ACTIONS.map(|(name, _)| name);
-        let error = Error::usage(format!("there is no action `{}`", request.action));
-        return Err(match nearest(&request.action, names) {
-            Some(near) => error.hint(format!("call it `{near}`")),
-            None => error.note(format!("there are `{}`", names.join("`, `"))),
-        });
-    };
-    Ok((*action, request))
+    for (field, value) in fields {
+        let right = match (field.as_str(), value) {
+            ("yes", Value::Bool(_)) | ("variables", Value::Object(_)) => continue,
+            ("action" | "target", Value::String(_) | Value::Null) => continue,
+            ("yes", _) => "`true` or `false`",
+            ("variables", _) => "an object of strings",
+            _ => "a string",
+        };
+        return Err(Error::usage(format!("`{field}` is {}: it must be {right}", kind(value))));
+    }
+    let variables = fields.get("variables").and_then(Value::as_object).into_iter().flatten();
+    if let Some((name, value)) = variables.into_iter().find(|(_, value)| !value.is_string()) {
+        return Err(Error::usage(format!("`{name}` of `variables` is {}: it must be a string", kind(value))));
+    }
+    serde_json::from_str(text).map_err(|error| broken("the request has a field twice", &error))
+}
+
+/// What a JSON value is, and nothing of what it says.
+fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "a boolean",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "a list",
+        Value::Object(_) => "an object",
+    }
 }
 
 fn act(action: Action, request: Request, tally: &Tally, context: &Context) -> Result<Outcome> {

@@ -85,20 +85,19 @@ fn a_failure_is_an_answer_too() {
     );
 }
 
+const EXAMPLE: &str = r#"send {"action": "up"} or {"action": "status"}"#;
+
 #[test]
 fn a_bad_request_touches_nothing() {
     let case = Case::new();
     for (request, message, hint) in [
-        (
-            "",
-            "the request is not what is understood here, at line 1 column 0",
-            r#"send {"action": "up"} or {"action": "status"}"#,
-        ),
-        (
-            "{\"action\": \"secret",
-            "the request is not what is understood here, at line 1 column 18",
-            r#"send {"action": "up"} or {"action": "status"}"#,
-        ),
+        ("", "there is no request: standard input is empty", EXAMPLE),
+        ("{\"action\": \"secret", "the request is no JSON, at line 1 column 18", EXAMPLE),
+        (r#"["canary"]"#, "the request is a list: it must be an object", EXAMPLE),
+        (r#"{"action": "down", "action": "up"}"#, "the request has a field twice, at line 1 column 26", EXAMPLE),
+        ("{}", "a request needs an `action`", EXAMPLE),
+        (r#"{"acton": "up"}"#, "a request has no field `acton`", "call it `action`"),
+        (r#"{"tagret": 5, "yes": "canary"}"#, "a request has no field `tagret`", "call it `target`"),
         (r#"{"action": "upgrad"}"#, "there is no action `upgrad`", "call it `upgrade`"),
         (r#"{"action": "up", "tagret": "001"}"#, "a request has no field `tagret`", "call it `target`"),
         (r#"{"action": "stamp"}"#, "a stamp needs a `target`", r#"send {"action": "stamp", "target": "002"}"#),
@@ -108,6 +107,21 @@ fn a_bad_request_touches_nothing() {
         assert_eq!((ran.code, &answer["ok"], &answer["error"]["kind"]), (2, &json!(false), &json!("usage")));
         assert_eq!(answer["error"]["message"], message);
         assert_eq!(answer["error"]["hints"], json!([hint]));
+    }
+    for (request, message) in [
+        (r#"{"action": ["canary"]}"#, "`action` is a list: it must be a string"),
+        (r#"{"action": "up", "target": 5}"#, "`target` is a number: it must be a string"),
+        (r#"{"action": "up", "yes": "canary"}"#, "`yes` is a string: it must be `true` or `false`"),
+        (r#"{"action": "up", "variables": "canary"}"#, "`variables` is a string: it must be an object of strings"),
+        (
+            r#"{"action": "up", "variables": {"a": {"canary": 1}}}"#,
+            "`a` of `variables` is an object: it must be a string",
+        ),
+    ] {
+        let ran = case.ask(request);
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()));
+        assert_eq!((ran.code, &answer["error"]["message"]), (2, &json!(message)));
+        assert!(!ran.transcript().contains("canary"), "{}", ran.transcript());
     }
     assert_eq!(case.tables(), "\n");
 }
