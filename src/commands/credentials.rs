@@ -120,7 +120,7 @@ impl<'a> Preview<'a> {
             }
             value
         };
-        let surroundings = Surroundings { variable: &variable, user: environment.user() };
+        let surroundings = Surroundings { variable: &variable, user: environment.database_user() };
         let conninfo = Conninfo::resolve(written.clone(), &surroundings).map_err(|error| conninfo_error(&error))?;
         let variables = variables.into_inner();
         // The variable is not asked for where the URL or a service gives the password.

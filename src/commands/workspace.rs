@@ -354,8 +354,10 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     };
     // The private server is the one that was just started, whatever the environment says of another.
     let nothing = |_: &str| None;
-    let surroundings =
-        Surroundings { variable: if server.is_some() { &nothing } else { &variable }, user: environment.user() };
+    let surroundings = Surroundings {
+        variable: if server.is_some() { &nothing } else { &variable },
+        user: environment.database_user(),
+    };
     let conninfo = Conninfo::resolve(written, &surroundings).map_err(|error| conninfo_error(&error))?;
     for warning in &conninfo.warnings {
         context.ui.warning(warning);

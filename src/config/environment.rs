@@ -1,13 +1,15 @@
-//! The process's environment: the only place that reads it, the clock and chance.
+//! The process's environment: the only place that reads it, the clock, chance, and who runs the process.
 //!
 //! A snapshot is taken once, so that a run sees one environment from beginning to end, and a test can hand in its own.
 //! What a variable means for the settings is decided elsewhere.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use nix::unistd::{Uid, User};
 
 use crate::error::{Error, Result};
 
@@ -22,6 +24,9 @@ pub struct Environment {
     variables: Variables,
     clock: Option<Still<DateTime<Utc>>>,
     seed: Option<Still<u64>>,
+    /// The name that the system has for the user id, once it is asked for; `asks_system` is whether it may be.
+    system_user: OnceLock<Option<String>>,
+    asks_system: bool,
 }
 
 /// Its own type, for a `Debug` that shows names alone: `PGPASSWORD` is among them.
@@ -58,16 +63,16 @@ impl Environment {
     /// [`TEST_CLOCK`] or [`TEST_SEED`] is set and cannot be read.
     #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
     pub fn of_process() -> Result<Self> {
-        Self::new(std::env::vars_os())
+        Ok(Self { asks_system: true, ..Self::new(std::env::vars_os())? })
     }
 
-    /// An environment made of these variables.
+    /// An environment made of these variables, where the system names nobody.
     ///
     /// # Errors
     /// [`TEST_CLOCK`] or [`TEST_SEED`] is among them and cannot be read.
     pub fn new<N: Into<OsString>, V: Into<OsString>>(variables: impl IntoIterator<Item = (N, V)>) -> Result<Self> {
         let variables = variables.into_iter().map(|(name, value)| (name.into(), value.into())).collect();
-        let mut environment = Self { variables: Variables(variables), clock: None, seed: None };
+        let mut environment = Self { variables: Variables(variables), ..Self::default() };
         environment.clock = match environment.get(TEST_CLOCK) {
             Some(text) => match DateTime::parse_from_rfc3339(text) {
                 Ok(time) => Some(Still::new(time.to_utc())),
@@ -169,10 +174,26 @@ impl Environment {
         self.get("VISUAL").or_else(|| self.get("EDITOR"))
     }
 
-    /// The operating system's user, as the shell says: USER, else LOGNAME.
+    /// Who runs the process, for people: USER, else LOGNAME, else the system's name for the user id. Containers and cron set none.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
+        self.named_user().or_else(|| self.system_user())
+    }
+
+    /// The user of a database where no other is given: the system's name for the user id, as libpq has it, and else what the variables
+    /// say.
+    #[must_use]
+    pub fn database_user(&self) -> Option<&str> {
+        self.system_user().or_else(|| self.named_user())
+    }
+
+    fn named_user(&self) -> Option<&str> {
         self.get("USER").or_else(|| self.get("LOGNAME"))
+    }
+
+    fn system_user(&self) -> Option<&str> {
+        let ask = || User::from_uid(Uid::effective()).ok().flatten().map(|user| user.name);
+        self.system_user.get_or_init(|| if self.asks_system { ask() } else { None }).as_deref()
     }
 }
 
@@ -224,6 +245,27 @@ mod tests {
     fn the_host_is_the_one_that_uname_names() {
         let output = std::process::Command::new("uname").arg("-n").output().unwrap();
         assert_eq!(host_name().as_deref(), Some(String::from_utf8(output.stdout).unwrap().trim_end()));
+    }
+
+    #[test]
+    fn who_runs_it() {
+        let output = std::process::Command::new("id").arg("-un").output().unwrap();
+        let system = String::from_utf8(output.stdout).unwrap().trim_end().to_owned();
+        let environment = |variables: &[(&str, &str)]| Environment {
+            asks_system: true,
+            ..Environment::new(variables.iter().copied()).unwrap()
+        };
+        for (variables, user) in [
+            (&[][..], system.as_str()),
+            (&[("LOGNAME", "dana")], "dana"),
+            (&[("LOGNAME", "x"), ("USER", "dana")], "dana"),
+        ] {
+            assert_eq!(environment(variables).user(), Some(user), "{variables:?}");
+            assert_eq!(environment(variables).database_user(), Some(system.as_str()), "{variables:?}");
+        }
+        let nameless = Environment::new([("USER", "dana")]).unwrap();
+        assert_eq!((nameless.user(), nameless.database_user()), (Some("dana"), Some("dana")));
+        assert_eq!(Environment::default().user(), None);
     }
 
     #[test]

@@ -167,7 +167,7 @@ pub fn keywords() -> impl Iterator<Item = (&'static str, Option<&'static str>)> 
 pub struct Surroundings<'a> {
     /// An environment variable's value.
     pub variable: &'a dyn Fn(&str) -> Option<String>,
-    /// The name of the user who runs the program.
+    /// The user where no other is given: the name of who runs the program.
     pub user: Option<&'a str>,
 }
 
