@@ -63,7 +63,7 @@ COPY public.t FROM stdin;
 6
 \\.
 SELECT count(*) = 6 FROM public.t;
-WITH gone AS (WITH k AS (SELECT 1 AS id) DELETE FROM public.t USING k WHERE t.id = k.id RETURNING 1) SELECT count(*) = 1 FROM gone;
+WITH gone AS (WITH k AS (SELECT 1 AS id) DELETE FROM public.t USING k WHERE t.id = k.id RETURNING 1) SELECT count(*) = 2 FROM gone;
 WITH gone AS (DELETE FROM public.t RETURNING id) SELECT false FROM gone;
 SELECT id INTO public.copied FROM public.t;
 SELECT count(*) = 0 FROM public.t;
