@@ -146,10 +146,15 @@ impl Ui {
         self.volume.verbose
     }
 
-    /// Whether a person sits at both ends, and a question makes sense.
+    /// Whether a person is there to be asked: standard input is a terminal, wherever standard error goes.
     #[must_use]
     pub fn is_interactive(&self) -> bool {
-        !self.silent && !self.is_for_programs() && io::stdin().is_terminal() && io::stderr().is_terminal()
+        !self.silent && io::stdin().is_terminal() && (self.is_read_at_once() || screen().is_some())
+    }
+
+    /// Whether what is written to standard error stands before a person's eyes.
+    fn is_read_at_once(&self) -> bool {
+        !self.is_for_programs() && io::stderr().is_terminal()
     }
 
     /// Writes one line of the result.
@@ -285,7 +290,18 @@ impl Ui {
 
     /// Says what a question is about; `-q` does not hide it.
     pub fn question(&self, text: impl Display) {
-        self.tell(LogLevel::Warning, "question", &text.to_string());
+        let text = text.to_string();
+        self.tell(LogLevel::Warning, "question", &text);
+        if !self.is_read_at_once() {
+            self.show(&format!("{}\n", self.covers.borrow().cover(text)));
+        }
+    }
+
+    /// Shows something to the person who is asked, though standard error goes elsewhere.
+    fn show(&self, text: &str) {
+        if let Some(mut screen) = screen() {
+            let _ = screen.write_all(text.as_bytes());
+        }
     }
 
     /// Asks as [`Ui::ask`] does, until `wake` can be read: then the answer is none.
@@ -322,8 +338,12 @@ impl Ui {
 
     fn prompt(&self, question: impl Display) {
         self.flush();
+        let question = format!("{question} ");
+        if !self.is_read_at_once() {
+            return self.show(&question);
+        }
         let mut stream = anstream::stderr();
-        let _ = stream.write_all(format!("{question} ").as_bytes());
+        let _ = stream.write_all(question.as_bytes());
         let _ = stream.flush();
     }
 
@@ -398,6 +418,12 @@ impl Ui {
             None => write(),
         }
     }
+}
+
+/// The terminal that standard input is, to be written to.
+fn screen() -> Option<std::fs::File> {
+    let name = rustix::termios::ttyname(io::stdin(), Vec::new()).ok()?;
+    std::fs::File::options().write(true).open(name.to_str().ok()?).ok()
 }
 
 /// A line of standard input, without its end.

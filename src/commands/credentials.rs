@@ -5,6 +5,7 @@
 use std::cell::{Cell, OnceCell, RefCell};
 use std::os::fd::AsFd;
 use std::process::{ExitStatus, Stdio};
+use std::sync::Arc;
 
 use super::Context;
 use super::workspace::conninfo_error;
@@ -13,7 +14,7 @@ use crate::config::secret_command::{Answer, AnswerError, LONGEST};
 use crate::config::{self, Config, Environment, SecretCommand, mask};
 use crate::database::conninfo::{Conninfo, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
-use crate::database::session::stopped;
+use crate::database::session::{Renewal, stopped};
 use crate::error::{Error, Result};
 use crate::secret::Secret;
 use crate::ui::{self, LogLevel};
@@ -188,6 +189,18 @@ fn ask<'a>(
     })?;
     let answer = command.read(&output).map_err(|error| not_understood(command, error))?;
     Ok(known.get_or_init(|| answer))
+}
+
+/// Asks `command` again, later in the run. What goes wrong then is told by whoever needs the password.
+pub(super) fn renewal(command: &SecretCommand, config: &Config, context: &Context) -> Renewal {
+    let command = command.clone();
+    let time = Some(config.settings.command_timeout.value).filter(|time| !time.is_zero());
+    let silent = context.ui.is_silent() || context.ui.is_for_programs();
+    Renewal(Arc::new(move || {
+        let stderr = if silent { Stdio::null() } else { Stdio::inherit() };
+        let output = child::output(&command.command.words, Limits { time, bytes: LONGEST }, stderr, None).ok()?;
+        Some(command.read(&output).ok()?.secret)
+    }))
 }
 
 /// The program's name, for a person.

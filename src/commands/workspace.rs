@@ -380,6 +380,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         interrupt,
         covers: covers(config, context),
         role: role(config),
+        renewal: command.map(|command| credentials::renewal(command, config, context)),
     };
     context.listeners.hear(&Event::Connecting { database: &conninfo.to_string(), name: &conninfo.database });
     let session = Session::connect(&conninfo, options)?;

@@ -220,6 +220,12 @@ impl ConnectError {
         self.attempts.iter().any(|attempt| attempt.failure.code() == Some("57P03"))
     }
 
+    /// Whether the server refused whoever came: a password that is wrong by now, a role that may not log in any more.
+    #[must_use]
+    pub fn is_log_in_refused(&self) -> bool {
+        self.main().is_some_and(|attempt| matches!(attempt.failure.code(), Some("28P01" | "28000")))
+    }
+
     /// Whether a signal ended the attempt.
     #[must_use]
     pub fn is_woken(&self) -> bool {

@@ -1,5 +1,7 @@
 //! A session on the database: connected, and able to say where the database stands. It changes nothing.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::connect_error::ConnectError;
@@ -59,6 +61,9 @@ const READING: Duration = Duration::from_secs(2);
 /// How long the answer to a question of the tool's own is awaited once a signal came.
 const SOON: Duration = Duration::from_secs(5);
 
+/// A password that a program said is handed on for so long without asking again: tokens hold for a quarter of an hour.
+const STALE: Duration = Duration::from_secs(60);
+
 /// A connection that may read.
 pub struct Session {
     pub(super) connection: Connection,
@@ -90,6 +95,18 @@ pub struct Session {
     pub(super) connected_in: Duration,
     /// Whether the history is asked for repeatable files as well.
     pub(super) asks_for_repeated: bool,
+    /// Says the password anew, and when it was last said.
+    renewal: Option<(Renewal, Instant)>,
+}
+
+/// Says the password anew: one that a secret store gave may have been replaced, or hold for minutes only.
+#[derive(Clone)]
+pub struct Renewal(pub Arc<dyn Fn() -> Option<Secret> + Send + Sync>);
+
+impl fmt::Debug for Renewal {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Renewal")
+    }
 }
 
 /// What a session is made with, beside where it goes.
@@ -109,6 +126,8 @@ pub struct SessionOptions {
     pub covers: Covers,
     /// The role to work as, where it is not the one that logs in.
     pub role: Option<String>,
+    /// Where the password comes from a program.
+    pub renewal: Option<Renewal>,
 }
 
 impl Session {
@@ -117,7 +136,7 @@ impl Session {
     /// # Errors
     /// The server cannot be reached or refuses, with the cause and the next thing to try.
     pub fn connect(conninfo: &Conninfo, options: SessionOptions) -> Result<Self> {
-        let SessionOptions { tables, application_name, limits, identity, interrupt, covers, role } = options;
+        let SessionOptions { tables, application_name, limits, identity, interrupt, covers, role, renewal } = options;
         let wake = interrupt.as_ref().map(Interrupt::wake);
         let options = ConnectOptions { application_name, wake, covers, role };
         let began = Instant::now();
@@ -152,6 +171,7 @@ impl Session {
             ahead: Ahead::Nothing,
             connected_in,
             asks_for_repeated: false,
+            renewal: renewal.map(|renewal| (renewal, began)),
         })
     }
 
@@ -165,6 +185,7 @@ impl Session {
     /// takes a while to be back.
     pub(super) fn reconnect(&mut self, until: Instant) -> std::result::Result<(), ConnectError> {
         let mut pause = Duration::from_millis(50);
+        let mut renewed = false;
         loop {
             // The host that it was: another one of a list may be another server.
             let own = Conninfo { target_session: self.conninfo.target_session, ..self.own_address() };
@@ -182,15 +203,39 @@ impl Session {
                     return Ok(());
                 }
                 Err(error) if error.is_woken() || Instant::now() + pause >= until => return Err(error),
+                // Waiting does not make a password right.
+                Err(error) if error.is_log_in_refused() => {
+                    if std::mem::replace(&mut renewed, true) || !self.renew() {
+                        return Err(error);
+                    }
+                }
                 Err(_) => std::thread::sleep(pause),
             }
             pause = (pause * 2).min(Duration::from_secs(1));
         }
     }
 
+    /// Has the password said anew; whether it is another one.
+    fn renew(&mut self) -> bool {
+        let Some((renewal, said)) = &mut self.renewal else { return false };
+        *said = Instant::now();
+        let Some(password) = (renewal.0)() else { return false };
+        let mut is_new = false;
+        for host in &mut self.conninfo.hosts {
+            is_new |= host.password.as_ref() != Some(&password);
+            host.password = Some(password.clone());
+        }
+        is_new
+    }
+
     /// Where it is connected to: of all hosts that are named, the one address.
     pub(super) fn own_address(&self) -> Conninfo {
-        let hosts = vec![self.connection.host().clone()];
+        let mut host = self.connection.host().clone();
+        if self.renewal.is_some() {
+            // A program says one password for all hosts.
+            host.password = self.conninfo.hosts.first().and_then(|host| host.password.clone());
+        }
+        let hosts = vec![host];
         Conninfo { hosts, target_session: TargetSession::Any, ..self.conninfo.clone() }
     }
 
@@ -297,8 +342,12 @@ impl Session {
 
     /// libpq's variables for a program that is to come to the same server as the same user; nothing for one that must not be set.
     #[must_use]
-    pub fn variables(&self) -> Vec<(&'static str, Option<Secret>)> {
-        self.conninfo.variables(self.connection.host(), &self.options.application_name)
+    pub fn variables(&mut self) -> Vec<(&'static str, Option<Secret>)> {
+        if self.renewal.as_ref().is_some_and(|(_, said)| said.elapsed() >= STALE) {
+            self.renew();
+        }
+        let address = self.own_address();
+        self.conninfo.variables(address.hosts.first().unwrap_or(self.connection.host()), &self.options.application_name)
     }
 
     /// The passwords of the connection.

@@ -5,6 +5,7 @@ use snapbox::{assert_data_eq, str};
 
 use crate::Case;
 use crate::support::{Ran, feed};
+use crate::terminal::Terminal;
 
 const CONFIRM: &str = "confirm = yes\n";
 const QUESTION: &str = "Type yes to go on: ";
@@ -130,6 +131,23 @@ no longer taken for applied: 002
     assert!(!case.screen(at).contains(QUESTION));
     case.succeeds("downgrade base");
     assert_eq!(case.rows(), "");
+}
+
+/// `aludel downgrade -1 2>log`, or `2>&1 | tee log`: the person who typed it is still there.
+#[test]
+fn the_question_is_asked_at_the_terminal_where_standard_error_goes_elsewhere() {
+    let case = Case::with("");
+    case.shop().succeeds("upgrade head");
+    for arguments in ["downgrade -1", "--log-format json downgrade -1"] {
+        let log = case.project.path().join("log");
+        let file = std::fs::File::create(&log).expect("a file");
+        let mut at = Terminal::start_with(&mut case.command(arguments), Some(file.into()));
+        at.until("to be lost  002: column account.email (0 rows)").until(QUESTION).types("no");
+        assert!(case.screen(at).starts_with("exit code: 1\n"), "{arguments}");
+        let log = case.project.read("log");
+        assert!(log.contains("not confirmed") && !log.contains(QUESTION), "{log}");
+        assert_eq!(case.rows(), "002");
+    }
 }
 
 #[test]

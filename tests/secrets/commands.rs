@@ -379,3 +379,36 @@ fn the_settings_in_force() {
     }
     clean_files(project.path(), &[project.path().join("migrate.ini")].into());
 }
+
+/// A store replaces the password while a run is under way: what connects later gets the new one.
+#[test]
+fn a_password_that_is_replaced_during_the_run() {
+    let mut case = Case::new();
+    let target = case.target();
+    let (first, second) = (password("one"), password("two"));
+    let alter = |password: &str| format!("PASSWORD '{}'", password.replace('\'', "''"));
+    case.database.psql(&format!("CREATE ROLE rotating SUPERUSER LOGIN {};", alter(&first)));
+    case.write_secret("secret", &first);
+    case.write_secret("next", &second);
+    case.write_secret("rotate.sql", &format!("ALTER ROLE rotating {};", alter(&second)));
+    case.project.write("rotate.sh", "psql -X -q -f rotate.sql && cp next secret\n");
+    // The session is ended within COMMIT.
+    case.project.write(
+        "versions/001.sql",
+        "-- revision: 001\n\n-- migrate:upgrade\nCREATE TABLE a (id int);\n\
+         CREATE FUNCTION ends() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END $$;\n\
+         CREATE CONSTRAINT TRIGGER ends AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ends();\n\
+         INSERT INTO a VALUES (1);\n-- migrate:downgrade\n",
+    );
+    let url = target.without_password().replace("postgres@", "rotating@");
+    let ini = format!("[migrate]\nurl = {url}\npassword_command = cat secret\nbefore_upgrade = sh rotate.sh\n");
+    case.project.write("migrate.ini", ini);
+    let began = Instant::now();
+    let ran = case.run(case.project.command(["upgrade", "001"]));
+    // Not 5: it was learnt, by the new password, that nothing was committed.
+    assert_eq!(ran.code, 1, "{}", ran.transcript());
+    assert!(ran.stderr.contains("nothing of revision 001 was kept"), "{}", ran.transcript());
+    assert!(began.elapsed() < Duration::from_secs(20), "{}", ran.transcript());
+    assert_eq!(case.database.psql("SELECT count(*) FROM pg_class WHERE relname = 'a'"), "0\n");
+    case.database.psql("DROP OWNED BY rotating; DROP ROLE rotating;");
+}

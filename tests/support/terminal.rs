@@ -25,6 +25,11 @@ const LIMIT: Duration = Duration::from_secs(60);
 impl Terminal {
     /// Starts the program; its standard output is a pipe that nobody reads much of.
     pub fn start(command: &mut Command) -> Self {
+        Self::start_with(command, None)
+    }
+
+    /// The same with its standard error elsewhere: `aludel ... 2>log`.
+    pub fn start_with(command: &mut Command, stderr: Option<Stdio>) -> Self {
         let ours: OwnedFd = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC).expect("a terminal");
         grantpt(&ours).expect("a terminal");
         unlockpt(&ours).expect("a terminal");
@@ -32,7 +37,12 @@ impl Terminal {
         let theirs =
             File::options().read(true).write(true).open(name.to_str().expect("a path")).expect("its other side");
         let again = || Stdio::from(theirs.try_clone().expect("a descriptor"));
-        let child = command.stdin(again()).stderr(again()).stdout(Stdio::null()).spawn().expect("the program starts");
+        let child = command
+            .stdin(again())
+            .stderr(stderr.unwrap_or_else(again))
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("the program starts");
         drop(theirs);
         let keyboard = File::from(ours);
         let mut output = keyboard.try_clone().expect("a descriptor");
