@@ -129,7 +129,11 @@ fn repeatable_files_run_once_whatever_happens() {
 
 #[test]
 fn repeatable_files_that_go_with_another_come_back_whatever_happens() {
-    let own = || World { repeatables: vec!["ra", "ra", "rb", "rc", "rc"], ..World::with_repeatables("") };
+    let own = || {
+        let mut world = World::with_repeatables("");
+        world.repeatables = vec!["ra", "ra", "rb", "rc", "rc"];
+        world
+    };
     let world = own();
     world.reset_and_change();
     let ran = world.run("upgrade head");
