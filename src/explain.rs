@@ -431,7 +431,12 @@ fn opened(opener: Opener) -> &'static str {
 fn marker(problem: &MarkerProblem) -> Error {
     match problem {
         MarkerProblem::Prefix => {
-            Error::failed("a section marker is written exactly `-- migrate:upgrade` or `-- migrate:downgrade`")
+            let [first, second, third] = MarkerKind::ALL.map(|kind| format!("`-- migrate:{}`", kind.word()));
+            Error::failed(format!("a section marker is written exactly {first}, {second} or {third}"))
+        }
+        MarkerProblem::BehindSomething => {
+            Error::failed("a section marker stands behind something on its line, where it begins no section")
+                .hint("give it a line of its own; or write the comment in other words")
         }
         MarkerProblem::Kind { found, nearest } => {
             let error = Error::failed(if found.is_empty() {
@@ -442,7 +447,8 @@ fn marker(problem: &MarkerProblem) -> Error {
             match nearest {
                 Some(nearest) => error.hint(format!("did you mean `-- migrate:{}`?", nearest.word())),
                 None if found.is_empty() => {
-                    error.hint("write `-- migrate:upgrade` or `-- migrate:downgrade`, without a blank")
+                    let [first, second, third] = MarkerKind::ALL.map(|kind| format!("`-- migrate:{}`", kind.word()));
+                    error.hint(format!("write {first}, {second} or {third}, without a blank"))
                 }
                 None => {
                     let [first, second, third] = MarkerKind::ALL.map(MarkerKind::word);

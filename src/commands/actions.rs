@@ -33,6 +33,8 @@ pub struct Status {
     pub database: String,
     /// Whether every head is applied, nothing applied is half undone, and no row is unknown.
     pub at_heads: bool,
+    /// Whether it is at the heads, and no repeatable file is to be run: an upgrade would do nothing.
+    pub up_to_date: bool,
     /// The revisions that it is at.
     pub current: Vec<String>,
     /// All applied revisions, in load order.
@@ -103,6 +105,7 @@ pub fn status(context: &Context) -> Result<Status> {
     Ok(Status {
         database: look.standing.place.clone(),
         at_heads: look.at_heads,
+        up_to_date: look.is_up_to_date(),
         current: look.workspace.ids(&look.current),
         applied: look.workspace.ids(&applied),
         pending: look.pending.iter().map(pending).collect(),

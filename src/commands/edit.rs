@@ -9,12 +9,12 @@ use super::workspace::{Workspace, parse_target};
 use crate::error::{Error, Result};
 use crate::model::target::Target;
 
-/// Open a revision's file in your editor
+/// Open the file of a revision, or a repeatable file, in your editor
 ///
 /// The editor is VISUAL, or EDITOR, or the first of a few that is there.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Which revision: an id, a label, head, current
+    /// Which: an id, a label, head, current
     #[arg(value_parser = parse_target, allow_negative_numbers = true)]
     target: Target,
 }
@@ -26,11 +26,14 @@ const ANOTHER: &str = "set EDITOR to the one to use";
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let workspace = Workspace::open(context)?;
-    let nodes = workspace.find(context, &arguments.target)?;
-    if nodes.is_empty() {
-        return Err(Error::failed(format!("`{}` is no revision, so there is no file to edit", arguments.target)));
+    let target = &arguments.target;
+    let files: Vec<_> = match (workspace.find(context, target), workspace.repeatables.find(&target.to_string())) {
+        (Err(_), Some(index)) => vec![workspace.repeatable_files[index].path.clone()],
+        (nodes, _) => nodes?.into_iter().map(|node| workspace.files[node.index()].path.clone()).collect(),
+    };
+    if files.is_empty() {
+        return Err(Error::failed(format!("`{target}` is no revision, so there is no file to edit")));
     }
-    let files: Vec<_> = nodes.into_iter().map(|node| workspace.files[node.index()].path.clone()).collect();
     let command = editor(context)?;
     let status = Command::new(&command[0]).args(&command[1..]).args(&files).status().map_err(|cause| {
         Error::failed(format!("cannot start the editor `{}`", command[0])).cause(cause).hint(ANOTHER)

@@ -41,6 +41,13 @@ impl<'a> RepeatableView<'a> {
     }
 }
 
+/// The ids of the repeatable files that are to be run, now or later, in order.
+pub(super) fn ids(workspace: &Workspace, states: &[State]) -> Vec<String> {
+    let repeatables = &workspace.repeatables;
+    let unrun = repeatables.order().iter().filter(|index| states[**index] != State::Current);
+    unrun.map(|index| repeatables.get(*index).id.to_string()).collect()
+}
+
 /// A line for each repeatable file that is to be run, now or later, in order.
 pub(super) fn unrun(workspace: &Workspace, states: &[State]) -> Vec<String> {
     let repeatables = &workspace.repeatables;
@@ -51,8 +58,11 @@ pub(super) fn unrun(workspace: &Workspace, states: &[State]) -> Vec<String> {
             State::Current => return None,
             State::Due(Why::New) => "new".to_owned(),
             State::Due(Why::Changed) => "changed".to_owned(),
-            State::Due(Why::Undone) => "a revision was undone since".to_owned(),
-            State::Due(Why::Needs(other)) => format!("{} runs", repeatables.get(*other).id),
+            State::Due(Why::Undone) => "a revision was undone since, or stamped".to_owned(),
+            State::Due(Why::Needs(other)) => {
+                let when = if states[*other].is_due() { "runs" } else { "ran since" };
+                format!("{} {when}", repeatables.get(*other).id)
+            }
             State::Waiting(nodes) if nodes.is_empty() => "waits for what it depends on".to_owned(),
             State::Waiting(nodes) => format!("waits for {}", workspace.ids(nodes).join(", ")),
         };

@@ -34,6 +34,7 @@ pub(super) struct Report<'a> {
     database: &'a str,
     version_table: bool,
     at_heads: bool,
+    up_to_date: bool,
     current: Vec<RevisionView<'a>>,
     unknown: &'a [String],
     applied: Vec<&'a str>,
@@ -117,9 +118,12 @@ impl Look {
 
     /// The repeatable files that are to be run, now or later, in their order.
     pub(super) fn unrun(&self) -> Vec<String> {
-        let repeatables = &self.workspace.repeatables;
-        let unrun = repeatables.order().iter().filter(|index| self.states[**index] != State::Current);
-        unrun.map(|index| repeatables.get(*index).id.to_string()).collect()
+        repeatable::ids(&self.workspace, &self.states)
+    }
+
+    /// Whether it is at the heads and nothing is to be run.
+    pub(super) fn is_up_to_date(&self) -> bool {
+        self.at_heads && self.states.iter().all(|state| *state == State::Current)
     }
 
     pub(super) fn report(&self) -> Report<'_> {
@@ -131,6 +135,7 @@ impl Look {
             database: &self.standing.place,
             version_table: self.standing.version_table,
             at_heads: self.at_heads,
+            up_to_date: self.is_up_to_date(),
             current: view.list(self.current.iter().copied()),
             unknown: &self.unknown,
             applied: graph.nodes().filter(is_applied).map(|node| graph.revision(node).id.as_str()).collect(),
@@ -198,7 +203,7 @@ fn show(look: &Look, context: &Context) {
     }
     let unrun = repeatable::unrun(workspace, &look.states);
     if !look.states.is_empty() {
-        ui.line(format_args!("repeat    {} of {}", unrun.len(), look.states.len()));
+        ui.line(format_args!("repeat    {} of {} to run", unrun.len(), look.states.len()));
     }
     for line in unrun.iter().take(SHOWN) {
         ui.line(format_args!("          {line}"));

@@ -242,7 +242,19 @@ impl Workspace {
 
     /// What the model found wrong, in words.
     pub(super) fn explain(&self, error: &PlanError) -> Error {
-        explain::plan(error, &self.graph)
+        let explained = explain::plan(error, &self.graph);
+        match error {
+            PlanError::UnknownRevision { name, .. } => {
+                self.repeatables.find(name.as_str()).map_or(explained, |index| {
+                    Error::failed(format!(
+                        "`{name}` is a repeatable file, not a revision: {}",
+                        self.repeatable_path(index)
+                    ))
+                    .hint("`aludel upgrade heads` runs it when it is due; `aludel status` tells whether it is")
+                })
+            }
+            _ => explained,
+        }
     }
 
     /// Connects and reads where the database stands.

@@ -608,7 +608,7 @@ impl<'a> Run<'a> {
     /// Puts a verification into the open transaction. Each of its messages is awaited: what ends it, sent behind one that failed,
     /// would bring the transaction back to life.
     fn verify(&mut self, step: usize, section: usize) -> Ran {
-        self.own_sql(verify::BEGINS, 1, Where::Verify);
+        self.own_sql(verify::BEGINS, verify::BEGINS.lines().count(), Where::Verify);
         while let Some(batch) = self.next_batch(step, section)? {
             self.note(&batch);
             match batch.kind {

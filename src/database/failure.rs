@@ -481,6 +481,17 @@ impl Failure {
                 "a statement that cannot run in a transaction goes into a section `-- migrate:{} transaction:false`",
                 action.verb()
             )),
+            "42P16"
+                if action == Action::Repeat
+                    && place.statement().is_some_and(|text| text.to_ascii_lowercase().contains("view")) =>
+            {
+                let id = &program.steps[self.step].record.revision;
+                explained
+                    .hint("`CREATE OR REPLACE` only adds columns at a view's end: write `DROP VIEW IF EXISTS ...;` before it")
+                    .hint(format!(
+                        "where other views stand on it, with `CASCADE`; `depends_on: {id}` in their repeatable files has them run behind it"
+                    ))
+            }
             "42P06" | "42P07" | "42701" | "42710" | "42723" if action == Action::Repeat => explained.hint(
                 "it runs again whenever its file changes: `CREATE OR REPLACE`, or `DROP ... IF EXISTS` before it",
             ),

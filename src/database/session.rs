@@ -513,7 +513,8 @@ impl Session {
     fn read_repeated(&mut self, answer: &Answer) -> Result<Vec<Repeated>> {
         let read = |row: &Row| {
             let (id, checksum) = (row.get(0)?.to_owned(), row.get(1)?.to_owned());
-            Some(Repeated { id, checksum, undone_since: row.get(2) == Some("t") })
+            let number = row.get(3)?.parse().ok()?;
+            Some(Repeated { id, checksum, row: number, undone_since: row.get(2) == Some("t") })
         };
         match &answer.error {
             None => Ok(answer.rows.iter().filter_map(read).collect()),

@@ -166,7 +166,8 @@ const STARTED: &str = "aludel.started";
 pub const COLUMN: &str = "version_num";
 
 impl Tables {
-    /// Asks the history which repeatable files were run well: id, the file's checksum then, and whether a revision was undone since.
+    /// Asks the history which repeatable files were run well: id, the file's checksum then, whether a revision was undone since, or
+    /// the rows were set (which may leave out revisions that somebody undid by hand), and the row's number.
     #[must_use]
     pub fn read_repeated(&self) -> String {
         let (history, ours) = (self.history(), self.ours());
@@ -179,8 +180,10 @@ impl Tables {
         };
         format!(
             "SELECT DISTINCT ON (revision) revision, checksum, id OPERATOR(pg_catalog.<) COALESCE(\
-             (SELECT pg_catalog.max(id) FROM {history} WHERE {}), 0) FROM {history} WHERE {} ORDER BY revision, id DESC",
+             (SELECT pg_catalog.max(id) FROM {history} WHERE {} OR {}), 0), id FROM {history} WHERE {} \
+             ORDER BY revision, id DESC",
             done(Action::Downgrade),
+            done(Action::Stamp),
             done(Action::Repeat),
         )
     }

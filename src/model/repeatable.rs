@@ -56,7 +56,9 @@ pub struct Repeated {
     pub id: String,
     /// The checksum of its file then.
     pub checksum: String,
-    /// Whether a revision was undone since, and whatever it had made with it.
+    /// The number of that row of the history: what ran later has a greater one.
+    pub row: i64,
+    /// Whether a revision was undone since, and whatever it had made with it; or the rows were set, and nobody knows.
     pub undone_since: bool,
 }
 
@@ -78,9 +80,9 @@ pub enum Why {
     New,
     /// Its file has changed.
     Changed,
-    /// A revision was undone since.
+    /// A revision was undone since, or the rows were set.
     Undone,
-    /// This one, which it depends on, is run.
+    /// This one, which it depends on, is run; or was, since it was run itself: the run ended in between.
     Needs(usize),
 }
 
@@ -178,9 +180,12 @@ impl Repeatables {
             let Needs { repeatables, revisions } = &self.needs[index];
             let wanted = if revisions.is_empty() { heads } else { revisions };
             let missing: Vec<Node> = wanted.iter().copied().filter(|node| !applied.contains(*node)).collect();
-            let needed = repeatables.iter().find(|needed| states[**needed].is_due());
+            let run = |index: usize| past.get(self.list[index].id.as_str());
+            let own = run(index).map_or(0, |repeated| repeated.row);
+            let is_newer = |needed: usize| run(needed).is_some_and(|repeated| repeated.row > own);
+            let needed = repeatables.iter().find(|needed| states[**needed].is_due() || is_newer(**needed));
             let waits = repeatables.iter().any(|needed| matches!(states[*needed], State::Waiting(_)));
-            let why = match past.get(self.list[index].id.as_str()) {
+            let why = match run(index) {
                 None => Some(Why::New),
                 Some(repeated) if repeated.checksum != checksum(index) => Some(Why::Changed),
                 Some(repeated) if repeated.undone_since || undoes => Some(Why::Undone),
@@ -285,13 +290,15 @@ mod tests {
         let all = graph.closure(graph.heads());
         let first = graph.closure(graph.find("r1"));
         let made = repeatables("a\nb: a\nc: r1\nd: c r1", &graph).unwrap();
+        // In the order in which they ran.
         let past = |ids: &[(&str, &str, bool)]| -> Vec<Repeated> {
-            let read = |(id, checksum, undone): &(&str, &str, bool)| Repeated {
+            let read = |(row, (id, checksum, undone)): (i64, &(&str, &str, bool))| Repeated {
                 id: (*id).into(),
                 checksum: (*checksum).into(),
+                row,
                 undone_since: *undone,
             };
-            ids.iter().map(read).collect()
+            (1..).zip(ids).map(read).collect()
         };
         let states = |applied: &RevisionSet, past: Option<&[Repeated]>, undoes| {
             let heads = graph.heads();
@@ -308,6 +315,10 @@ mod tests {
         assert_eq!(states(&all, None, false), "New New New New");
         assert_eq!(states(&all, Some(&run), false), "- - - -");
         assert_eq!(states(&all, Some(&run), true), "Undone Undone Undone Undone");
+        // What it depends on ran last, and the run ended before its own turn.
+        let stopped = past(&[("b", "1", false), ("d", "3", false), ("a", "0", false), ("c", "2", false)]);
+        assert_eq!(states(&all, Some(&stopped), false), "- Needs(0) - Needs(2)");
+        assert_eq!(states(&first, Some(&stopped), false), "- waits(r2) - Needs(2)");
         assert_eq!(states(&first, Some(&[]), false), "waits(r2) waits(r2) New New");
         // Nothing is to be done for those that are as they were, wherever the database stands.
         assert_eq!(states(&first, Some(&run), false), "- - - -");

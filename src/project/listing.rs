@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use super::Locations;
 use crate::error::{Error, Result};
+use crate::nearest::nearest;
 
 /// A sub-directory of a version location that is kept for files that are run again whenever they change.
 pub(super) const REPEATABLE: &str = "repeatable";
@@ -103,13 +104,15 @@ impl Listing {
             }
             if is_revision_file(&name) {
                 names.push(name);
-            } else if self.recursive || (top && name == REPEATABLE) {
+            } else if self.recursive || (top && resembles(&name)) {
                 let kind = entry.file_type()?;
                 // A link's target that is gone, or leads in a circle, is no directory of revisions.
                 let is_directory = kind.is_dir()
                     || (kind.is_symlink() && std::fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir()));
                 if is_directory && top && name == REPEATABLE {
                     self.repeatable.push(path.join(name));
+                } else if is_directory && !self.recursive {
+                    self.errors.extend(misnamed(&path.join(name))?);
                 } else if is_directory {
                     directories.push(name);
                 }
@@ -119,6 +122,22 @@ impl Listing {
         directories.sort_unstable();
         Ok(Some((names, directories)))
     }
+}
+
+/// Whether a directory's name was meant as [`REPEATABLE`].
+fn resembles(name: &str) -> bool {
+    nearest(name, [REPEATABLE]).is_some()
+}
+
+/// What is wrong with a directory that was meant as the one of repeatable files and is called another way: nobody would read it.
+fn misnamed(path: &Path) -> std::io::Result<Option<Error>> {
+    for entry in std::fs::read_dir(path)? {
+        if entry?.file_name().to_str().is_some_and(is_revision_file) {
+            let wrong = Error::failed(format!("nothing reads the `.sql` files in `{}`", path.display()));
+            return Ok(Some(wrong.hint(format!("where they are repeatable files, call it `{REPEATABLE}`"))));
+        }
+    }
+    Ok(None)
 }
 
 /// Whether a file of this name is a revision: `.sql` in any case, so that `X.SQL` is not passed over in silence.

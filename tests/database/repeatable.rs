@@ -32,6 +32,28 @@ impl Case {
         self
     }
 
+    /// An upgrade that is killed where it waits for the advisory lock (7, 7).
+    #[track_caller]
+    fn killed_at_the_lock(&self) {
+        let mut holder = self.database.client();
+        holder.batch_execute("SELECT pg_advisory_lock(7, 7)").expect("the lock");
+        let mut command = self.command("upgrade head");
+        let mut child = command.stderr(std::process::Stdio::null()).spawn().expect("the binary runs");
+        let waits = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND NOT granted
+            AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
+        while holder.query(waits, &[]).expect("the locks").is_empty() {
+            assert!(std::time::Instant::now() < until, "it does not come to its last repeatable");
+            std::thread::sleep(std::time::Duration::from_millis(5));
+        }
+        child.kill().expect("a child");
+        child.wait().expect("a child");
+        holder
+            .batch_execute(&format!("SELECT pg_terminate_backend(pid) FROM ({waits}) waiting"))
+            .expect("its session ends");
+        drop(holder);
+    }
+
     /// Changes a repeatable file.
     fn edit(&self, id: &str) {
         let path = format!("versions/repeatable/{id}.sql");
@@ -62,7 +84,7 @@ heads     002 (head)
 pending   2
           001, step 001
           002 (head), step 002
-repeat    2 of 2
+repeat    2 of 2 to run
           seen, who was seen (waits for 002)
           active_users (waits for 002)
 ----- stderr
@@ -117,7 +139,7 @@ current   002
 applied   2 of 2
 heads     002 (head) (current)
 pending   0
-repeat    0 of 2
+repeat    0 of 2 to run
 
 "#]]
     );
@@ -132,7 +154,7 @@ current   002
 applied   2 of 2
 heads     002 (head) (current)
 pending   0
-repeat    1 of 2
+repeat    1 of 2 to run
           active_users (changed)
 ----- stderr
 hint: aludel upgrade head
@@ -174,7 +196,7 @@ current   002
 applied   2 of 2
 heads     002 (head) (current)
 pending   0
-repeat    2 of 2
+repeat    2 of 2 to run
           seen, who was seen (changed)
           active_users (seen runs)
 ----- stderr
@@ -241,7 +263,7 @@ applied   1 of 2
 heads     002 (head)
 pending   1
           002 (head), step 002
-repeat    2 of 3
+repeat    2 of 3 to run
           seen, who was seen (waits for 002)
           active_users (waits for 002)
 ----- stderr
@@ -526,23 +548,7 @@ error[42P07]: relation "plain" already exists
 fn a_killed_run_goes_on_with_what_is_missing() {
     let case = views();
     case.repeatable("waits", "depends_on: active_users", "SELECT pg_advisory_xact_lock(7, 7);");
-    let mut holder = case.database.client();
-    holder.batch_execute("SELECT pg_advisory_lock(7, 7)").expect("the lock");
-    let mut command = case.command("upgrade head");
-    let mut child = command.stderr(std::process::Stdio::null()).spawn().expect("the binary runs");
-    let waits = "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND objsubid = 2 AND NOT granted
-        AND database = (SELECT oid FROM pg_database WHERE datname = current_database())";
-    let until = std::time::Instant::now() + std::time::Duration::from_secs(20);
-    while holder.query(waits, &[]).expect("the locks").is_empty() {
-        assert!(std::time::Instant::now() < until, "it does not come to its last repeatable");
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
-    child.kill().expect("a child");
-    child.wait().expect("a child");
-    holder
-        .batch_execute(&format!("SELECT pg_terminate_backend(pid) FROM ({waits}) waiting"))
-        .expect("its session ends");
-    drop(holder);
+    case.killed_at_the_lock();
     assert_eq!((case.rows(), case.ran()), ("002".into(), "seen active_users".into()));
     assert_data_eq!(
         case.transcript("upgrade head"),
@@ -555,4 +561,164 @@ done 1 repeatable in [TIME]; at 002
 "#]]
     );
     assert_eq!(case.ran(), "waits");
+}
+
+/// A view, and one on it, which the first takes with it whenever it is made; `between` runs before the second.
+fn cascading(between: &str) -> Case {
+    let case = Case::new();
+    case.revision("001", "", "CREATE TABLE t (id int);\nCREATE TABLE ran (what text);", "");
+    case.repeatable("a", "depends_on: '001'", "DROP VIEW IF EXISTS a CASCADE;\nCREATE VIEW a AS SELECT id FROM t;");
+    case.repeatable("b", "depends_on: a", &format!("{between}CREATE OR REPLACE VIEW b AS SELECT id FROM a;"));
+    let _ = case.succeeds("upgrade head");
+    assert_eq!(case.ran(), "a b");
+    case
+}
+
+impl Case {
+    /// Runs what is left, and nothing then.
+    #[track_caller]
+    fn brings_back(&self, ran: &str) {
+        assert_eq!(self.ask("SELECT to_regclass('b') IS NULL"), "t\n");
+        let _ = self.succeeds("upgrade head");
+        assert_eq!((self.ran().as_str(), self.ask("TABLE b").as_str()), (ran, ""));
+        let _ = self.succeeds("upgrade head");
+        assert_eq!(self.ran(), "");
+    }
+}
+
+#[test]
+fn one_is_due_though_the_run_ended_behind_what_it_depends_on() {
+    let case = cascading("SELECT pg_advisory_xact_lock(7, 7);\n");
+    case.edit("a");
+    case.killed_at_the_lock();
+    assert_eq!(case.ran(), "a");
+    assert_data_eq!(
+        case.transcript("status"),
+        str![[r#"
+exit code: 0
+----- stdout
+database  postgresql://postgres@/[DATABASE]?host=[SOCKET]
+current   001
+applied   1 of 1
+heads     001 (head) (current)
+pending   0
+repeat    1 of 2 to run
+          b (a ran since)
+----- stderr
+hint: aludel upgrade head
+
+"#]]
+    );
+    case.brings_back("b");
+
+    let case = cascading("");
+    case.edit("a");
+    case.repeatable("aa", "", "SELECT 1/0;");
+    assert_eq!(case.run("upgrade head").code, 1);
+    assert_eq!(case.ran(), "a");
+    case.repeatable("aa", "", "");
+    case.brings_back("aa b");
+
+    // It waits for a head, and what it depends on does not.
+    let case = cascading("");
+    case.edit("a");
+    case.revision("002", "001", "", "");
+    let _ = case.succeeds("upgrade 001");
+    assert_eq!(case.ran(), "a");
+    case.brings_back("b");
+}
+
+#[test]
+fn they_run_again_behind_a_stamp() {
+    let case = views();
+    let _ = case.succeeds("upgrade head");
+    assert_eq!(case.ran(), "seen active_users");
+    // Somebody has undone it by hand, with what stands on it.
+    case.ask("ALTER TABLE t DROP COLUMN seen CASCADE");
+    let _ = case.succeeds("stamp 001");
+    let _ = case.succeeds("upgrade head");
+    assert_eq!((case.ran().as_str(), case.ask("TABLE active_users").as_str()), ("seen active_users", ""));
+    let _ = case.succeeds("upgrade head");
+    assert_eq!(case.ran(), "");
+}
+
+#[test]
+fn a_check_of_the_heads_sees_them() {
+    let case = views();
+    let check = |code: i32, up_to_date: bool| {
+        let ran = case.run("current --check-heads --json");
+        let current: serde_json::Value = serde_json::from_str(&ran.stdout).expect("JSON");
+        let status = case.succeeds("status --json").stdout;
+        let status: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+        assert_eq!((ran.code, &current["at_heads"], &status["at_heads"]), (code, &true.into(), &true.into()));
+        assert_eq!((&current["up_to_date"], &status["up_to_date"]), (&up_to_date.into(), &up_to_date.into()));
+    };
+    assert_eq!(case.run("current --check-heads").code, 3);
+    let _ = case.succeeds("upgrade head");
+    check(0, true);
+    case.edit("seen");
+    check(3, false);
+    assert_data_eq!(
+        case.transcript("current --check-heads"),
+        str![[r#"
+exit code: 3
+----- stdout
+002 (head)
+----- stderr
+error: 2 repeatable files to be run: seen, active_users
+hint: aludel upgrade heads
+
+"#]]
+    );
+    case.repeatable("seen", "", "SELECT 1/0;");
+    assert_eq!(case.run("upgrade head").code, 1);
+    check(3, false);
+}
+
+#[test]
+fn a_view_that_loses_a_column() {
+    let case = Case::new();
+    case.revision("001", "", "CREATE TABLE t (id int, name text);\nCREATE TABLE ran (what text);", "");
+    case.repeatable("v", "", "CREATE OR REPLACE VIEW v AS SELECT id, name FROM t;");
+    let _ = case.succeeds("upgrade head");
+    case.repeatable("v", "", "CREATE OR REPLACE VIEW v AS SELECT id FROM t;");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42P16]: cannot drop columns from view
+ --> versions/repeatable/v.sql:3:1
+  |
+3 | CREATE OR REPLACE VIEW v AS SELECT id FROM t;
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: nothing of the repeatable v was kept
+  = hint: `CREATE OR REPLACE` only adds columns at a view's end: write `DROP VIEW IF EXISTS ...;` before it
+  = hint: where other views stand on it, with `CASCADE`; `depends_on: v` in their repeatable files has them run behind it
+
+"#]]
+    );
+    case.repeatable("v", "", "DROP VIEW IF EXISTS v;\nCREATE VIEW v AS SELECT id FROM t;");
+    let _ = case.succeeds("upgrade head");
+}
+
+#[test]
+fn its_id_is_no_target() {
+    let case = views();
+    for command in ["show seen", "upgrade seen"] {
+        assert_data_eq!(
+            case.transcript(command),
+            str![[r#"
+exit code: 1
+----- stderr
+error: `seen` is a repeatable file, not a revision: versions/repeatable/seen.sql
+hint: `aludel upgrade heads` runs it when it is due; `aludel status` tells whether it is
+
+"#]]
+        );
+    }
+    let mut command = case.command("edit active_users");
+    command.env("EDITOR", "echo editing");
+    assert_eq!(case.project.run(command).succeeded().stdout, "editing versions/repeatable/active_users.sql\n");
 }

@@ -63,6 +63,7 @@ COPY public.t FROM stdin;
 6
 \\.
 SELECT count(*) = 6 FROM public.t;
+WITH gone AS (WITH k AS (SELECT 1 AS id) DELETE FROM public.t USING k WHERE t.id = k.id RETURNING 1) SELECT count(*) = 2 FROM gone;
 WITH gone AS (DELETE FROM public.t RETURNING id) SELECT false FROM gone;
 SELECT id INTO public.copied FROM public.t;
 SELECT count(*) = 0 FROM public.t;
@@ -115,6 +116,12 @@ fn what_is_not_true() {
         "(SELECT true UNION ALL SELECT false)",
         "VALUES (false), (NULL)",
         "WITH RECURSIVE a AS (SELECT false AS b) SELECT * FROM a;",
+        "CREATE TABLE d (delete boolean, \"into\" boolean); INSERT INTO d VALUES (true, false);
+         WITH bad AS (SELECT 1 FROM d WHERE (delete)) SELECT count(*) = 0 FROM bad",
+        "CREATE TABLE d (delete int); INSERT INTO d VALUES (0); WITH a AS (SELECT max(delete) AS m FROM d) SELECT m > 0 FROM a",
+        "CREATE TABLE d (\"into\" boolean); INSERT INTO d VALUES (false); SELECT d.into FROM d",
+        "WITH a (merge) AS (SELECT false) SELECT * FROM a",
+        "WITH r AS (SELECT 1) (SELECT false)",
         "SELECT false FOR UPDATE;",
         // What raises nothing by itself, behind what a connection and psql read differently.
         "SELECT 'x:y' = $$:USER$$ -- ; \n;",
@@ -132,6 +139,31 @@ fn what_is_not_true() {
     }
     fails("CREATE DOMAIN d AS boolean; SELECT false::d", &not_true("false"));
     fails("CREATE DOMAIN d AS boolean; SELECT true::d WHERE false", &not_true("no row"));
+}
+
+#[test]
+fn an_assertion_holds_though_assertions_are_off() {
+    let off =
+        "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET plpgsql.check_asserts = off', current_database()); END $$";
+    let block = "-- migrate:upgrade\nCREATE TABLE u ();\n-- migrate:verify\nDO $$ BEGIN ASSERT false, 'no'; END $$;\n";
+    let case = second(block);
+    case.ask(off);
+    let ran = case.run("upgrade head");
+    assert!(ran.code == 1 && ran.stderr.contains("verification failed: no\n"), "{}", ran.transcript());
+    assert_eq!(case.tables(), "t");
+    // It is put back: the revision itself may rely on it.
+    case.file(
+        "002",
+        "001",
+        &format!("{}-- migrate:upgrade\nDO $$ BEGIN ASSERT false, 'no'; END $$;", block.replace("false", "true")),
+    );
+    case.succeeds("upgrade head");
+    // On paper, too.
+    let case = second(block);
+    case.ask(off);
+    let script = case.succeeds("upgrade head --sql").stdout;
+    let ran = case.database.try_psql(&["-v", "ON_ERROR_STOP=1"], &script);
+    assert!(ran.code == 3 && ran.stderr.contains("ERROR:  no\n"), "{}", ran.transcript());
 }
 
 #[test]

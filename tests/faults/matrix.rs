@@ -46,6 +46,11 @@ fn sweep(case: &str, kind: Kind, settings: &str, points: Vec<Point>) -> Tally {
 
 pub fn inject(world: &World, tally: &Tally, kind: Kind, at: Point) {
     world.reset();
+    strike(world, tally, kind, at);
+}
+
+/// Runs with the fault on the database as it is.
+fn strike(world: &World, tally: &Tally, kind: Kind, at: Point) {
     let (process, act) = world.act(kind);
     world.proxy.arm(Some(Fault { at, act }));
     let child = world.spawn("upgrade head");
@@ -106,7 +111,8 @@ fn repeatable_files_run_once_whatever_happens() {
     assert_eq!(ran.code, 0, "{}", ran.transcript());
     let heard = world.proxy.heard();
     // From the last revision on.
-    let begin = heard[0].iter().position(|message| holds(message, "VIEW rb")).expect("the first repeatable file") - 3;
+    let begin =
+        heard[0].iter().position(|message| holds(message, "VIEW rb AS")).expect("the first repeatable file") - 3;
     let mut points = points(&heard, before_and_after);
     points.retain(|point| point.direction == Direction::ToClient || point.message >= begin);
     for (kind, name) in [
@@ -119,6 +125,28 @@ fn repeatable_files_run_once_whatever_happens() {
         tally::parallel(points, WORKERS, own, |world, point| inject(world, &tally, kind, point));
         tally.done();
     }
+}
+
+#[test]
+fn repeatable_files_that_go_with_another_come_back_whatever_happens() {
+    let own = || {
+        let mut world = World::with_repeatables("");
+        world.repeatables = vec!["ra", "ra", "rb", "rc", "rc"];
+        world
+    };
+    let world = own();
+    world.reset_and_change();
+    let ran = world.run("upgrade head");
+    assert_eq!(ran.code, 0, "{}", ran.transcript());
+    let points = points(&world.proxy.heard(), before_and_after);
+    let tally = Tally::new("changed repeatable files: kill -9 of the tool at a message");
+    tally::parallel(tally::some(points, 32), WORKERS, own, |world, point| {
+        world.reset_and_change();
+        strike(world, &tally, Kind::Kill, point);
+        let views = "SELECT count(*) FROM pg_class WHERE relname IN ('ra', 'rb', 'rc')";
+        assert_eq!(world.client().query_one(views, &[]).expect("the views").get::<_, i64>(0), 3, "{point:?}");
+    });
+    tally.done();
 }
 
 pub fn before_and_after(_: &Heard) -> Vec<Passed> {

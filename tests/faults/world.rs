@@ -68,18 +68,32 @@ impl World {
         world
     }
 
-    /// The same with repeatable files, one of which depends on another.
+    /// The same with repeatable files, one of which depends on another, which takes it with it whenever it is made anew.
     pub fn with_repeatables(settings: &str) -> Self {
         let mut world = Self::new(settings);
         world.repeatables = vec!["ra", "rb", "rc"];
-        for (id, needs) in [("ra", "[rc]"), ("rb", "[]"), ("rc", "[005]")] {
-            let text = format!(
-                "-- repeatable: {id}\n-- depends_on: {needs}\n\nCREATE OR REPLACE VIEW {id} AS SELECT '{id}' AS id;\n\
-                 CREATE TABLE IF NOT EXISTS repeats (id text);\nINSERT INTO repeats SELECT id FROM {id};\n"
-            );
-            world.project.write(&format!("versions/repeatable/{id}.sql"), text);
+        for (id, needs, from) in [("ra", "[rc]", " FROM rc"), ("rb", "[]", ""), ("rc", "[005]", "")] {
+            world.write_repeatable(id, needs, from);
         }
         world
+    }
+
+    fn write_repeatable(&self, id: &str, needs: &str, from: &str) {
+        let text = format!(
+            "-- repeatable: {id}\n-- depends_on: {needs}\n\nDROP VIEW IF EXISTS {id} CASCADE;\nCREATE VIEW {id} AS SELECT '{id}' AS id{from};\n\
+             CREATE TABLE IF NOT EXISTS repeats (id text);\nINSERT INTO repeats SELECT id FROM {id};\n"
+        );
+        self.project.write(&format!("versions/repeatable/{id}.sql"), text);
+    }
+
+    /// An empty database that is upgraded, with a repeatable file changed then on which another depends.
+    pub fn reset_and_change(&self) {
+        self.write_repeatable("rc", "[005]", "");
+        self.reset();
+        let ran = self.run("upgrade head");
+        assert_eq!(ran.code, 0, "{}", ran.transcript());
+        self.write_repeatable("rc", "[005]", " -- changed\n");
+        self.proxy.arm(None);
     }
 
     /// Whether a plan may have a section without a transaction: not where the whole run is one.

@@ -440,3 +440,22 @@ hint: write its SQL into versions/repeatable/other.sql, then: aludel upgrade hea
     );
     assert_eq!(project.read("versions/repeatable/other.sql"), "-- repeatable: other\n");
 }
+
+#[test]
+fn a_directory_that_is_called_another_way() {
+    let project = with(REVISIONS);
+    project.write("versions/repeatables/notes.txt", "not SQL");
+    assert_eq!(project.aludel(["heads"]).code, 0);
+    project.write("versions/repeatables/v.sql", "-- repeatable: v\n\nSELECT 1;\n");
+    same(
+        session(&project, "heads"),
+        str![[r#"
+$ aludel heads
+exit code: 1
+----- stderr
+error: nothing reads the `.sql` files in `versions/repeatables`
+hint: where they are repeatable files, call it `repeatable`
+
+"#]],
+    );
+}

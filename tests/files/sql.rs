@@ -723,7 +723,7 @@ error: there is no section `up`
             str![[r#"
 exit code: 1
 ----- stderr
-error: a section marker is written exactly `-- migrate:upgrade` or `-- migrate:downgrade`
+error: a section marker is written exactly `-- migrate:upgrade`, `-- migrate:downgrade` or `-- migrate:verify`
  --> versions/2_bad.sql:4:1
   |
 4 | --migrate:upgrade
@@ -745,7 +745,7 @@ error: a section marker without the section's kind
   |            ^
   |
   = note: nothing was run
-  = hint: write `-- migrate:upgrade` or `-- migrate:downgrade`, without a blank
+  = hint: write `-- migrate:upgrade`, `-- migrate:downgrade` or `-- migrate:verify`, without a blank
 
 "#]],
         ),
@@ -754,7 +754,7 @@ error: a section marker without the section's kind
             str![[r#"
 exit code: 1
 ----- stderr
-error: a section marker is written exactly `-- migrate:upgrade` or `-- migrate:downgrade`
+error: a section marker is written exactly `-- migrate:upgrade`, `-- migrate:downgrade` or `-- migrate:verify`
  --> versions/2_bad.sql:4:1
   |
 4 | -- MIGRATE:upgrade
@@ -846,6 +846,81 @@ error: a statement stands before the first section
     ] {
         refused(text, expected);
     }
+}
+
+#[test]
+fn comments_that_were_meant_as_markers() {
+    refused(
+        "-- migrate:upgrade\nSELECT 2; -- migrate:verify\nSELECT 1, -- migrate:downgrade\n 2;\n/* c */ -- migrate:downgrade\n\
+         DROP TABLE t;\n-- +migrate:verify\n  -- migrate-verify\nCOPY t FROM stdin; -- migrate:verify\n1\n\\.\n\
+         SELECT E'a' -- migrate:verify\n 'b';\n",
+        str![[r#"
+exit code: 1
+----- stderr
+error: a section marker stands behind something on its line, where it begins no section
+ --> versions/2_bad.sql:5:11
+  |
+5 | SELECT 2; -- migrate:verify
+  |           ^^^^^^^^^^^^^^^^^
+  |
+  = note: nothing was run
+  = hint: give it a line of its own; or write the comment in other words
+
+error: a section marker stands behind something on its line, where it begins no section
+ --> versions/2_bad.sql:6:11
+  |
+6 | SELECT 1, -- migrate:downgrade
+  |           ^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: give it a line of its own; or write the comment in other words
+
+error: a section marker stands behind something on its line, where it begins no section
+ --> versions/2_bad.sql:8:9
+  |
+8 | /* c */ -- migrate:downgrade
+  |         ^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: give it a line of its own; or write the comment in other words
+
+error: a section marker is written exactly `-- migrate:upgrade`, `-- migrate:downgrade` or `-- migrate:verify`
+  --> versions/2_bad.sql:10:1
+   |
+10 | -- +migrate:verify
+   | ^^^^^^^^^^^^^^^^^^
+   |
+
+error: a section marker is written exactly `-- migrate:upgrade`, `-- migrate:downgrade` or `-- migrate:verify`
+  --> versions/2_bad.sql:11:3
+   |
+11 |   -- migrate-verify
+   |   ^^^^^^^^^^^^^^^^^
+   |
+
+error: a section marker stands behind something on its line, where it begins no section
+  --> versions/2_bad.sql:12:20
+   |
+12 | COPY t FROM stdin; -- migrate:verify
+   |                    ^^^^^^^^^^^^^^^^^
+   |
+   = hint: give it a line of its own; or write the comment in other words
+
+error: a section marker stands behind something on its line, where it begins no section
+  --> versions/2_bad.sql:15:13
+   |
+15 | SELECT E'a' -- migrate:verify
+   |             ^^^^^^^^^^^^^^^^^
+   |
+   = hint: give it a line of its own; or write the comment in other words
+
+"#]],
+    );
+    let project = with([(
+        "001.sql",
+        "-- revision: 001\n\n-- migrate:upgrade\n-- we migrate: see wiki\nSELECT 1; -- migrate: see wiki\n\
+         SELECT '-- migrate:verify', $$ a -- migrate:verify $$;\n-- migrate-up scripts are elsewhere\n\
+         /* -- migrate:downgrade */\n",
+    )]);
+    assert_eq!(project.aludel(["upgrade", "head", "--sql"]).succeeded().code, 0);
 }
 
 #[test]

@@ -84,6 +84,7 @@ fn a_script_verifies() {
         str![[r#"
 : where a query is not true, nothing is kept. What it does itself is taken back.
 SAVEPOINT aludel_verification;
+SET LOCAL plpgsql.check_asserts = on;
 -- It's empty.
 DO $aludel$
 DECLARE

@@ -125,7 +125,7 @@ fn copy_data_travel_alone() {
 fn batches_are_of_a_size_and_large_statements_stand_alone() {
     let line = "INSERT INTO t (a, b) VALUES (1, 'some text that is not short');\n";
     let text = format!(
-        "-- migrate:upgrade\n{}SELECT '{}'; -- migrate:downgrade\nSELECT 1;\n-- migrate:downgrade\n",
+        "-- migrate:upgrade\n{}SELECT '{}'; -- a: long one\nSELECT 1;\n-- migrate:downgrade\n",
         line.repeat(20_000),
         "x\n".repeat(400_000)
     );
@@ -134,13 +134,18 @@ fn batches_are_of_a_size_and_large_statements_stand_alone() {
     let large = &found[found.len() - 2];
     assert_eq!((large.statements.len(), large.start.line), (1, 20_002));
     assert!(large.text.ends_with("x\n';"));
-    assert_eq!(found[found.len() - 1].text, "-- migrate:downgrade\nSELECT 1;");
+    assert_eq!(found[found.len() - 1].text, "-- a: long one\nSELECT 1;");
     assert_eq!(found[found.len() - 1].start, Place { line: 420_002, column: 4 });
     assert!(found[..found.len() - 2].iter().all(|batch| batch.text.len() <= BATCH && batch.text.len() > BATCH / 2));
     for batch in &found {
         let excerpt = batch.at_statement(0);
         assert_eq!(excerpt.place.line, batch.start.line + usize::from(batch.text.starts_with("--")));
     }
+    // What stands before it on its line is not forgotten with the text that was read.
+    let wrong =
+        check("f.sql", Cursor::new(text.replace("a: long one", "migrate:downgrade")), Transaction::Inside).unwrap_err();
+    assert_eq!(wrong[0].problem, Problem::Marker(MarkerProblem::BehindSomething));
+    assert_eq!((wrong.len(), wrong[0].excerpt.place), (1, Place { line: 420_002, column: 4 }));
 }
 
 #[test]

@@ -5,6 +5,8 @@
 
 use memchr::{memchr, memchr2, memmem};
 
+use super::marker::is_meant;
+
 /// What a byte can begin, outside quotes and comments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Class {
@@ -177,7 +179,8 @@ fn continuation(text: &[u8], from: usize, at_end: bool) -> Continuation {
             Some(b'\'') if newline => return Continuation::At(at + 1),
             Some(b'-') if text.get(at + 1) == Some(&b'-') => {
                 let Some(length) = memchr2(b'\n', b'\r', &text[at..]) else { return unknown };
-                if starts_line(text, at) && is_marker(&text[at..at + length]) {
+                let comment = &text[at..at + length];
+                if (starts_line(text, at) && is_marker(comment)) || is_meant(comment) {
                     return Continuation::No;
                 }
                 at += length;

@@ -89,6 +89,8 @@ pub struct MarkerError {
 pub enum MarkerProblem {
     /// It does not begin exactly with `-- migrate:`.
     Prefix,
+    /// Something stands before it on its line.
+    BehindSomething,
     /// This is no kind of section (empty: none is written); the nearest one that is.
     Kind {
         /// As written.
@@ -153,6 +155,32 @@ impl Marker {
         }
         Ok(Self { kind, transaction })
     }
+}
+
+/// Whether a `--` comment that is no marker was meant as one: behind something on its line, or with another sign before or behind
+/// `migrate`. Taken for a comment, it would leave a verification out in silence, or run a downgrade as part of the upgrade.
+///
+/// Narrow on purpose: prose may speak of what to migrate.
+pub(super) fn is_meant(comment: &[u8]) -> bool {
+    const WORD: &str = "migrate";
+    let Ok(comment) = std::str::from_utf8(comment) else { return false };
+    let text = comment.trim_start_matches('-').trim_start();
+    let (plus, text) = text.strip_prefix('+').map_or((false, text), |text| (true, text.trim_start()));
+    let Some((_, rest)) = text.split_at_checked(WORD.len()).filter(|(word, _)| word.eq_ignore_ascii_case(WORD)) else {
+        return false;
+    };
+    let Some(sign) =
+        rest.chars().next().filter(|sign| matches!(sign, ':' | '-' | '_' | '=' | '.') || (plus && is_blank(*sign)))
+    else {
+        return false;
+    };
+    let rest = &rest[1..];
+    let mut words = rest.split(is_blank).filter(|word| !word.is_empty());
+    let kind = words.next().and_then(nearest_kind);
+    // What only looks like it says no more than a marker does.
+    let is_exact = sign == ':' && !rest.starts_with(is_blank);
+    let says_no_more = words.next().is_none_or(|word| nearest_option(word).is_some());
+    kind.is_some() && (is_exact || plus || says_no_more)
 }
 
 fn is_blank(character: char) -> bool {
@@ -223,6 +251,41 @@ mod tests {
             ("-- migrate:verify", MarkerKind::Verify, None),
         ] {
             assert_eq!(Marker::parse(line), Ok(Marker { kind, transaction }), "{line}");
+        }
+    }
+
+    #[test]
+    fn comments_that_were_meant_as_markers() {
+        for comment in [
+            "-- migrate:verify",
+            "--migrate:downgrade transaction:false",
+            "-- Migrate:down and out",
+            "-- migrate: verify",
+            "-- +migrate:verify",
+            "-- +migrate Down",
+            "--- migrate:upgrade",
+            "-- migrate-verify",
+            "-- migrate_downgrade transaction:false",
+            "-- migrate=upgrade",
+        ] {
+            assert!(is_meant(comment.as_bytes()), "{comment}");
+        }
+        for comment in [
+            "-- we migrate: see wiki",
+            "-- migrate: see wiki",
+            "-- migrate: upgrade the rows one by one",
+            "-- migrate-up scripts are elsewhere",
+            "-- migrate down",
+            "-- migrate the old rows",
+            "-- migrated:verify",
+            "-- migrateé:verify",
+            "-- migrate:",
+            "-- migrate",
+            "-- +1",
+            "--",
+            "-- migraté",
+        ] {
+            assert!(!is_meant(comment.as_bytes()), "{comment}");
         }
     }
 

@@ -305,6 +305,8 @@ impl<R: Read> Reader<R> {
             FaultKind::Odd('\0') => Problem::Nul,
             FaultKind::Odd(character) => Problem::OddCharacter(character),
             FaultKind::CarriageReturnInComment => Problem::CarriageReturnInComment,
+            FaultKind::NoMarker { begins_line: true } => Problem::Marker(MarkerProblem::Prefix),
+            FaultKind::NoMarker { begins_line: false } => Problem::Marker(MarkerProblem::BehindSomething),
             FaultKind::TextAfterCopy => Problem::TextAfterCopy,
             FaultKind::Unclosed(opener) => Problem::Unclosed(opener),
         };

@@ -16,6 +16,7 @@ use super::lex::{
     CLASS, Class, End, block_comment_end, digits_end, dollar_delimiter, dollar_quote_end, escape_quote_end, is_marker,
     is_odd, line_comment_end, quote_end, starts_line, word_end,
 };
+use super::marker::is_meant;
 
 /// What stands at a place of the text. All ranges are bytes of the text given to [`Splitter::next`].
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -92,6 +93,11 @@ pub enum FaultKind {
     /// A carriage return without a line feed ends a `--` comment: an editor shows what follows it as comment, the
     /// server runs it.
     CarriageReturnInComment,
+    /// A comment that was meant as a section marker, and is none: whether it begins its line.
+    NoMarker {
+        /// It is misspelled then; else it stands behind something.
+        begins_line: bool,
+    },
     /// Text behind a `COPY … FROM STDIN;` on the same line: its data begin on the next line.
     TextAfterCopy,
 }
@@ -221,6 +227,9 @@ fn gap(text: &[u8], from: usize, at_end: bool) -> Gap {
                     LineEnd::Good if starts_line(text, at) && is_marker(&text[at..end]) => {
                         return piece(PieceKind::Marker, at..end);
                     }
+                    LineEnd::Good if is_meant(&text[at..end]) => {
+                        return fault(no_marker(text, at), at..end, end);
+                    }
                     LineEnd::Good => at = end,
                     LineEnd::LoneCarriageReturn => {
                         return fault(FaultKind::CarriageReturnInComment, end..end + 1, end + 1);
@@ -245,6 +254,11 @@ fn gap(text: &[u8], from: usize, at_end: bool) -> Gap {
             _ => return Gap::Statement(at),
         }
     }
+}
+
+/// What is wrong with the comment at `at`, which was meant as a marker.
+fn no_marker(text: &[u8], at: usize) -> FaultKind {
+    FaultKind::NoMarker { begins_line: starts_line(text, at) }
 }
 
 fn without_carriage_return(text: &[u8], end: usize) -> usize {
@@ -419,6 +433,7 @@ impl<'t> Scan<'t> {
                         LineEnd::Good if starts_line(text, at) && is_marker(&text[at..end]) => {
                             return self.ended(Ending::Marker, at);
                         }
+                        LineEnd::Good if is_meant(&text[at..end]) => self.fault(no_marker(text, at), at..end),
                         LineEnd::Good => {}
                         LineEnd::LoneCarriageReturn => self.fault(FaultKind::CarriageReturnInComment, end..end + 1),
                     }
@@ -613,11 +628,13 @@ impl<'t> Scan<'t> {
             return self.piece(Ending::Semicolon, text.len());
         };
         let rest = &text[from..from + length];
-        if let Some(blanks) = rest.iter().position(|byte| CLASS[*byte as usize] != Class::Blank)
-            && !rest[blanks..].starts_with(b"--")
-        {
+        if let Some(blanks) = rest.iter().position(|byte| CLASS[*byte as usize] != Class::Blank) {
             let end = from + rest.trim_ascii_end().len();
-            self.fault(FaultKind::TextAfterCopy, from + blanks..end);
+            if !rest[blanks..].starts_with(b"--") {
+                self.fault(FaultKind::TextAfterCopy, from + blanks..end);
+            } else if is_meant(&rest[blanks..]) {
+                self.fault(no_marker(text, from + blanks), from + blanks..end);
+            }
         }
         self.piece(Ending::Semicolon, from + length + 1)
     }
