@@ -14,7 +14,7 @@ use crate::model::target::Target;
 /// The editor is VISUAL, or EDITOR, or the first of a few that is there.
 #[derive(Debug, Args)]
 pub struct Arguments {
-    /// Which: an id, a label, head, current
+    /// Which file: that of an id (of a revision or a repeatable file), a label, head, current
     #[arg(value_parser = parse_target, allow_negative_numbers = true)]
     target: Target,
 }

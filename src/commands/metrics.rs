@@ -252,9 +252,15 @@ aludel_run_exit_code{database="shop",environment="production"} 4
 # HELP aludel_run_revisions How many revisions the last run finished.
 # TYPE aludel_run_revisions gauge
 aludel_run_revisions{database="shop",environment="production"} 1
+# HELP aludel_run_repeatables How many repeatable files it finished.
+# TYPE aludel_run_repeatables gauge
+aludel_run_repeatables{database="shop",environment="production"} 1
 # HELP aludel_run_slow_revisions How many of its revisions took longer than slow_after.
 # TYPE aludel_run_slow_revisions gauge
 aludel_run_slow_revisions{database="shop",environment="production"} 1
+# HELP aludel_run_slow_repeatables How many of its repeatable files took longer than slow_after.
+# TYPE aludel_run_slow_repeatables gauge
+aludel_run_slow_repeatables{database="shop",environment="production"} 0
 # HELP aludel_run_failure What the last run failed at.
 # TYPE aludel_run_failure gauge
 aludel_run_failure{database="shop",environment="production",revision="002",sqlstate="42P07",kind="partial"} 1
@@ -264,9 +270,15 @@ aludel_revisions_applied{database="shop",environment="production"} 3
 # HELP aludel_revisions_pending How many revisions are not applied.
 # TYPE aludel_revisions_pending gauge
 aludel_revisions_pending{database="shop",environment="production"} 2
+# HELP aludel_repeatables_pending How many repeatable files are to be run.
+# TYPE aludel_repeatables_pending gauge
+aludel_repeatables_pending{database="shop",environment="production"} 2
 # HELP aludel_revision_duration_seconds How long each revision of the last run took.
 # TYPE aludel_revision_duration_seconds gauge
 aludel_revision_duration_seconds{database="shop",environment="production",revision="001",direction="upgrade"} 0.004
+# HELP aludel_repeatable_duration_seconds How long each repeatable file of the last run took.
+# TYPE aludel_repeatable_duration_seconds gauge
+aludel_repeatable_duration_seconds{database="shop",environment="production",repeatable="view"} 0.004
 # EOF
 
 "##]]

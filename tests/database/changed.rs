@@ -32,7 +32,7 @@ exit code: 0
 database  postgresql://postgres@/[DATABASE]?host=[SOCKET]
 current   0003
 applied   3 of 3
-changed   0002 (versions/0002.sql): applied [..]Z by postgres as 928ba3b06a9b, now af4a2c79a4fd
+changed   0002 (versions/0002.sql): applied [..]Z by postgres (dana) as 928ba3b06a9b, now af4a2c79a4fd
 heads     0003 (head) (current)
 pending   0
 ----- stderr
@@ -63,8 +63,8 @@ fn upgrade_warns_and_goes_on() {
 exit code: 0
 ----- stderr
 warning: 2 files were changed after they were applied
-  0001 (versions/0001.sql): applied [..]Z by postgres as c643e38c5452, now 454a406f9fda
-  0002 (versions/0002.sql): applied [..]Z by postgres as 928ba3b06a9b, now af4a2c79a4fd
+  0001 (versions/0001.sql): applied [..]Z by postgres (dana) as c643e38c5452, now 454a406f9fda
+  0002 (versions/0002.sql): applied [..]Z by postgres (dana) as 928ba3b06a9b, now af4a2c79a4fd
 hint: put them back, or accept them as now written: aludel repair 0001 0002
 upgraded 0004 step 0004 ([TIME])
 done 1 revision in [TIME]; at 0004
@@ -77,8 +77,8 @@ done 1 revision in [TIME]; at 0004
 exit code: 0
 ----- stderr
 warning: 2 files were changed after they were applied
-  0001 (versions/0001.sql): applied [..]Z by postgres as c643e38c5452, now 454a406f9fda
-  0002 (versions/0002.sql): applied [..]Z by postgres as 928ba3b06a9b, now af4a2c79a4fd
+  0001 (versions/0001.sql): applied [..]Z by postgres (dana) as c643e38c5452, now 454a406f9fda
+  0002 (versions/0002.sql): applied [..]Z by postgres (dana) as 928ba3b06a9b, now af4a2c79a4fd
 
 "#]]
     );
@@ -97,7 +97,7 @@ fn error_refuses_before_anything_runs() {
 exit code: 1
 ----- stderr
 error: 1 file was changed after it was applied
-note: 0002 (versions/0002.sql): applied [..]Z by postgres as 928ba3b06a9b, now af4a2c79a4fd
+note: 0002 (versions/0002.sql): applied [..]Z by postgres (dana) as 928ba3b06a9b, now af4a2c79a4fd
 note: `checksum = error` (migrate.ini:3 [migrate]) refuses that; nothing was run
 hint: put it back, or accept it as now written: aludel repair 0002
 
@@ -112,7 +112,7 @@ hint: put it back, or accept it as now written: aludel repair 0002
 exit code: 1
 ----- stderr
 error: 1 file was changed after it was applied, and would be run as it is now
-note: 0002 (versions/0002.sql): applied [..]Z by postgres as 928ba3b06a9b, now af4a2c79a4fd
+note: 0002 (versions/0002.sql): applied [..]Z by postgres (dana) as 928ba3b06a9b, now af4a2c79a4fd
 note: `checksum = error` (migrate.ini:3 [migrate]) refuses that; nothing was run
 hint: put it back, or accept it as now written: aludel repair 0002
 
@@ -165,7 +165,7 @@ fn downgrade_warns_of_what_it_runs() {
 exit code: 0
 ----- stderr
 warning: 1 file was changed after it was applied, and is run as it is now
-  0003 (versions/0003.sql): applied [..]Z by postgres as aaca4c6a2c1b, now 6484ae16661f
+  0003 (versions/0003.sql): applied [..]Z by postgres (dana) as aaca4c6a2c1b, now 6484ae16661f
 hint: put it back, or accept it as now written: aludel repair 0003
 downgraded 0003 step 0003 ([TIME])
 done 1 revision in [TIME]; at 0002
@@ -211,7 +211,7 @@ fn repair_accepts() {
         str![[r#"
 exit code: 0
 ----- stderr
-accepted 0001 (versions/0001.sql): applied [..]Z by postgres as c643e38c5452, now 454a406f9fda
+accepted 0001 (versions/0001.sql): applied [..]Z by postgres (dana) as c643e38c5452, now 454a406f9fda
 
 "#]]
     );
@@ -220,7 +220,7 @@ accepted 0001 (versions/0001.sql): applied [..]Z by postgres as c643e38c5452, no
         str![[r#"
 exit code: 0
 ----- stderr
-accepted 0002 (versions/0002.sql): applied [..]Z by postgres as 928ba3b06a9b, now af4a2c79a4fd
+accepted 0002 (versions/0002.sql): applied [..]Z by postgres (dana) as 928ba3b06a9b, now af4a2c79a4fd
 
 "#]]
     );
@@ -268,7 +268,7 @@ repair|0002|accepted|64
 exit code: 0
 ----- stderr
 warning: 1 file was changed after it was applied
-  0002 (versions/0002.sql): accepted [..]Z by postgres as af4a2c79a4fd, now 9ac9d454a31c
+  0002 (versions/0002.sql): accepted [..]Z by postgres (dana) as af4a2c79a4fd, now 9ac9d454a31c
 hint: put it back, or accept it as now written: aludel repair 0002
 nothing to do: at 0003
 

@@ -75,6 +75,7 @@ exit code: 0
 {
   "database": "postgresql://postgres@/[DATABASE]?host=[SOCKET]",
   "at_heads": true,
+  "up_to_date": true,
   "rows": [
     "007"
   ],
@@ -294,6 +295,7 @@ exit code: 0
   "database": "postgresql://postgres@/[DATABASE]?host=[SOCKET]",
   "version_table": true,
   "at_heads": false,
+  "up_to_date": false,
   "current": [
     {
       "revision": "003",

@@ -100,6 +100,7 @@ impl Listener for Heard {
         self.0.borrow_mut().push(match event {
             Event::Connecting { name, .. } => format!("connecting to {name}"),
             Event::Stands { rows, applied, pending } => format!("at {rows:?}: {applied} and {pending}"),
+            Event::RepeatablesDue(due) => format!("{due} repeatables due"),
             Event::RunBegun(run) => format!("run of {} from {:?} to {:?}", run.steps, run.rows_before, run.rows_after),
             Event::Begun(step) => format!("begun {} {}", step.index, step.name),
             Event::Finished(step, _) => format!("finished {}", step.revision),
@@ -122,7 +123,7 @@ fn a_listener_hears_of_a_failure_and_of_what_was_done_before() {
     assert_eq!(error.excerpts()[0].place.line, 5);
     let heard = heard.0.take();
     assert_eq!(heard[0], format!("connecting to {}", case.database.name));
-    assert_eq!(heard[1..3], ["at []: 0 and 3", r#"run of 3 from [] to ["003"]"#]);
+    assert_eq!(heard[1..4], ["at []: 0 and 3", "0 repeatables due", r#"run of 3 from [] to ["003"]"#]);
     assert_eq!(heard.last().unwrap(), r#"failed: type "booleen" does not exist"#);
     let finished: Vec<&String> = heard.iter().filter(|line| line.starts_with("finished")).collect();
     assert_eq!(finished, ["finished 001", "finished 002"]);

@@ -94,7 +94,7 @@ fn a_bad_request_touches_nothing() {
         ("", "there is no request: standard input is empty", EXAMPLE),
         ("{\"action\": \"secret", "the request is no JSON, at line 1 column 18", EXAMPLE),
         (r#"["canary"]"#, "the request is a list: it must be an object", EXAMPLE),
-        (r#"{"action": "down", "action": "up"}"#, "the request has a field twice, at line 1 column 26", EXAMPLE),
+        (r#"{"action": "down", "action": "up"}"#, "the request has a field twice, at line 1 column 27", EXAMPLE),
         ("{}", "a request needs an `action`", EXAMPLE),
         (r#"{"acton": "up"}"#, "a request has no field `acton`", "call it `action`"),
         (r#"{"tagret": 5, "yes": "canary"}"#, "a request has no field `tagret`", "call it `target`"),

@@ -55,7 +55,7 @@ Commands:
   heads           List the heads: revisions that no other names as its parent
   branches        List the branch points, each with the revisions that it branches into
   show            Show revisions in full: parents, labels, file, message
-  edit            Open a revision's file in your editor
+  edit            Open the file of a revision, or a repeatable file, in your editor
   ensure-version  Create the version and history tables where they are missing, and do nothing else
   list-templates  List the templates that `aludel init -t` knows
   env             Show the settings in force and where each comes from
@@ -444,7 +444,8 @@ Show the revisions that the database is at
 Usage: aludel current [OPTIONS]
 
 Options:
-      --check-heads  Exit with code 3 unless the database is at every head
+      --check-heads  Exit with code 3 unless the database is at every head and no repeatable file is
+                     to be run
       --json         Print JSON
   -h, --help         Print help
 
@@ -545,7 +546,7 @@ Options:
   -h, --help  Print help
 
 $ aludel edit --help
-Open a revision's file in your editor
+Open the file of a revision, or a repeatable file, in your editor
 
 The editor is VISUAL, or EDITOR, or the first of a few that is there.
 
@@ -553,7 +554,7 @@ Usage: aludel edit [OPTIONS] <TARGET>
 
 Arguments:
   <TARGET>
-          Which revision: an id, a label, head, current
+          Which file: that of an id (of a revision or a repeatable file), a label, head, current
 
 Options:
   -h, --help

@@ -887,14 +887,12 @@ error: a section marker is written exactly `-- migrate:upgrade`, `-- migrate:dow
    |
 10 | -- +migrate:verify
    | ^^^^^^^^^^^^^^^^^^
-   |
 
 error: a section marker is written exactly `-- migrate:upgrade`, `-- migrate:downgrade` or `-- migrate:verify`
   --> versions/2_bad.sql:11:3
    |
 11 |   -- migrate-verify
    |   ^^^^^^^^^^^^^^^^^
-   |
 
 error: a section marker stands behind something on its line, where it begins no section
   --> versions/2_bad.sql:12:20

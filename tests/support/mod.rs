@@ -194,10 +194,10 @@ impl Project {
         names
     }
 
-    /// The real binary in this directory, with nothing in its environment but PATH and an empty HOME.
+    /// The real binary in this directory, with nothing in its environment but PATH, an empty HOME and a user called dana.
     pub fn command<S: AsRef<OsStr>>(&self, arguments: impl IntoIterator<Item = S>) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_aludel"));
-        clear(&mut command).env("HOME", self.home.path()).current_dir(self.path()).args(arguments);
+        clear(&mut command).env("HOME", self.home.path()).env("USER", "dana").current_dir(self.path()).args(arguments);
         if let Some(programs) = variables().pg_bin {
             command.env("PG_BIN", programs);
         }
