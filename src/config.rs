@@ -31,7 +31,7 @@ use crate::nearest::nearest;
 use crate::secret::Secret;
 use ini::{Ini, Section};
 use keys::{KEYS, Key, Kind, SETTINGS_SECTION, VARIABLES_SECTION};
-use lookup::{Lookup, Written};
+use lookup::{Lookup, Unset, Written};
 use render::Names;
 
 /// The file that is looked for where none is named.
@@ -94,6 +94,7 @@ pub struct Config {
     name: Option<Sourced<String>>,
     x: Vec<(String, Secret)>,
     url: Option<Secret>,
+    unset: Unset,
     /// The settings with their types.
     pub settings: Settings,
 }
@@ -106,14 +107,33 @@ impl Config {
     /// No such file, or it is not readable; anything in it that has no meaning, with its place; a section that `-n`
     /// names and that is not there.
     pub fn load(environment: &Environment, overrides: &CommandLineOverrides) -> Result<Self> {
+        Self::load_with(environment, overrides, Unset::Refused)
+    }
+
+    /// The same for a command that only shows the settings: a line of a list, or a value for revisions, that asks for what is not
+    /// set is no error.
+    ///
+    /// # Errors
+    /// As for [`Config::load`].
+    pub fn load_to_show(environment: &Environment, overrides: &CommandLineOverrides) -> Result<Self> {
+        Self::load_with(environment, overrides, Unset::Shown)
+    }
+
+    fn load_with(environment: &Environment, overrides: &CommandLineOverrides, unset: Unset) -> Result<Self> {
         let path = path(environment, overrides);
         let shown = path.display().to_string();
         let bytes = read(&path, &shown)?;
         let ini = Ini::from_bytes(&shown, &bytes)?;
-        Self::of(ini, &path, environment, overrides)
+        Self::of(ini, &path, environment, overrides, unset)
     }
 
-    fn of(ini: Ini, path: &Path, environment: &Environment, overrides: &CommandLineOverrides) -> Result<Self> {
+    fn of(
+        ini: Ini,
+        path: &Path,
+        environment: &Environment,
+        overrides: &CommandLineOverrides,
+        unset: Unset,
+    ) -> Result<Self> {
         lookup::check_names(&ini)?;
         let directory = path.parent().unwrap_or(Path::new("")).to_owned();
         let here = if directory.as_os_str().is_empty() { Path::new(".") } else { &directory };
@@ -122,12 +142,13 @@ impl Config {
         check_x(&ini, &overrides.x)?;
         let names = Names { environment, x: &overrides.x, here: &here };
         let sections = sections(&ini, name.as_ref());
-        let lookup = Lookup { ini: &ini, sections: &sections, names: &names, url_given: overrides.url.is_some() };
+        let lookup =
+            Lookup { ini: &ini, sections: &sections, names: &names, url_given: overrides.url.is_some(), unset };
         let mut settings = Settings::read(&lookup, &directory)?;
         if let Some(lock_wait) = overrides.lock_wait {
             settings.lock_wait = Sourced { value: lock_wait, origin: Origin::CommandLine("--lock-wait") };
         }
-        Ok(Self { directory, here, name, x: overrides.x.clone(), url: overrides.url.clone(), settings, ini })
+        Ok(Self { directory, here, name, x: overrides.x.clone(), url: overrides.url.clone(), unset, settings, ini })
     }
 
     /// The file as the user would type it.
@@ -166,7 +187,7 @@ impl Config {
         }
         let given = match &self.url {
             Some(url) => Sourced { value: url.reveal().trim().to_owned(), origin: Origin::CommandLine("--url") },
-            None => self.with_lookup(environment, |lookup| lookup.line(keys::URL))?,
+            None => self.with_lookup(environment, Unset::RefusedInside, |lookup| lookup.line(keys::URL))?,
         };
         let origin = given.origin;
         match given.value.as_str() {
@@ -185,13 +206,19 @@ impl Config {
     pub fn with_unset(&self, error: Error, key: &Key, environment: &Environment) -> Error {
         let sections = sections(&self.ini, self.name.as_ref());
         let nothing = Names { environment, x: &[], here: "" };
-        let lookup = Lookup { ini: &self.ini, sections: &sections, names: &nothing, url_given: self.url.is_some() };
+        let lookup = Lookup {
+            ini: &self.ini,
+            sections: &sections,
+            names: &nothing,
+            url_given: self.url.is_some(),
+            unset: self.unset,
+        };
         let entry = lookup.written(key).map(|written| written.entry);
         let names = entry.into_iter().flat_map(|entry| asked_for(&self.ini, entry, "env."));
         names.filter(|name| environment.get_os(name).is_none()).fold(error, |error, name| {
             let error = error.note(format!("environment variable `{name}` is not set"));
-            match nearest(name, environment.variables().map(|(set, _)| set)) {
-                Some(near) => error.hint(format!("did you mean `{near}`? It is set")),
+            match lookup::near_variable(name, environment) {
+                Some(hint) => error.hint(hint),
                 None => error,
             }
         })
@@ -230,8 +257,10 @@ impl Config {
     pub fn variables(&self, environment: &Environment) -> Result<BTreeMap<String, Sourced<Secret>>> {
         let mut variables = BTreeMap::new();
         if let Some(section) = self.ini.section(VARIABLES_SECTION) {
-            self.with_lookup(environment, |lookup| {
-                for entry in &section.entries {
+            self.with_lookup(environment, self.unset, |lookup| {
+                // What `-x` gives is not asked for elsewhere.
+                let given = |entry: &&ini::Entry| self.x.iter().any(|(name, _)| *name == entry.key);
+                for entry in section.entries.iter().filter(|entry| !given(entry)) {
                     let Sourced { value, origin } = lookup.one_line(&Written { section, entry })?;
                     variables.insert(entry.key.clone(), Sourced { value: Secret::new(value), origin });
                 }
@@ -251,7 +280,7 @@ impl Config {
     pub fn secret_variables(&self, environment: &Environment) -> Vec<Secret> {
         let section = self.ini.section(VARIABLES_SECTION);
         let entries = section.into_iter().flat_map(|section| section.entries.iter().map(move |entry| (section, entry)));
-        let written = self.with_lookup(environment, |lookup| {
+        let written = self.with_lookup(environment, Unset::Refused, |lookup| {
             let secret = entries.filter(|(_, entry)| mask::is_secret_name(&entry.key));
             let rendered = secret.filter_map(|(section, entry)| lookup.one_line(&Written { section, entry }).ok());
             Ok(rendered.map(|line| Secret::new(line.value)).collect::<Vec<_>>())
@@ -265,7 +294,8 @@ impl Config {
     pub fn unread_x(&self) -> Vec<&str> {
         let sections = sections(&self.ini, self.name.as_ref());
         let nothing = Names { environment: &Environment::default(), x: &[], here: "" };
-        let lookup = Lookup { ini: &self.ini, sections: &sections, names: &nothing, url_given: false };
+        let lookup =
+            Lookup { ini: &self.ini, sections: &sections, names: &nothing, url_given: false, unset: self.unset };
         let in_force = KEYS.iter().filter_map(|key| lookup.written(key).map(|written| written.entry));
         let variables = self.ini.section(VARIABLES_SECTION);
         let entries = in_force.chain(variables.iter().flat_map(|section| &section.entries));
@@ -318,7 +348,9 @@ impl Config {
     /// # Errors
     /// The URL's template cannot be rendered.
     pub fn in_force(&self, environment: &Environment) -> Result<Vec<InForce>> {
-        self.with_lookup(environment, |lookup| KEYS.iter().map(|key| self.one_in_force(lookup, key)).collect())
+        self.with_lookup(environment, Unset::Shown, |lookup| {
+            KEYS.iter().map(|key| self.one_in_force(lookup, key)).collect()
+        })
     }
 
     fn one_in_force(&self, lookup: &Lookup<'_>, key: &'static Key) -> Result<InForce> {
@@ -339,7 +371,12 @@ impl Config {
             Some(first) => first.origin.clone(),
             None => lookup.written(key).map_or(Ok(Origin::Default), |_| lookup.line(key).map(|line| line.origin))?,
         };
+        let as_written = |value: &str| {
+            let lines = lookup.written(key).map_or(&[][..], |written| &written.entry.lines);
+            render::is_template(value) && lines.iter().any(|line| self.ini.text(line) == value)
+        };
         let show = |value: &str| match key.kind {
+            Kind::Url if as_written(value) => mask::cover(value, &mask::hidden(value, 0, true), 0..0).0,
             Kind::Url if value != "local" => mask::HIDDEN.to_owned(),
             _ => mask::cover(value, &mask::hidden(value, 0, false), 0..0).0,
         };
@@ -355,10 +392,15 @@ impl Config {
         Ok(InForce { key, shown, origin, reads, passed_over })
     }
 
-    fn with_lookup<T>(&self, environment: &Environment, ask: impl FnOnce(&Lookup<'_>) -> Result<T>) -> Result<T> {
+    fn with_lookup<T>(
+        &self,
+        environment: &Environment,
+        unset: Unset,
+        ask: impl FnOnce(&Lookup<'_>) -> Result<T>,
+    ) -> Result<T> {
         let names = Names { environment, x: &self.x, here: &self.here };
         let sections = sections(&self.ini, self.name.as_ref());
-        ask(&Lookup { ini: &self.ini, sections: &sections, names: &names, url_given: self.url.is_some() })
+        ask(&Lookup { ini: &self.ini, sections: &sections, names: &names, url_given: self.url.is_some(), unset })
     }
 }
 
@@ -458,7 +500,7 @@ fn read_by<'a>(ini: &'a Ini, entry: &'a ini::Entry) -> impl Iterator<Item = &'a 
 /// The names after `prefix` (`x.`, `env.`) in the templates of an entry's value.
 fn asked_for<'a>(ini: &'a Ini, entry: &'a ini::Entry, prefix: &'static str) -> impl Iterator<Item = &'a str> {
     let values = entry.lines.iter().map(|line| ini.text(line)).filter(|value| render::is_template(value));
-    values.flat_map(move |value| names_after(value, prefix))
+    values.flat_map(move |value| render::names_after(value, prefix).map(|name| &value[name]))
 }
 
 /// Refuses `-x dburl=...` where the file reads `x.dbUrl`: it would be passed over, and another database chosen.
@@ -481,16 +523,6 @@ fn check_x(ini: &Ini, x: &[(String, Secret)]) -> Result<()> {
         }
     }
     Ok(())
-}
-
-/// The names after `prefix` in a template.
-fn names_after<'a>(value: &'a str, prefix: &'static str) -> impl Iterator<Item = &'a str> {
-    value.match_indices(prefix).filter_map(move |(at, _)| {
-        let alone = !value[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
-        let rest = &value[at + prefix.len()..];
-        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
-        (alone && end > 0).then(|| &rest[..end])
-    })
 }
 
 fn no_url(origin: &Origin) -> Error {

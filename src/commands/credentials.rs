@@ -8,11 +8,11 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
 
 use super::Context;
-use super::workspace::conninfo_error;
+use super::connection_string::at;
 use crate::child::{self, ChildError, Limits};
 use crate::config::secret_command::{Answer, AnswerError, LONGEST};
 use crate::config::{self, Config, Environment, SecretCommand, mask};
-use crate::database::conninfo::{Conninfo, Settings as ConninfoSettings, Surroundings};
+use crate::database::conninfo::{Conninfo, ConninfoError, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
 use crate::database::session::{Renewal, stopped};
 use crate::error::{Error, Result};
@@ -108,7 +108,7 @@ impl<'a> Preview<'a> {
         written: &ConninfoSettings,
         command: Option<&'a SecretCommand>,
         environment: &Environment,
-    ) -> Result<Self> {
+    ) -> std::result::Result<Self, ConninfoError> {
         let variables = RefCell::new(Vec::new());
         let variable = |name: &str| {
             let value = match (name, command) {
@@ -122,7 +122,7 @@ impl<'a> Preview<'a> {
             value
         };
         let surroundings = Surroundings { variable: &variable, user: environment.database_user() };
-        let conninfo = Conninfo::resolve(written.clone(), &surroundings).map_err(|error| conninfo_error(&error))?;
+        let conninfo = Conninfo::resolve(written.clone(), &surroundings)?;
         let variables = variables.into_inner();
         // The variable is not asked for where the URL or a service gives the password.
         if command.is_some() && !variables.iter().any(|name| name == PASSWORD_VARIABLE) {
@@ -212,13 +212,6 @@ fn program(command: &SecretCommand) -> String {
 /// An error about a program, at its place in the settings.
 fn failed(command: &SecretCommand, title: impl Into<String>) -> Error {
     at(Error::failed(title), &command.command.origin)
-}
-
-fn at(error: Error, origin: &config::Origin) -> Error {
-    match origin.excerpt() {
-        Some(excerpt) => error.at(excerpt.clone()),
-        None => error,
-    }
 }
 
 fn not_run(command: &SecretCommand, error: ChildError) -> Error {

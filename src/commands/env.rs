@@ -4,8 +4,9 @@ use clap::Args;
 use serde::Serialize;
 
 use super::Context;
+use super::connection_string::GivenBy;
 use super::credentials::{PASSWORD_VARIABLE, Preview, USER_VARIABLE};
-use super::workspace::{conninfo_error, load_config};
+use super::workspace::overrides;
 use crate::config::keys::{self, KEYS};
 use crate::config::{Config, DatabaseUrl, InForce, Sourced, mask};
 use crate::database::conninfo::{self, Conninfo, Endpoint, Settings as ConninfoSettings, SslMode};
@@ -71,7 +72,7 @@ struct Target {
 const ALWAYS: [&str; 6] = ["host", "port", "user", "dbname", "password", "sslmode"];
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let config = load_config(context)?;
+    let config = Config::load_to_show(context.environment, &overrides(context))?;
     let settings = config.in_force(context.environment)?;
     if let Some(name) = &arguments.setting {
         return one(name, &config, settings, context);
@@ -160,9 +161,10 @@ fn target(config: &Config, context: &Context) -> Result<Target> {
         DatabaseUrl::Asked(_) => return Ok(Target::default()),
         DatabaseUrl::Given(text) => text,
     };
-    let written = ConninfoSettings::parse(text.reveal()).map_err(|error| conninfo_error(&error))?;
+    let given_by = GivenBy { origin: &url.origin, command: None };
+    let written = ConninfoSettings::parse(text.reveal()).map_err(|error| given_by.unreadable(error))?;
     let shown = shown(&text, &written);
-    let (database, parameters) = connection(written, &url.origin.to_string(), config, context)?;
+    let (database, parameters) = connection(written, given_by, config, context)?;
     Ok(Target { database: Some(database), parameters, url: Some(shown) })
 }
 
@@ -176,20 +178,21 @@ fn shown(text: &Secret, written: &ConninfoSettings) -> String {
 /// The database, and each part of the connection with its origin; `given_by` is the connection string's.
 fn connection(
     written: ConninfoSettings,
-    given_by: &str,
+    given_by: GivenBy<'_>,
     config: &Config,
     context: &Context,
 ) -> Result<(String, Vec<Parameter>)> {
     let environment = context.environment;
     let command = config.settings.password_command.as_ref();
-    let Preview { conninfo, variables, command } = Preview::of(&written, command, environment)?;
+    let Preview { conninfo, variables, command } =
+        Preview::of(&written, command, environment).map_err(|error| given_by.unusable(error, &written, environment))?;
     conninfo.warnings.iter().for_each(|warning| context.ui.warning(warning));
     let said = |variable: &str| variables.iter().any(|name| name == variable);
     let named_later = command.filter(|_| said(USER_VARIABLE)).and_then(|command| command.user_field.as_ref());
     let service = written.get("service").or(conninfo.settings.get("service")).or(environment.get("PGSERVICE"));
     let origin = |name: &str, variable: Option<&str>| -> Option<String> {
         if written.get(name).is_some() || written.secret(name).is_some() {
-            return Some(given_by.to_owned());
+            return Some(given_by.origin.to_string());
         }
         match (variable.filter(|variable| said(variable)), command, named_later) {
             (Some(PASSWORD_VARIABLE), Some(command), _) => {

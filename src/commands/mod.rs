@@ -4,6 +4,7 @@ pub mod actions;
 mod branches;
 mod changed;
 mod confirm;
+mod connection_string;
 mod create;
 mod credentials;
 mod current;

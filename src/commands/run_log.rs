@@ -262,9 +262,10 @@ impl Listener for RunLog<'_> {
                 self.say(LogLevel::Warning, "connection_lost", message, Fields { why: Some(why), ..Fields::default() });
             }
             Event::RunEnded(run) => {
-                let finished = Some(self.known.borrow().finished);
-                let fields =
-                    Fields { finished, ..Fields::default() }.counted(run.steps, run.repeatables).took(run.time);
+                let finished = self.known.borrow().finished;
+                let fields = Fields { finished: Some(finished), ..Fields::default() }
+                    .counted(run.steps, run.repeatables)
+                    .took(run.time);
                 let steps = narrator::steps(run.steps - run.repeatables, run.repeatables);
                 match run.result {
                     Ok(rows) => {
@@ -275,7 +276,6 @@ impl Listener for RunLog<'_> {
                         self.failed(error);
                         let (outcome, sqlstate) = (Some(error.kind().name()), error.sqlstate());
                         let fields = Fields { outcome, sqlstate, error: Some(error.title()), ..fields };
-                        let finished = finished.unwrap_or_default();
                         let message = format!("the run failed: {finished} of {steps} finished");
                         self.say(LogLevel::Error, "run_finished", message, fields);
                     }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::Context;
+use super::connection_string::{GivenBy, refused};
 use super::credentials::{self, PASSWORD_VARIABLE, Preview, USER_VARIABLE};
 use super::event::{Event, Listener as _};
 use crate::config::secret_command::Answer;
@@ -299,15 +300,19 @@ fn read_project(locations: &Locations, wanted: Wanted) -> Result<Read> {
 }
 
 pub(super) fn load_config(context: &Context) -> Result<Config> {
+    Config::load(context.environment, &overrides(context))
+}
+
+/// What the command line says about settings.
+pub(super) fn overrides(context: &Context) -> CommandLineOverrides {
     let global = context.global;
-    let overrides = CommandLineOverrides {
+    CommandLineOverrides {
         config: global.config.clone(),
         name: global.name.clone(),
         x: global.x.clone(),
         url: global.url.clone(),
         lock_wait: None,
-    };
-    Config::load(context.environment, &overrides)
+    }
 }
 
 pub(super) fn tables(config: &Config) -> Tables {
@@ -347,14 +352,16 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
             (Secret::new(running.connection().url()), Some(running), interrupt()?)
         }
     };
-    let written = ConninfoSettings::parse(text.reveal()).map_err(|error| conninfo_error(&error))?;
+    let given_by = GivenBy { origin: &url.origin, command: config.settings.url_command.as_ref() };
+    let written = ConninfoSettings::parse(text.reveal()).map_err(|error| given_by.unreadable(error))?;
     let in_url = written.secret("password").cloned();
     let typed = in_url.as_ref().filter(|_| config.settings.url_command.is_none());
     credentials.warn(config, context, &url.origin, typed);
     let environment = context.environment;
     let command = config.settings.password_command.as_ref().filter(|_| server.is_none());
+    let unusable = |error| given_by.unusable(error, &written, environment);
     let command = match command {
-        Some(command) => Preview::of(&written, Some(command), environment)?.command,
+        Some(command) => Preview::of(&written, Some(command), environment).map_err(unusable)?.command,
         None => None,
     };
     let ask = |command| credentials.password(command, config, context, interrupt.as_ref());
@@ -370,7 +377,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         variable: if server.is_some() { &nothing } else { &variable },
         user: environment.database_user(),
     };
-    let conninfo = Conninfo::resolve(written, &surroundings).map_err(|error| conninfo_error(&error))?;
+    let conninfo = Conninfo::resolve(written.clone(), &surroundings).map_err(unusable)?;
     for warning in &conninfo.warnings {
         context.ui.warning(warning);
     }
@@ -385,7 +392,8 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         renewal: command.map(|command| credentials::renewal(command, config, context)),
     };
     context.listeners.hear(&Event::Connecting { database: &conninfo.to_string(), name: &conninfo.database });
-    let session = Session::connect(&conninfo, options)?;
+    let said_by = command.or(given_by.command.filter(|_| in_url.is_some()));
+    let session = Session::connect(&conninfo, options).map_err(|error| refused(error, said_by))?;
     for warning in session.protection_warnings() {
         context.ui.warning(&warning.text);
         warning.hint.iter().for_each(|hint| context.ui.hint(hint));
@@ -424,14 +432,6 @@ fn identity(config: &Config) -> Identity {
     };
     let settings = &config.settings;
     Identity { database: expectation(&settings.expect_database), system: expectation(&settings.expect_system_id) }
-}
-
-pub(super) fn conninfo_error(error: &crate::database::conninfo::ConninfoError) -> Error {
-    let explained = Error::usage(format!("cannot read where the database is: {error}"));
-    match error.hint() {
-        Some(hint) => explained.hint(hint),
-        None => explained,
-    }
 }
 
 /// What others see of this run in `pg_stat_activity` and in the message that they wait for it; 63 bytes are kept.

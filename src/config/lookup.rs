@@ -4,8 +4,9 @@
 
 use std::ops::Range;
 
+use super::environment::Environment;
 use super::ini::{Entry, Ini, Section};
-use super::keys::{self, KEYS, Key, SETTINGS_SECTION, VARIABLES_SECTION};
+use super::keys::{self, KEYS, Key, Kind, SETTINGS_SECTION, VARIABLES_SECTION};
 use super::origin::{Origin, Sourced};
 use super::render::{self, Names, RenderError};
 use super::values::ValueError;
@@ -19,6 +20,19 @@ pub struct Lookup<'a> {
     pub(super) names: &'a Names<'a>,
     /// `--url` was given: what belongs to another URL does not hold.
     pub(super) url_given: bool,
+    /// What becomes of templates that ask for what is not set.
+    pub(super) unset: Unset,
+}
+
+/// What becomes of a template that would write a name which is not set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unset {
+    /// It is an error: what is left of the value would mean something else.
+    Refused,
+    /// The same, but a value that is one expression says nothing.
+    RefusedInside,
+    /// A value that is one expression says nothing, any other stands as it is written: it is only shown.
+    Shown,
 }
 
 /// What is written for a setting.
@@ -48,6 +62,11 @@ impl<'a> Lookup<'a> {
     pub fn passed_over(&self, key: &Key) -> Option<Origin> {
         let written = if self.written(key).is_none() { find(self.sections, key) } else { None };
         written.map(|written| self.origin(&written, self.ini.value_place(written.entry)))
+    }
+
+    /// The same, where what is not set is refused.
+    pub(super) fn refusing(&self) -> Self {
+        Self { unset: Unset::Refused, ..*self }
     }
 
     /// The one line of a setting, rendered: the default's, where nothing is written.
@@ -126,12 +145,44 @@ impl<'a> Lookup<'a> {
         Origin::File { section: written.section.name.clone(), excerpt }
     }
 
+    /// The error for an expression of a line that comes to `names`, none of which is set.
+    fn unset(&self, entry: &Entry, line: &Range<usize>, expression: Range<usize>, names: Vec<Range<usize>>) -> Error {
+        let within = |range: Range<usize>| line.start + range.start..line.start + range.end;
+        let places = names.into_iter().map(within).filter(|place| !self.ini.may_hold_password(entry, place));
+        let names: Vec<&str> = places.map(|place| self.ini.text(&place)).collect();
+        let asked = match names.as_slice() {
+            [] => "for what is not set".to_owned(),
+            [name] => format!("for `{name}`, which is not set"),
+            several => format!("for `{}`, none of which is set", several.join("` or `")),
+        };
+        let error =
+            Error::usage(format!("`{}` asks {asked}", entry.key)).at(self.ini.value_excerpt(entry, within(expression)));
+        let error = names.iter().fold(error, |error, name| match name.split_once('.') {
+            Some(("env", name)) => match near_variable(name, self.names.environment) {
+                Some(hint) => error.hint(hint),
+                None => error,
+            },
+            Some((_, name)) => error.hint(format!("give it: `-x {name}=...`")),
+            None => error,
+        });
+        let last = names.last().copied().unwrap_or("env.NAME");
+        error.hint(format!("if it may be missing, say what holds then: `{{{{ {last} or \"...\" }}}}`"))
+    }
+
     fn render(&self, entry: &Entry, line: &Range<usize>) -> Result<String> {
         let value = self.ini.text(line);
         if !render::is_template(value) {
             return Ok(value.to_owned());
         }
-        render::render(value, self.names).map_err(|error| match error {
+        let rendered = render::render(value, self.names);
+        if let (Err(RenderError::Unset { .. }), true) = (&rendered, self.unset != Unset::Refused) {
+            match (render::is_one_expression(value), self.unset) {
+                (true, _) => return Ok(String::new()),
+                (false, Unset::Shown) => return Ok(value.to_owned()),
+                (false, _) => {}
+            }
+        }
+        rendered.map_err(|error| match error {
             RenderError::Template(words, range) => {
                 let place = range.map_or(line.clone(), |range| line.start + range.start..line.start + range.end);
                 let quiet = self.ini.may_hold_password(entry, &place);
@@ -147,10 +198,17 @@ impl<'a> Lookup<'a> {
                     .at(self.ini.value_excerpt(entry, place));
                 error.hint("write `env.NAME`, `x.NAME` or `here`")
             }
+            RenderError::Unset { expression, names } => self.unset(entry, line, expression, names),
             RenderError::NotUtf8(name) => Error::usage(format!("environment variable `{name}` is not UTF-8"))
                 .at(self.ini.value_excerpt(entry, line.clone())),
         })
     }
+}
+
+/// What to say of a variable that is not set: one that is, and looks like it.
+pub(super) fn near_variable(name: &str, environment: &Environment) -> Option<String> {
+    let near = nearest(name, environment.variables().map(|(set, _)| set))?;
+    Some(format!("did you mean `{near}`? It is set"))
 }
 
 /// What the first of `sections` that says anything says of `key`.
@@ -248,7 +306,13 @@ fn unknown_key(ini: &Ini, entry: &Entry, after_nothing: Option<&Entry>) -> Error
     match (foreign, near) {
         (Some(hint), _) => error.hint(hint),
         (None, Some(near)) => error.hint(format!("call it `{near}`")),
-        (None, None) => error.hint(format!("values for revisions belong in `[{VARIABLES_SECTION}]`")),
+        (None, None) if ["before_", "after_", "on_"].iter().any(|start| name.starts_with(start)) => {
+            let hooks = KEYS.iter().filter(|key| key.kind == Kind::Hooks).map(|key| format!("`{}`", key.name));
+            error.hint(format!("the hooks are {}", hooks.collect::<Vec<_>>().join(", ")))
+        }
+        (None, None) => error
+            .hint("take it out; `aludel env -v` lists the settings that there are")
+            .hint(format!("values for revisions belong in `[{VARIABLES_SECTION}]`")),
     }
 }
 

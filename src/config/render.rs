@@ -1,7 +1,8 @@
 //! Templates inside values: minijinja with `env`, `x` and `here`.
 //!
-//! A value without braces never comes here, so that most runs do not pay for an engine. A missing name is nothing,
-//! which `or` passes over; a wrong template is an error, and what was rendered is shown nowhere.
+//! A value without braces never comes here, so that most runs do not pay for an engine. A missing name is nothing to `or`
+//! and `if`, and an error where it would be written: `pg_dump -f {{ env.DIR }}/dump` must not become `/dump`. A wrong
+//! template is an error as well, and what was rendered is shown nowhere.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -29,6 +30,13 @@ pub enum RenderError {
     /// A name other than `env`, `x` and `here`, and where it stands: `evn.DATABASE_URL` would be nothing, and nothing is
     /// what `or` passes over on its way to another database.
     UnknownName(String, Range<usize>),
+    /// An expression comes to a name that is not set.
+    Unset {
+        /// Where it stands, with its braces.
+        expression: Range<usize>,
+        /// Where the names in it stand that are not set (`env.NAME`, `x.NAME`), each once.
+        names: Vec<Range<usize>>,
+    },
     /// The value asks for a variable that is set, and not UTF-8.
     NotUtf8(String),
 }
@@ -39,17 +47,52 @@ pub fn is_template(value: &str) -> bool {
     ["{{", "{%", "{#"].iter().any(|open| value.contains(open))
 }
 
+/// Whether a value is one expression and nothing beside it.
+#[must_use]
+pub fn is_one_expression(value: &str) -> bool {
+    let value = value.trim();
+    value.starts_with("{{") && value.find("}}") == value.len().checked_sub(2)
+}
+
+/// Where the names after `prefix` (`x.`, `env.`) stand in a template, the prefix not among them. Text beside the template is passed
+/// over: `/x.dump`.
+pub fn names_after<'a>(value: &'a str, prefix: &'static str) -> impl Iterator<Item = Range<usize>> + use<'a> {
+    code(value).flat_map(move |code| {
+        value[code.clone()].match_indices(prefix).filter_map(move |(at, _)| {
+            let at = code.start + at;
+            let alone = !value[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
+            let start = at + prefix.len();
+            let rest = &value[start..];
+            let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
+            (alone && end > 0).then_some(start..start + end)
+        })
+    })
+}
+
+/// Where a template's expressions and statements stand, without their braces.
+fn code(value: &str) -> impl Iterator<Item = Range<usize>> + use<'_> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let opens = ["{{", "{%"].iter().filter_map(|open| value[from..].find(open)).min()? + from;
+        let close = if value[opens..].starts_with("{{") { "}}" } else { "%}" };
+        let start = opens + 2;
+        let end = value[start..].find(close).map_or(value.len(), |length| start + length);
+        from = (end + 2).min(value.len());
+        Some(start..end)
+    })
+}
+
 /// Renders one value.
 ///
 /// # Errors
-/// The template is wrong, or asks for a variable that cannot be read.
+/// The template is wrong, would write what is not set, or asks for a variable that cannot be read.
 pub fn render(value: &str, names: &Names<'_>) -> Result<String, RenderError> {
     // Taking such a variable for an unset one could choose another database.
     if let Some(name) = names.environment.unreadable().find(|name| asks_for(value, name)) {
         return Err(RenderError::NotUtf8(name.to_owned()));
     }
     let mut engine = minijinja::Environment::new();
-    engine.set_undefined_behavior(UndefinedBehavior::Chainable);
+    engine.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     engine.set_debug(true);
     let env: BTreeMap<&str, &str> = names.environment.variables().collect();
     let x: BTreeMap<&str, &str> = names.x.iter().map(|(name, value)| (name.as_str(), value.reveal())).collect();
@@ -63,7 +106,34 @@ pub fn render(value: &str, names: &Names<'_>) -> Result<String, RenderError> {
         let at = value.find(&name).unwrap_or_default();
         return Err(RenderError::UnknownName(name.clone(), at..(at + name.len()).min(value.len())));
     }
-    template.render(context! { env, x, here => names.here }).map_err(wrong)
+    template.render(context! { env, x, here => names.here }).map_err(|error| match error.kind() {
+        ErrorKind::UndefinedError => unset(value, error.range(), names),
+        _ => wrong(error),
+    })
+}
+
+/// The error for an expression that comes to nothing; `range` is where the engine saw that.
+fn unset(value: &str, range: Option<Range<usize>>, names: &Names<'_>) -> RenderError {
+    let at = range.unwrap_or(0..value.len());
+    let opens = value.match_indices("{{").map(|(open, _)| open).take_while(|open| *open <= at.start).last();
+    let braces = opens.and_then(|open| Some(open..open + value[open..].find("}}")? + 2));
+    let expression = braces.filter(|braces| braces.end > at.start).unwrap_or(at);
+    let mut unset: Vec<Range<usize>> = Vec::new();
+    for prefix in ["x.", "env."] {
+        for name in names_after(value, prefix).filter(|name| expression.contains(&name.start)) {
+            let text = &value[name.clone()];
+            let is_set = match prefix {
+                "x." => names.x.iter().any(|(given, _)| given == text),
+                _ => names.environment.get_os(text).is_some(),
+            };
+            let name = name.start - prefix.len()..name.end;
+            if !is_set && !unset.iter().any(|known| value[known.clone()] == value[name.clone()]) {
+                unset.push(name);
+            }
+        }
+    }
+    unset.sort_by_key(|name| name.start);
+    RenderError::Unset { expression, names: unset }
 }
 
 /// Whether `value` holds `env.NAME` or `env["NAME"]`.
@@ -106,9 +176,51 @@ mod tests {
         assert_eq!(rendered("{{ x.dbUrl or env.DATABASE_URL }}").unwrap(), "postgres://h/d");
         assert_eq!(rendered("{{ x.dbUrl or env.EMPTY or 'local' }}").unwrap(), "local");
         assert_eq!(rendered("{{ x.a }}{{ here }}").unwrap(), "2/project");
-        assert_eq!(rendered("{{ x.no.such.thing }}").unwrap(), "");
         assert_eq!(rendered("{# nothing #}").unwrap(), "");
         assert_eq!(rendered("<{{ '<&' }}").unwrap(), "<<&");
+    }
+
+    #[test]
+    fn a_missing_name_is_never_written() {
+        for (value, expression, names) in [
+            ("{{ env.NO }}", "{{ env.NO }}", &["env.NO"][..]),
+            ("é{{ env.DATABASE_URL }}/{{ env.NO }}/{{ x.a }}", "{{ env.NO }}", &["env.NO"]),
+            (
+                "a {{ x.no or env.EMPTY or x.no }} {{ env.LATER }}",
+                "{{ x.no or env.EMPTY or x.no }}",
+                &["x.no", "env.EMPTY"],
+            ),
+            ("{{ 'a' ~ env.NO }}", "{{ 'a' ~ env.NO }}", &["env.NO"]),
+            ("{{ env.NO | upper }}", "{{ env.NO | upper }}", &["env.NO"]),
+            ("{{ env['NO'] }}", "{{ env['NO'] }}", &[]),
+            ("{{ x.no.such.thing }}", "{{ x.no.such.thing }}", &["x.no"]),
+            ("{{ x.a }}{% if not x.b %}{{ x.b }}{% endif %}", "{{ x.b }}", &["x.b"]),
+            ("{{ x.a }}{% for a in env.NO %}{{ a }}{% endfor %}", "env.NO", &["env.NO"]),
+        ] {
+            let Err(RenderError::Unset { expression: place, names: places }) = rendered(value) else {
+                panic!("{value}")
+            };
+            let texts: Vec<&str> = places.into_iter().map(|name| &value[name]).collect();
+            assert_eq!((&value[place], &texts[..]), (expression, names), "{value}");
+        }
+        for value in ["{{ env.NO or '' }}", "{% if env.NO %}{{ env.NO }}{% endif %}", "{{ env.NO | default('') }}"] {
+            assert_eq!(rendered(value).unwrap(), "", "{value}");
+        }
+    }
+
+    #[test]
+    fn names_are_looked_for_in_the_template_alone() {
+        let found = |value: &str| names_after(value, "x.").map(|name| value[name].to_owned()).collect::<Vec<_>>();
+        assert_eq!(found("x.no {{ x.a or x.b }}/x.dump{% if x.c %}x.no{% endif %}{# x.no #}"), ["a", "b", "c"]);
+        assert_eq!(found("{{ max.no + x. + y.x.no ~ x.d"), ["d"]);
+    }
+
+    #[test]
+    fn one_expression_is_a_value_of_its_own() {
+        assert!(is_one_expression("{{ a }}") && is_one_expression(" {{ a or '' }} "));
+        for value in ["", "}}", "{{", "{{ a }}b", "a{{ b }}", "{{ a }}{{ b }}", "{% if a %}{{ a }}{% endif %}"] {
+            assert!(!is_one_expression(value), "{value}");
+        }
     }
 
     #[test]

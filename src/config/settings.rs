@@ -181,7 +181,7 @@ fn one<T>(
     key: &Key,
     parse: impl Fn(&str) -> std::result::Result<T, ValueError>,
 ) -> Result<Sourced<T>> {
-    let Sourced { value, origin } = lookup.line(key)?;
+    let Sourced { value, origin } = lookup.refusing().line(key)?;
     if value.is_empty() {
         return Err(refused(key, &origin, ValueError::new("has no value")));
     }

@@ -29,7 +29,13 @@ fn overrides(name: Option<&str>, x: &[(&str, &str)]) -> CommandLineOverrides {
 }
 
 fn configured(text: &str, environment: &Environment, overrides: &CommandLineOverrides) -> Result<Config> {
-    Config::of(Ini::from_bytes(FILE_NAME, text.as_bytes())?, Path::new(FILE_NAME), environment, overrides)
+    Config::of(
+        Ini::from_bytes(FILE_NAME, text.as_bytes())?,
+        Path::new(FILE_NAME),
+        environment,
+        overrides,
+        Unset::Refused,
+    )
 }
 
 fn plain(text: &str) -> Result<Config> {
@@ -40,7 +46,7 @@ fn plain(text: &str) -> Result<Config> {
 fn first_error(text: &[u8]) -> Option<Error> {
     let nothing = environment(&[]);
     let read = Ini::from_bytes(FILE_NAME, text)
-        .and_then(|ini| Config::of(ini, Path::new(FILE_NAME), &nothing, &overrides(None, &[])))
+        .and_then(|ini| Config::of(ini, Path::new(FILE_NAME), &nothing, &overrides(None, &[]), Unset::Refused))
         .and_then(|config| {
             config.database_url(&nothing)?;
             config.variables(&nothing)?;
@@ -249,6 +255,71 @@ fn a_variable_that_is_not_set_is_named_with_the_one_that_is() {
     assert_eq!(error.unwrap_err().hints(), ["did you mean `ALUDEL_ENV=production`?"]);
 }
 
+/// What is left of a value without its variable means something else: another database, another directory, no hook.
+#[test]
+fn what_is_not_set_is_never_written() {
+    let set = environment(&[("DBNAME", "shop"), ("SECRET", "canary")]);
+    let text = "[migrate]\nurl = postgres://deploy:{{ env.SECRET }}@h/{{ env.DBNAM }}\n";
+    // Commands that do not connect need no URL.
+    let config = configured(text, &set, &overrides(None, &[])).unwrap();
+    assert_eq!(
+        picture(&config.database_url(&set).unwrap_err()),
+        "`url` asks for `env.DBNAM`, which is not set
+  migrate.ini:2:44
+  | url = postgres://deploy:{{ env.SECRET }}@h/{{ env.DBNAM }}
+  |                                            ^^^^^^^^^^^^^^^
+hint: did you mean `DBNAME`? It is set
+hint: if it may be missing, say what holds then: `{{ env.DBNAM or \"...\" }}`"
+    );
+    let url = config.in_force(&set).unwrap().into_iter().find(|setting| setting.key == keys::URL).unwrap();
+    assert_eq!(url.shown, ["postgres://deploy:{{ env.SECRET }}@h/{{ env.DBNAM }}"]);
+    assert_eq!(url.reads, [("env.SECRET".to_owned(), true), ("env.DBNAM".to_owned(), false)]);
+
+    let refused = [
+        (
+            "before_upgrade = pg_dump -f {{ env.BACKUPDIR }}/x.dump",
+            "`before_upgrade` asks for `env.BACKUPDIR`, which is not set",
+        ),
+        ("before_upgrade = {{ env.HK }}", "`before_upgrade` asks for `env.HK`, which is not set"),
+        (
+            "after_upgrade =\n  true\n  {{ x.a or env.HK }}",
+            "`after_upgrade` asks for `x.a` or `env.HK`, none of which is set",
+        ),
+        ("post_write_hooks = {{ env.HK }}", "`post_write_hooks` asks for `env.HK`, which is not set"),
+        ("version_locations =\n  a\n  {{ env.MORE }}", "`version_locations` asks for `env.MORE`, which is not set"),
+        ("metrics = {{ env.DIR }}/aludel.prom", "`metrics` asks for `env.DIR`, which is not set"),
+        ("role = {{ env.ROLE }}", "`role` asks for `env.ROLE`, which is not set"),
+        ("lock_wait = {{ x.wait }}", "`lock_wait` asks for `x.wait`, which is not set"),
+        ("password_command = cat {{ env['FILE'] }}", "`password_command` asks for what is not set"),
+    ];
+    for (line, title) in refused {
+        let error = configured(&format!("[migrate]\nurl = local\n{line}\n"), &set, &overrides(None, &[])).unwrap_err();
+        assert_eq!((error.title(), error.excerpts().len()), (title, 1), "{line}");
+        let column = error.excerpts()[0].mark.clone();
+        assert!(error.excerpts()[0].line[column].starts_with("{{ "), "{}", picture(&error));
+    }
+    for line in [
+        "before_upgrade = {{ env.HK or \"\" }}",
+        "before_upgrade = {% if env.HK %}{{ env.HK }}{% endif %}",
+        "before_upgrade =\n  {{ env.HK | default('') }}",
+    ] {
+        let config = configured(&format!("[migrate]\n{line}\n"), &set, &overrides(None, &[])).unwrap();
+        assert_eq!(config.settings.hooks.before_upgrade, [], "{line}");
+    }
+    let given = configured("[migrate]\nlock_wait = {{ x.wait }}\n", &set, &overrides(None, &[("wait", "1s")])).unwrap();
+    assert_eq!(given.settings.lock_wait.value, Duration::from_secs(1));
+}
+
+#[test]
+fn values_for_revisions_that_are_not_set_are_refused_unless_x_gives_them() {
+    let nothing = environment(&[]);
+    let text = "[migrate]\n[variables]\nrole = {{ env.ROLE }}\n";
+    let error = configured(text, &nothing, &overrides(None, &[])).unwrap().variables(&nothing).unwrap_err();
+    assert_eq!(error.title(), "`role` asks for `env.ROLE`, which is not set");
+    let given = configured(text, &nothing, &overrides(None, &[("role", "app")])).unwrap();
+    assert_eq!(given.variables(&nothing).unwrap()["role"].reveal(), "app");
+}
+
 #[test]
 fn secrets_that_the_file_itself_says() {
     let set = environment(&[("SECRET", "canary"), ("OTHER", "x")]);
@@ -438,13 +509,26 @@ fn a_wrong_name_is_told_the_right_one() {
         ("script_location = x", "name the directory of the revisions: `version_locations = versions`"),
         ("prepend_sys_path = .", "remove it: revisions are SQL files in UTF-8, without Python"),
         ("password = canary", "keep it out of this file: `password_command`, PGPASSWORD or ~/.pgpass"),
-        ("frobnicate = 1", "values for revisions belong in `[variables]`"),
+        (
+            "on_success = ./tell",
+            "the hooks are `before_upgrade`, `after_upgrade`, `before_downgrade`, `after_downgrade`, `on_failure`",
+        ),
+        (
+            "before_stamp = ./tell",
+            "the hooks are `before_upgrade`, `after_upgrade`, `before_downgrade`, `after_downgrade`, `on_failure`",
+        ),
     ] {
         let error = first_error(format!("[migrate]\n{line}\n").as_bytes()).unwrap();
         assert_eq!(error.hints(), [hint], "{line}");
         let error = first_error(format!("[migrate]\n[production]\n{line}\n").as_bytes()).unwrap();
         assert_eq!(error.hints(), [hint], "{line} in an environment");
     }
+    let error = first_error(b"[migrate]\nfrobnicate = 1\n").unwrap();
+    let hints = [
+        "take it out; `aludel env -v` lists the settings that there are",
+        "values for revisions belong in `[variables]`",
+    ];
+    assert_eq!(error.hints(), hints);
     for (section, hint) in [
         ("alembic", "call it `[migrate]`"),
         ("Migrate", "call it `[migrate]`"),

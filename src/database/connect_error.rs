@@ -257,7 +257,7 @@ impl ConnectError {
             ConnectFailure::SocketForbidden(_) => "connect as a user who may, or by TCP: `host=localhost`".to_owned(),
             ConnectFailure::SocketPathTooLong(_) => "move the socket to a shorter path".to_owned(),
             ConnectFailure::PasswordMissing => {
-                "put it into the URL (`postgresql://user:password@…`), `PGPASSWORD` or `~/.pgpass`".to_owned()
+                "give it by `password_command` in the settings, by `PGPASSWORD` or in `~/.pgpass`".to_owned()
             }
             ConnectFailure::Tls(failure) => return failure.hint().into_iter().collect(),
             ConnectFailure::NotBound => {

@@ -135,7 +135,7 @@ hint: check the password of `nobody`, or the user: `postgresql://user:password@â
 exit code: 1
 ----- stderr
 error: cannot connect to `127.0.0.1:[PORT]`: the server asks for a password, and none is given
-hint: put it into the URL (`postgresql://user:password@â€¦`), `PGPASSWORD` or `~/.pgpass`
+hint: give it by `password_command` in the settings, by `PGPASSWORD` or in `~/.pgpass`
 
 "#]]
     );
@@ -226,7 +226,12 @@ fn a_url_that_means_nothing() {
 exit code: 2
 ----- stderr
 error: cannot read where the database is: a `%` is not followed by two hexadecimal digits that make UTF-8
-hint: write a `%` as `%25`
+ --> migrate.ini:2:7
+  |
+2 | url = {{ env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: write a `%` as `%25`
 
 "#]]
     );
@@ -236,7 +241,12 @@ hint: write a `%` as `%25`
 exit code: 2
 ----- stderr
 error: cannot read where the database is: its scheme is not `postgresql` or `postgres`
-hint: write `postgresql://user:password@host:5432/database`
+ --> migrate.ini:2:7
+  |
+2 | url = {{ env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: write `postgresql://user:password@host:5432/database`
 
 "#]]
     );
@@ -246,7 +256,12 @@ hint: write `postgresql://user:password@host:5432/database`
 exit code: 2
 ----- stderr
 error: cannot read where the database is: it is unclear where the password ends
-hint: write `/` in a user name or password as `%2F`, `?` as `%3F`, `@` as `%40`
+ --> migrate.ini:2:7
+  |
+2 | url = {{ env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: write `/` in a user name or password as `%2F`, `?` as `%3F`, `@` as `%40`
 
 "#]]
     );
@@ -256,6 +271,10 @@ hint: write `/` in a user name or password as `%2F`, `?` as `%3F`, `@` as `%40`
 exit code: 2
 ----- stderr
 error: cannot read where the database is: `port` must be a number from 1 to 65535
+ --> migrate.ini:2:7
+  |
+2 | url = {{ env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^
 
 "#]]
     );
@@ -265,7 +284,12 @@ error: cannot read where the database is: `port` must be a number from 1 to 6553
 exit code: 2
 ----- stderr
 error: cannot read where the database is: there is no setting `passwort`
-hint: did you mean `password`?
+ --> migrate.ini:2:7
+  |
+2 | url = {{ env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: did you mean `password`?
 
 "#]]
     );
@@ -275,7 +299,12 @@ hint: did you mean `password`?
 exit code: 2
 ----- stderr
 error: cannot read where the database is: there is no setting `passwort`
-hint: did you mean `password`?
+ --> migrate.ini:2:7
+  |
+2 | url = {{ env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: did you mean `password`?
 
 "#]]
     );
@@ -285,7 +314,12 @@ hint: did you mean `password`?
 exit code: 2
 ----- stderr
 error: cannot read where the database is: a quote is not closed
-hint: in `key=value` settings put a value with spaces in single quotes, and `/` before `'`
+ --> migrate.ini:2:7
+  |
+2 | url = {{ env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: in `key=value` settings put a value with spaces in single quotes, and `/` before `'`
 
 "#]]
     );
@@ -295,7 +329,12 @@ hint: in `key=value` settings put a value with spaces in single quotes, and `/` 
 exit code: 2
 ----- stderr
 error: cannot read where the database is: it is neither a URL nor `key=value` settings
-hint: write `postgresql://user:password@host:5432/database`
+ --> migrate.ini:2:7
+  |
+2 | url = {{ env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: write `postgresql://user:password@host:5432/database`
 
 "#]]
     );

@@ -106,6 +106,7 @@ error: unknown setting `zebra`
 2 | zebra = ***
   | ^^^^^
   |
+  = hint: take it out; `aludel env -v` lists the settings that there are
   = hint: values for revisions belong in `[variables]`
 
 "#]],
@@ -629,6 +630,195 @@ exit code: 2
 ----- stderr
 error: `-x other=...` would be passed over: nothing in force reads `x.other`
 note: no revision that is a template does either
+
+"#]],
+    );
+}
+
+/// A command that does not connect needs no `url`; every other setting is read at once. `aludel env` shows what is not set.
+#[test]
+fn variables_that_are_not_set() {
+    let project = empty();
+    project.write("migrate.ini", "[migrate]\nurl = postgres://deploy@localhost:1/{{ env.DBNAM }}\n");
+    same(
+        session(&project, "heads\ncurrent\nenv url"),
+        str![[r#"
+$ aludel heads
+exit code: 0
+----- stderr
+there are no revisions yet
+hint: aludel revision -m "first tables"
+
+$ aludel current
+exit code: 2
+----- stderr
+error: `url` asks for `env.DBNAM`, which is not set
+ --> migrate.ini:2:37
+  |
+2 | url = postgres://deploy@localhost:1/{{ env.DBNAM }}
+  |                                     ^^^^^^^^^^^^^^^
+  |
+  = hint: if it may be missing, say what holds then: `{{ env.DBNAM or "..." }}`
+
+$ aludel env url
+exit code: 2
+----- stderr
+error: `url` asks for `env.DBNAM`, which is not set
+ --> migrate.ini:2:37
+  |
+2 | url = postgres://deploy@localhost:1/{{ env.DBNAM }}
+  |                                     ^^^^^^^^^^^^^^^
+  |
+  = hint: if it may be missing, say what holds then: `{{ env.DBNAM or "..." }}`
+
+"#]],
+    );
+    let shown = |setting: &str| {
+        let ran = project.aludel(["env"]);
+        assert_eq!(ran.code, 0, "{}", ran.transcript());
+        let line = ran.stdout.lines().find(|line| line.trim_start().starts_with(setting)).expect("the line").to_owned();
+        (line.split_whitespace().collect::<Vec<_>>().join(" "), ran.stderr)
+    };
+    let (line, problem) = shown("url");
+    assert_eq!(line, "url postgres://deploy@localhost:1/{{ env.DBNAM }} migrate.ini:2 [migrate]: env.DBNAM (not set)");
+    assert!(problem.starts_with("warning: `url` asks for `env.DBNAM`, which is not set\n"), "{problem}");
+    let hooks = "url = local\nbefore_upgrade = pg_dump -f {{ env.BACKUPDIR }}/x.dump\non_failure = {{ env.HK }}\n";
+    project.write("migrate.ini", format!("[migrate]\n{hooks}[variables]\na = {{{{ env.A }}}}\n"));
+    same(
+        session(&project, "heads\nenv before_upgrade\nenv on_failure"),
+        str![[r#"
+$ aludel heads
+exit code: 2
+----- stderr
+error: `before_upgrade` asks for `env.BACKUPDIR`, which is not set
+ --> migrate.ini:3:29
+  |
+3 | before_upgrade = pg_dump -f {{ env.BACKUPDIR }}/x.dump
+  |                             ^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: if it may be missing, say what holds then: `{{ env.BACKUPDIR or "..." }}`
+
+$ aludel env before_upgrade
+exit code: 0
+----- stdout
+pg_dump -f {{ env.BACKUPDIR }}/x.dump
+
+$ aludel env on_failure
+exit code: 0
+
+"#]],
+    );
+    assert_eq!(
+        shown("before_upgrade").0,
+        "before_upgrade pg_dump -f {{ env.BACKUPDIR }}/x.dump migrate.ini:3 [migrate]: env.BACKUPDIR (not set)"
+    );
+    assert_eq!(shown("on_failure").0, "on_failure migrate.ini:4 [migrate]: env.HK (not set)");
+    assert_eq!(shown("a ").0, "a migrate.ini:6 [variables]");
+}
+
+/// An error in the connection string has the place of the setting that gave it, or the variable that did.
+#[test]
+fn a_connection_string_that_leads_nowhere() {
+    let project = empty();
+    let mut text = String::new();
+    for url in [
+        "url = postgres://u@localhost/d?sslmode=verify_full",
+        "url = host=localhost user=u port=port",
+        "url = mysql://u:S3cr3t@localhost/d",
+        "url_command = echo mysql://u:S3cr3t@localhost/d",
+        "url_command = echo host=h S3cr3t=a",
+        "url_command = echo service=S3cr3t",
+        "url_command = echo host=localhost sslmode=S3cr3t",
+    ] {
+        project.write("migrate.ini", format!("[migrate]\n{url}\n"));
+        text.push_str(&session(&project, "current"));
+    }
+    same(
+        text,
+        str![[r#"
+$ aludel current
+exit code: 2
+----- stderr
+error: cannot read where the database is: `sslmode` must be one of `disable`, `allow`, `prefer`, `require`, `verify-ca`, `verify-full`
+ --> migrate.ini:2:7
+  |
+2 | url = postgres://u@localhost/d?sslmode=verify_full
+  |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: did you mean `verify-full`?
+$ aludel current
+exit code: 2
+----- stderr
+error: cannot read where the database is: `port` must be a number from 1 to 65535
+ --> migrate.ini:2:7
+  |
+2 | url = host=localhost user=u port=port
+  |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+$ aludel current
+exit code: 2
+----- stderr
+error: cannot read where the database is: its scheme is not `postgresql` or `postgres`
+ --> migrate.ini:2:7
+  |
+2 | url = ***
+  |       ^^^
+  |
+  = hint: write `postgresql://user:password@host:5432/database`
+$ aludel current
+exit code: 2
+----- stderr
+error: cannot read where the database is: its scheme is not `postgresql` or `postgres`
+ --> migrate.ini:2:15
+  |
+2 | url_command = echo mysql://u:***@localhost/d
+  |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: `url_command` gave it, and what it printed is not shown
+  = hint: have it print `postgresql://user:password@host:5432/database`, or `host=... dbname=...`
+$ aludel current
+exit code: 2
+----- stderr
+error: cannot read where the database is: a setting does not exist
+ --> migrate.ini:2:15
+  |
+2 | url_command = echo ***
+  |               ^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: `url_command` gave it, and what it printed is not shown
+$ aludel current
+exit code: 2
+----- stderr
+error: cannot read where the database is: the service that it names cannot be used
+ --> migrate.ini:2:15
+  |
+2 | url_command = echo ***
+  |               ^^^^^^^^^^^^^^^^^^^
+  |
+  = note: `url_command` gave it, and what it printed is not shown
+$ aludel current
+exit code: 2
+----- stderr
+error: cannot read where the database is: `sslmode` must be one of `disable`, `allow`, `prefer`, `require`, `verify-ca`, `verify-full`
+ --> migrate.ini:2:15
+  |
+2 | url_command = echo ***
+  |               ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: `url_command` gave it, and what it printed is not shown
+
+"#]],
+    );
+    project.write("migrate.ini", "[migrate]\nurl = postgres://u@localhost/d\n");
+    let mut command = project.command(["current"]);
+    command.env("PGSSLMODE", "requires");
+    same(
+        project.run(command).transcript(),
+        str![[r#"
+exit code: 2
+----- stderr
+error: cannot read where the database is: `sslmode` must be one of `disable`, `allow`, `prefer`, `require`, `verify-ca`, `verify-full`
+note: `PGSSLMODE` is set, and the `url` says nothing of it
+hint: did you mean `require`?
 
 "#]],
     );

@@ -413,3 +413,48 @@ fn a_password_that_is_replaced_during_the_run() {
     assert_eq!(case.database.psql("SELECT count(*) FROM pg_class WHERE relname = 'a'"), "0\n");
     case.database.psql("DROP OWNED BY rotating; DROP ROLE rotating;");
 }
+
+/// A password that the server refuses is said to come from its program; the one of a URL from the program that printed it.
+#[test]
+fn who_said_a_password_that_is_wrong() {
+    let mut case = Case::new();
+    let target = case.target();
+    let wrong = password("wrong");
+    case.write_secret("wrong", &wrong);
+    case.write_secret("url", &target.url(&wrong));
+    let url = format!("url = {}", target.without_password());
+    for (text, said) in [
+        (format!("{url}\npassword_command = cat wrong"), Some("`password_command`, migrate.ini:3 [migrate]")),
+        ("url_command = cat url".to_owned(), Some("`url_command`, migrate.ini:2 [migrate]")),
+        (url.clone(), None),
+    ] {
+        case.project.write("migrate.ini", format!("[migrate]\n{text}\n"));
+        let mut command = case.project.command(["status"]);
+        if said.is_none() {
+            command.env("PGPASSWORD", &wrong);
+        }
+        let ran = case.run(command);
+        assert!(ran.code == 1 && ran.stderr.starts_with("error[28P01]"), "{}", ran.transcript());
+        let notes: Vec<&str> = ran.stderr.lines().filter(|line| line.starts_with("note: the password came")).collect();
+        let wanted: Vec<String> = said.iter().map(|said| format!("note: the password came from {said}")).collect();
+        assert_eq!(notes, wanted, "{}", ran.transcript());
+    }
+}
+
+/// The example of docs/environments.md, with a password that a URL must encode.
+#[test]
+fn a_secret_that_holds_the_whole_connection() {
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/environments.md")).expect("the page");
+    let line = page.lines().find(|line| line.starts_with("url_command = sh -c 'aws")).expect("the example");
+    let mut case = Case::new();
+    let Target { host, port, database, user, password, .. } = case.target();
+    case.project.write("migrate.ini", format!("[migrate]\n{line}\n"));
+    let secret = serde_json::json!({
+        "host": host, "port": port.parse::<u16>().expect("a number"), "dbname": database, "username": user, "password": password
+    });
+    let mut command = case.project.command(["current"]);
+    store(&mut case, &mut command, &secret.to_string());
+    command.env("PGSSLMODE", "disable");
+    let ran = case.run(command);
+    assert_eq!(ran.code, 0, "{}", ran.transcript());
+}

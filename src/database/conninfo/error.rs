@@ -2,6 +2,7 @@
 //! what looks like a host there may be the end of a password.
 
 use crate::error::Error;
+use crate::nearest::nearest;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
@@ -38,6 +39,8 @@ pub enum ConninfoError {
         key: &'static str,
         /// What it may be.
         expected: &'static str,
+        /// The word among these that looks most like what is written.
+        nearest: Option<&'static str>,
     },
     /// A value that holds further settings, or cannot be what it stands for.
     Joined {
@@ -48,8 +51,8 @@ pub enum ConninfoError {
     Counts,
     /// A service that cannot be used.
     Service {
-        /// Its name.
-        service: String,
+        /// Its name, if it may be shown.
+        service: Option<String>,
         /// Why.
         problem: ServiceProblem,
     },
@@ -96,12 +99,13 @@ impl fmt::Display for ConninfoError {
             Self::Equals => formatter.write_str("a word has no `=`"),
             Self::Unknown { key: Some(key), .. } => write!(formatter, "there is no setting `{key}`"),
             Self::Unknown { key: None, .. } => formatter.write_str("a setting does not exist"),
-            Self::Value { key, expected } => write!(formatter, "`{key}` must be {expected}"),
+            Self::Value { key, expected, .. } => write!(formatter, "`{key}` must be {expected}"),
             Self::Joined { key } => write!(formatter, "`{key}` holds a `;`, a `=` or a blank, so it is no name"),
             Self::Counts => formatter.write_str("`host`, `hostaddr` and `port` list different numbers of entries"),
-            Self::Service { service, problem } => {
+            Self::Service { service: Some(service), problem } => {
                 write!(formatter, "the service `{service}` cannot be used: {problem}")
             }
+            Self::Service { service: None, .. } => formatter.write_str("the service that it names cannot be used"),
             Self::NoUser => formatter.write_str("no user is given, and the operating system names none"),
         }
     }
@@ -110,6 +114,42 @@ impl fmt::Display for ConninfoError {
 impl std::error::Error for ConninfoError {}
 
 impl ConninfoError {
+    /// A value that can only be `expected`.
+    pub(super) fn value(key: &'static str, expected: &'static str) -> Self {
+        Self::Value { key, expected, nearest: None }
+    }
+
+    /// `written`, which is none of `words`.
+    pub(super) fn word(
+        key: &'static str,
+        expected: &'static str,
+        written: &str,
+        words: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        Self::Value { key, expected, nearest: nearest(written, words) }
+    }
+
+    /// The settings it is about; none where it is about the whole string.
+    #[must_use]
+    pub fn settings(&self) -> &[&'static str] {
+        match self {
+            Self::Value { key, .. } | Self::Joined { key } => std::slice::from_ref(key),
+            Self::Counts => &["host", "hostaddr", "port"],
+            Self::Service { .. } => &["service"],
+            _ => &[],
+        }
+    }
+
+    /// The same without any part of the string, for one that is not to be shown at all.
+    #[must_use]
+    pub fn without_text(self) -> Self {
+        match self {
+            Self::Unknown { nearest, .. } => Self::Unknown { key: None, nearest },
+            Self::Service { problem, .. } => Self::Service { service: None, problem },
+            other => other,
+        }
+    }
+
     /// What to do about it, if that can be said.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
@@ -126,12 +166,14 @@ impl ConninfoError {
             Self::Joined { .. } => {
                 Some("part `key=value` settings with blanks, not with `;`: `host=h user=u dbname=d`".to_owned())
             }
-            Self::Unknown { nearest, .. } => nearest.map(|nearest| format!("did you mean `{nearest}`?")),
+            Self::Unknown { nearest, .. } | Self::Value { nearest, .. } => {
+                nearest.map(|nearest| format!("did you mean `{nearest}`?"))
+            }
             Self::NoUser => Some("add the user: `postgresql://user@host/database`, or set `PGUSER`".to_owned()),
-            Self::Service { service, problem: ServiceProblem::Missing(_) } => {
+            Self::Service { service: Some(service), problem: ServiceProblem::Missing(_) } => {
                 Some(format!("write `[{service}]` and its settings into one of these files, or correct the name"))
             }
-            Self::Nul | Self::Value { .. } | Self::Counts | Self::Service { .. } => None,
+            Self::Nul | Self::Counts | Self::Service { .. } => None,
         }
     }
 }

@@ -348,19 +348,19 @@ fn hosts(settings: &Settings) -> Result<Vec<Host>, ConninfoError> {
 fn port(text: Option<&str>) -> Result<u16, ConninfoError> {
     let Some(text) = text else { return Ok(5432) };
     let port = text.parse().ok().filter(|port| *port > 0);
-    port.ok_or(ConninfoError::Value { key: "port", expected: "a number from 1 to 65535" })
+    port.ok_or(ConninfoError::value("port", "a number from 1 to 65535"))
 }
 
 fn endpoint(name: Option<String>, address: Option<&str>, port: u16) -> Result<Endpoint, ConninfoError> {
     if let Some(address) = address {
         let address = address.parse();
-        let address = address.map_err(|_| ConninfoError::Value { key: "hostaddr", expected: "an IP address" })?;
+        let address = address.map_err(|_| ConninfoError::value("hostaddr", "an IP address"))?;
         return Ok(Endpoint::Address(address, name));
     }
     match name {
         Some(name) if name.starts_with('/') => Ok(Endpoint::Socket(PathBuf::from(name))),
         Some(name) if name.starts_with('@') => {
-            Err(ConninfoError::Value { key: "host", expected: "a name or a directory (abstract sockets are not used)" })
+            Err(ConninfoError::value("host", "a name or a directory (abstract sockets are not used)"))
         }
         Some(name) => Ok(Endpoint::Name(name)),
         None => Ok(SOCKET_DIRECTORIES
@@ -390,18 +390,20 @@ fn one_of<T: Copy>(
     settings: &Settings,
     key: &'static str,
     expected: &'static str,
-    words: &[(&str, T)],
+    words: &[(&'static str, T)],
     default: T,
 ) -> Result<T, ConninfoError> {
     let Some(value) = settings.get(key) else { return Ok(default) };
     let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
-    found.map(|(_, meaning)| *meaning).ok_or(ConninfoError::Value { key, expected })
+    found
+        .map(|(_, meaning)| *meaning)
+        .ok_or_else(|| ConninfoError::word(key, expected, value, words.iter().map(|(word, _)| *word)))
 }
 
 /// A whole number, if the setting is there.
 fn number(settings: &Settings, key: &'static str) -> Result<Option<i64>, ConninfoError> {
     let parsed = settings.get(key).map(|text| text.trim().parse::<i32>()).transpose();
-    Ok(parsed.map_err(|_| ConninfoError::Value { key, expected: "a whole number" })?.map(i64::from))
+    Ok(parsed.map_err(|_| ConninfoError::value(key, "a whole number"))?.map(i64::from))
 }
 
 /// A number of `unit`s above zero; zero and less mean the system's own value, as in libpq.
@@ -443,13 +445,14 @@ fn ssl_mode(settings: &Settings) -> Result<SslMode, ConninfoError> {
         Some("require") => SslMode::Require,
         Some("verify-ca") => SslMode::VerifyCa,
         Some("verify-full") => SslMode::VerifyFull,
-        Some(_) => {
+        Some(other) => {
             let expected = "one of `disable`, `allow`, `prefer`, `require`, `verify-ca`, `verify-full`";
-            return Err(ConninfoError::Value { key: "sslmode", expected });
+            let words = ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"];
+            return Err(ConninfoError::word("sslmode", expected, other, words));
         }
     };
     if system_roots && mode != SslMode::VerifyFull {
-        return Err(ConninfoError::Value { key: "sslmode", expected: "`verify-full` with `sslrootcert=system`" });
+        return Err(ConninfoError::value("sslmode", "`verify-full` with `sslrootcert=system`"));
     }
     Ok(mode)
 }
@@ -462,9 +465,10 @@ fn target_session(settings: &Settings) -> Result<TargetSession, ConninfoError> {
         Some("primary") => Ok(TargetSession::Primary),
         Some("standby") => Ok(TargetSession::Standby),
         Some("prefer-standby") => Ok(TargetSession::PreferStandby),
-        Some(_) => {
+        Some(other) => {
             let expected = "one of `any`, `read-write`, `read-only`, `primary`, `standby`, `prefer-standby`";
-            Err(ConninfoError::Value { key: "target_session_attrs", expected })
+            let words = ["any", "read-write", "read-only", "primary", "standby", "prefer-standby"];
+            Err(ConninfoError::word("target_session_attrs", expected, other, words))
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) fn fill(settings: &mut Settings, variable: &dyn Fn(&str) -> Option<St
     let Some(service) = written.or_else(|| given("PGSERVICE").filter(|_| !settings.names_server())) else {
         return Ok(());
     };
-    let problem = |problem| ConninfoError::Service { service: service.clone(), problem };
+    let problem = |problem| ConninfoError::Service { service: Some(service.clone()), problem };
     let named = settings.get("servicefile").map(str::to_owned).or_else(|| given("PGSERVICEFILE")).map(PathBuf::from);
     let own = || Some(Path::new(&given("HOME")?).join(".pg_service.conf"));
     let system = match given("PGSYSCONFDIR") {

@@ -126,7 +126,7 @@ const METHODS: [(&str, Option<Method>); 7] = [
 pub(super) fn require_auth(settings: &Settings) -> Result<AllowedMethods, ConninfoError> {
     const EXPECTED: &str = "a list of `password`, `md5`, `scram-sha-256`, `none`, `gss`, `sspi`, `oauth`, either all with `!` before them or none";
     let written = settings.get("require_auth");
-    let wrong = || ConninfoError::Value { key: "require_auth", expected: EXPECTED };
+    let wrong = || ConninfoError::value("require_auth", EXPECTED);
     let entries: Vec<&str> = written.map_or_else(Vec::new, |list| list.split(',').map(str::trim).collect());
     let negated = entries.first().is_none_or(|first| first.starts_with('!'));
     let mut listed = Vec::new();
@@ -176,7 +176,7 @@ pub(super) fn read(settings: &Settings, mode: SslMode, home: Option<&str>) -> Re
         one_of(settings, "sslnegotiation", "`postgres` or `direct`", &[("postgres", false), ("direct", true)], false)?;
     if direct && mode < SslMode::Require {
         let expected = "`require`, `verify-ca` or `verify-full` with `sslnegotiation=direct`";
-        return Err(ConninfoError::Value { key: "sslmode", expected });
+        return Err(ConninfoError::value("sslmode", expected));
     }
     let expected = "`TLSv1.2` or `TLSv1.3`";
     let newest = [("TLSv1.2", TlsVersion::Tls12), ("TLSv1.3", TlsVersion::Tls13)];
@@ -186,7 +186,7 @@ pub(super) fn read(settings: &Settings, mode: SslMode, home: Option<&str>) -> Re
     let newest = one_of(settings, "ssl_max_protocol_version", expected, &newest, TlsVersion::Tls13)?;
     if oldest > newest {
         let expected = "at least `ssl_min_protocol_version`";
-        return Err(ConninfoError::Value { key: "ssl_max_protocol_version", expected });
+        return Err(ConninfoError::value("ssl_max_protocol_version", expected));
     }
     Ok(TlsSettings {
         authorities,
