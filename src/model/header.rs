@@ -14,7 +14,7 @@ mod yaml;
 
 use std::ops::Range;
 
-use chrono::{DateTime, FixedOffset};
+use chrono::{DateTime, FixedOffset, NaiveDate, NaiveTime};
 
 pub use self::fields::Key;
 use self::fields::{Fields, Text, Value};
@@ -207,9 +207,16 @@ fn id(text: &str, fields: &Fields<'_>, key: Key) -> Result<Name, HeaderError> {
     }
 }
 
+/// A time of RFC 3339, or a date alone, which is its beginning in UTC: other tools' files often know no more.
+fn time(text: &str) -> Option<DateTime<FixedOffset>> {
+    let date = || NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().filter(|_| text.len() == "2025-11-20".len());
+    let midnight = || Some(date()?.and_time(NaiveTime::MIN).and_utc().fixed_offset());
+    DateTime::parse_from_rfc3339(text).ok().or_else(midnight)
+}
+
 fn settings(fields: &Fields<'_>) -> Result<Settings, HeaderError> {
     Ok(Settings {
-        created: scalar(fields, Key::Created, Nothing::Absent, |text| DateTime::parse_from_rfc3339(text).ok())?,
+        created: scalar(fields, Key::Created, Nothing::Absent, time)?,
         transaction: scalar(fields, Key::Transaction, Nothing::Wrong, truth)?.unwrap_or(true),
         template: scalar(fields, Key::Template, Nothing::Wrong, truth)?.unwrap_or(false),
         lock_timeout: scalar(fields, Key::LockTimeout, Nothing::Wrong, timeout)?,

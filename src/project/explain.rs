@@ -116,7 +116,7 @@ fn wanted(key: Key) -> &'static str {
         Key::DependsOn => "an id or label, or a list of them",
         Key::Labels => "a label or a list of labels",
         Key::Message => "one line of text without control characters",
-        Key::Created => "a time such as `2025-11-20T09:30:00Z`",
+        Key::Created => "a time such as `2025-11-20T09:30:00Z`, or a date",
         Key::Transaction | Key::Template => "`true` or `false`",
         Key::LockTimeout | Key::StatementTimeout => "a whole number with `ms`, `s`, `min`, `h` or `d` (`2s`), or `0`",
     }

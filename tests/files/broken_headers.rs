@@ -244,11 +244,11 @@ error: `message` must be one line of text without control characters
 $ aludel heads
 exit code: 1
 ----- stderr
-error: `created` must be a time such as `2025-11-20T09:30:00Z`
+error: `created` must be a time such as `2025-11-20T09:30:00Z`, or a date
  --> versions/1.sql:2:13
   |
 2 | -- created: yesterday
-  |             ^^^^^^^^^ not a time such as `2025-11-20T09:30:00Z`
+  |             ^^^^^^^^^ not a time such as `2025-11-20T09:30:00Z`, or a date
 
 "#]],
         ),

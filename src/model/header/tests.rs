@@ -35,6 +35,8 @@ fn every_key_is_read() {
     let wanted = r#"002 ["001", "abc"] "v2.1 features" ["auth"] ["shop", "till"] Some("2025-11-20T09:30:00+02:00") false true Some(2000) Some(300000)"#;
     assert_eq!(case(text), wanted);
     assert_eq!(case(&format!("\u{feff}{}", text.replace('\n', "\r\n"))), wanted, "a byte order mark and CRLF");
+    let day = case("-- revision: a\n-- created: 2025-01-22\n");
+    assert!(day.contains(r#"Some("2025-01-22T00:00:00+00:00")"#), "{day}");
 }
 
 #[test]
@@ -119,6 +121,7 @@ fn what_is_wrong_is_said_with_its_place() {
         ("-- revision: a\n-- parents: b\n-- revision: c\n", r#"KeyTwice(Revision, 3..11) at "revision""#),
         ("-- revision: a\n-- transaction: yes\n", r#"WrongType(Transaction) at "yes""#),
         ("-- revision: a\n-- transaction:\n", r#"WrongType(Transaction) at "transaction""#),
+        ("-- revision: a\n-- created: 2025-1-22\n", r#"WrongType(Created) at "2025-1-22""#),
         ("-- revision: a\n-- created: yesterday\n", r#"WrongType(Created) at "yesterday""#),
         ("-- revision: a\n-- lock_timeout: 2000\n", r#"WrongType(LockTimeout) at "2000""#),
         ("-- revision: a\n-- lock_timeout: 25d\n", r#"WrongType(LockTimeout) at "25d""#),
