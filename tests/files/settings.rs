@@ -623,7 +623,7 @@ $ aludel heads -x dbUrl=a
 exit code: 0
 ----- stderr
 there are no revisions yet
-hint: aludel revision -m "first tables"
+hint: aludel -x dbUrl=... revision -m "first tables"
 
 $ aludel heads -x other=b
 exit code: 2
