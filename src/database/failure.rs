@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::bare::Alone;
 use super::execute::{Part, PartText};
 use super::interrupt;
+use super::permission;
 use super::server_error::{Position, ServerError};
 use super::session::{Session, describe};
 use super::wire::event::Lost;
@@ -502,6 +503,10 @@ impl Failure {
                 explained.hint(
                     "if it was made by hand or by another tool, say where the database is: `aludel stamp REVISION`",
                 )
+            }
+            "42501" => {
+                let hints = permission::hints(error, place.statement().unwrap_or_default(), &session.role);
+                hints.into_iter().fold(explained, Error::hint)
             }
             _ => explained,
         }

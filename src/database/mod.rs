@@ -15,6 +15,7 @@ pub mod history;
 pub mod interrupt;
 pub mod limits;
 pub mod lock;
+mod permission;
 pub mod pooler;
 pub mod preflight;
 pub mod protection;

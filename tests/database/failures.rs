@@ -559,3 +559,33 @@ error[42601]: syntax error at or near "{"
 "#]]
     );
 }
+
+/// The grant that is missing, to be typed by whoever may.
+#[test]
+fn a_right_that_is_missing() {
+    let case = Case::new();
+    let role = format!("clerk_{}", case.database.name);
+    let url = case.database.url().replace("user=postgres", &format!("user={role}"));
+    case.project.write("migrate.ini", format!("[migrate]\nurl = {url}\n"));
+    case.ask(&format!(
+        "CREATE TABLE \"Accounts\" (id int); CREATE ROLE {role} LOGIN; GRANT CREATE, USAGE ON SCHEMA public TO {role}"
+    ));
+    for (statement, message, hint) in [
+        (
+            "INSERT INTO \"Accounts\" VALUES (1);",
+            "permission denied for table Accounts",
+            "its owner, or a superuser, types: GRANT INSERT ON \"Accounts\" TO clerk_[DATABASE];",
+        ),
+        (
+            "DROP TABLE \"Accounts\";",
+            "must be owner of table Accounts",
+            "clerk_[DATABASE] must be a member of the role that owns it; `role = ROLE` in the settings has all done as that role",
+        ),
+    ] {
+        case.revision("001", "", statement, "");
+        let ran = case.project.aludel(["upgrade", "head"]);
+        assert!(ran.code == 1 && ran.stderr.starts_with(&format!("error[42501]: {message}\n")), "{}", ran.transcript());
+        assert!(ran.stderr.contains(&format!("  = hint: {hint}\n")), "{}", ran.transcript());
+    }
+    case.ask(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}

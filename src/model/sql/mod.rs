@@ -19,6 +19,7 @@ pub mod leftover;
 mod lex;
 pub mod marker;
 pub mod outside;
+pub mod privilege;
 pub mod problem;
 pub mod psql;
 pub mod quote;
