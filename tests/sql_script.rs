@@ -392,6 +392,74 @@ fn a_verification_is_the_same_both_ways() {
     assert_eq!(failed, 3 * 8);
 }
 
+/// `script` without what only psql understands, as it is pasted into another client that goes on behind an error; psql's own way
+/// of taking it then.
+fn heedless(database: &Database, script: &str) -> Ran {
+    let lines = script.lines().filter(|line| !line.starts_with('\\') || *line == "\\.");
+    database.try_psql(&["-v", "ON_ERROR_STOP=0"], &lines.fold(String::new(), |text, line| text + line + "\n"))
+}
+
+#[test]
+fn behind_a_failed_verification_nothing_is_kept_though_the_client_goes_on() {
+    const HEADER: &str = "-- revision: b\n-- parents: a\n\n";
+    let revision = |body: &str| ("b", format!("{HEADER}{body}"));
+    let checks = "-- migrate:verify\nSELECT true;\n-- migrate:upgrade\nINSERT INTO t VALUES (2);\n-- migrate:verify\nSELECT HOLDS;\n";
+    let upgrade = format!("-- migrate:upgrade\nCREATE TABLE u ();\n{checks}");
+    for (setting, (name, text), arguments) in [
+        ("", revision(&upgrade), ["upgrade", "a:head"]),
+        ("transaction = run\n", revision(&upgrade), ["upgrade", "a:head"]),
+        (
+            "",
+            revision("-- migrate:upgrade\n-- migrate:downgrade\nDROP TABLE t;\n-- migrate:verify\nSELECT HOLDS;\n"),
+            ["downgrade", "b:a"],
+        ),
+        (
+            "",
+            (
+                "repeatable/r",
+                format!("-- repeatable: r\n\n{}", &upgrade[..upgrade.find("-- migrate:verify").unwrap()])
+                    + "-- migrate:verify\nSELECT HOLDS;\n",
+            ),
+            ["upgrade", "a:head"],
+        ),
+        // What ran before it stays, as connected; nothing behind it is kept, nor marked, nor is the revision recorded.
+        (
+            "",
+            revision(
+                "-- migrate:upgrade transaction:false\n-- migrate:verify\nSELECT HOLDS;\n\
+                 -- migrate:upgrade transaction:false\nCREATE TABLE u ();\nVACUUM t;\nCREATE TABLE v ();\n\
+                 -- migrate:upgrade\nCREATE TABLE w ();\n",
+            ),
+            ["upgrade", "a:head"],
+        ),
+    ] {
+        let project = project(&[("a", "-- revision: a\n-- migrate:upgrade\nCREATE TABLE t (id int);\n")]);
+        project.write("migrate.ini", format!("[migrate]\n{setting}"));
+        let start = Database::create();
+        let _ = connected(&project, &start, &["upgrade", "a"]).succeeded();
+        let write = |holds: &str| project.write(&format!("versions/{name}.sql"), text.replace("HOLDS", holds));
+        if arguments[0] == "downgrade" {
+            write("true");
+            let _ = connected(&project, &start, &["upgrade", "head"]).succeeded();
+        }
+        for holds in ["false", "1/0 = 0", "true FROM nothing", "tru e e"] {
+            write(holds);
+            let (database, expected) = (start.copy(), start.copy());
+            let failing = script(&project, &arguments);
+            let ran = heedless(&database, &failing);
+            assert!(ran.stderr.contains("\" does not exist\n"), "{text}\n{}", ran.transcript());
+            assert_same(&start, &database);
+            // Mended, it can be run in the same session.
+            write("true");
+            let good = script(&project, &arguments);
+            let ran = heedless(&database, &format!("{failing}{good}"));
+            assert!(ran.stderr.ends_with("commands ignored until end of transaction block\n"), "{}", ran.transcript());
+            run(&expected, &good);
+            assert_same(&expected, &database);
+        }
+    }
+}
+
 #[test]
 fn repeatable_files_are_the_same_both_ways() {
     let project = example();

@@ -572,7 +572,7 @@ fn array(rows: &[String]) -> String {
 const BASE: &str = "base";
 
 /// `text` as it stands in the format of a `RAISE`, where `%` is the place of a value.
-fn format(text: &str) -> String {
+pub(super) fn format(text: &str) -> String {
     text.replace('%', "%%")
 }
 

@@ -116,8 +116,11 @@ END
 $aludel$;
 INSERT INTO t VALUES (1)
 ;
+-- A client that goes on behind an error must not get past it: what is prepared here is asked for below.
+PREPARE "verification of 1 passed" AS SELECT 1;
 ROLLBACK TO SAVEPOINT aludel_verification;
 RELEASE SAVEPOINT aludel_verification;
+DEALLOCATE "verification of 1 passed";
 
 -- 1 is applied: the version table and the history say so.
 
