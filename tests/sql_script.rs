@@ -698,6 +698,7 @@ fn a_revision_that_fails_leaves_what_was_before_it() {
         "CREATE TABLE two (a int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO two VALUES (1), (1);",
         "CREATE TABLE two (a int); UPDATE aludel_version SET version_num = 'c3';",
         "CREATE TABLE two (a int); DELETE FROM aludel_version;",
+        "CREATE TABLE two (a int); INSERT INTO aludel_version VALUES ('x');",
         "CREATE TABLE two (a int);\nCOPY two FROM stdin;\n1\nx\n\\.",
     ] {
         let project = chain(broken);
@@ -926,8 +927,11 @@ BEGIN
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
     INSERT INTO public.aludel_version (version_num) VALUES ('001');
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 001 did not get into public.aludel_version' USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 001 is to leave the database at 001; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
 END
 $aludel$;
@@ -1045,6 +1049,14 @@ SET LOCAL lock_timeout = 0;
 SET LOCAL statement_timeout = 0;
 SET LOCAL session_authorization TO DEFAULT;
 SET LOCAL role TO DEFAULT;
+DO $aludel$
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '002' AND direction OPERATOR(pg_catalog.=) 'upgrade'
+        AND statement OPERATOR(pg_catalog.=) 1 AND state OPERATOR(pg_catalog.=) 'running') THEN
+        RAISE EXCEPTION 'in the journal, statement 1 of the upgrade of 002 is not running' USING ERRCODE = 'ALU01';
+    END IF;
+END
+$aludel$;
 INSERT INTO public.aludel_progress
     (version_table, revision, direction, statement, state, file_checksum, statements_checksum,
     statement_checksum, index_oid, index_name, session, run, changed_at)
@@ -1082,6 +1094,14 @@ BEGIN
     END IF;
 END
 $aludel$;
+DO $aludel$
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '002' AND direction OPERATOR(pg_catalog.=) 'upgrade'
+        AND statement OPERATOR(pg_catalog.=) 1 AND state OPERATOR(pg_catalog.=) 'done') THEN
+        RAISE EXCEPTION 'in the journal, statement 1 of the upgrade of 002 is not done' USING ERRCODE = 'ALU01';
+    END IF;
+END
+$aludel$;
 
 ANALYZE people
 ;
@@ -1096,8 +1116,11 @@ BEGIN
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
     UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '001';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 002 is to leave the database at 002; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
 END
 $aludel$;
@@ -1217,8 +1240,11 @@ BEGIN
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
     UPDATE public.aludel_version SET version_num = '001' WHERE version_num OPERATOR(pg_catalog.=) '002';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 002 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'downgrade of 002 is to leave the database at 001; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
 END
 $aludel$;
@@ -1332,8 +1358,11 @@ BEGIN
     END IF;
     DELETE FROM public.aludel_version;
     INSERT INTO public.aludel_version (version_num) VALUES ('002');
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 002 did not get into public.aludel_version' USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'stamp of 002 is to leave the database at 002; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
 END
 $aludel$;

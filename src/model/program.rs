@@ -342,8 +342,9 @@ impl Program {
             Operation::Begin => "BEGIN ISOLATION LEVEL READ COMMITTED;\n".to_owned(),
             Operation::Guard(step, scope) => self.guard(*step, *scope),
             Operation::Record(step) => {
-                let record = &self.steps[*step].record;
-                format!("{}{}", self.own_role(), self.tables.record(record, &self.author, self.began(*step)))
+                let ProgramStep { record, expected, .. } = &self.steps[*step];
+                let sql = self.tables.record(record, expected, &self.author, self.began(*step));
+                format!("{}{sql}", self.own_role())
             }
             Operation::Commit => "COMMIT;\n".to_owned(),
         }

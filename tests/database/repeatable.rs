@@ -396,6 +396,36 @@ repeat|broken|failed|P0004|verification failed: the query returned false
 }
 
 #[test]
+fn one_that_changes_the_version_table() {
+    let case = views();
+    case.repeatable("zz", "", "DELETE FROM aludel_version;");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+upgraded 001 step 001 ([TIME])
+upgraded 002 step 002 ([TIME])
+ran seen who was seen ([TIME])
+ran active_users ([TIME])
+error: repeat of zz is to leave the database at 002; it is at base
+note: the script of zz, or a trigger on that table, changes the tool's own rows
+note: nothing of the repeatable zz was kept
+note: applied before it, and kept: 001, 002
+note: run before it, and kept: seen, active_users
+hint: take that statement or that trigger out; `aludel stamp` sets rows
+
+"#]]
+    );
+    assert_eq!(case.rows(), "002");
+    let script = case.succeeds("upgrade 002:head --sql").stdout;
+    let ran = case.database.try_psql(&[], &script);
+    let said = "ERROR:  repeat of zz is to leave the database at 002; it is at base\n";
+    assert!(ran.code == 3 && ran.stderr.contains(said), "{}", ran.transcript());
+    assert_eq!(case.rows(), "002");
+}
+
+#[test]
 fn nothing_runs_behind_one_that_fails() {
     // They leave the rows of the version table as they are, so each waits for the one before it.
     // A transaction that fails at its COMMIT is over: nothing else would keep the next one from its own.

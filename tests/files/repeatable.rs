@@ -316,6 +316,12 @@ BEGIN
         RAISE EXCEPTION 'the script of a ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'repeat of a is to leave the database at 002; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
+    END IF;
 END
 $aludel$;
 INSERT INTO public.aludel_history
