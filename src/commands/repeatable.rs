@@ -32,6 +32,7 @@ impl<'a> RepeatableView<'a> {
                 State::Current => "current",
                 State::Waiting(_) => "waiting",
                 State::Due(Why::New) => "new",
+                State::Due(Why::Failed) => "failed",
                 State::Due(Why::Changed) => "changed",
                 State::Due(Why::Undone) => "undone",
                 State::Due(Why::Needs(_)) => "needs",
@@ -57,6 +58,7 @@ pub(super) fn unrun(workspace: &Workspace, states: &[State]) -> Vec<String> {
         let why = match &states[*index] {
             State::Current => return None,
             State::Due(Why::New) => "new".to_owned(),
+            State::Due(Why::Failed) => "it failed".to_owned(),
             State::Due(Why::Changed) => "changed".to_owned(),
             State::Due(Why::Undone) => "a revision was undone since, or stamped".to_owned(),
             State::Due(Why::Needs(other)) => {

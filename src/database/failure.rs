@@ -50,8 +50,8 @@ pub(super) struct Place {
 
 /// What ended the run.
 pub(super) enum Reason {
-    /// The server refused a statement.
-    Server { error: Box<ServerError>, place: Place },
+    /// The server refused a statement. `ended`: outside a transaction, so what stood before it in the message is committed.
+    Server { error: Box<ServerError>, place: Place, ended: bool },
     /// The server answered COMMIT with another word: it rolled back.
     NotCommitted { tag: String },
     /// A signal ended it.
@@ -327,7 +327,8 @@ impl Failure {
     /// transaction commits as it likes, a connection was lost under such a statement, or the script left its transaction.
     fn may_have_committed(&self, part: Where) -> bool {
         match &self.reason {
-            Reason::Server { error, .. } if error.code == ESCAPED => true,
+            // The script reset what the record looks for, or left its transaction.
+            Reason::Server { error, ended, .. } if error.code == ESCAPED => *ended,
             Reason::Server { error, .. } if error.code == INVALID_INDEX => false,
             Reason::Server { place, .. }
             | Reason::Ended { place, .. }
@@ -511,6 +512,7 @@ impl Failure {
     fn kept(&self, error: Error, program: &Program, part: Where, invalid: &Invalid) -> Error {
         let step = &program.steps[self.step];
         let revision = &step.record.revision;
+        let noun = step.record.action.noun();
         let recorded = match step.record.action {
             Action::Upgrade => "it is not recorded as applied",
             Action::Downgrade => "it is still recorded as applied",
@@ -523,16 +525,16 @@ impl Failure {
                     1 => format!("the first of its {total} statements ran and stays"),
                     _ => format!("the first {statements} of its {total} statements ran and stay"),
                 };
-                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway: {ran}; {recorded}"))
+                error.kind_of(Kind::Partial).note(format!("{noun} {revision} stopped partway: {ran}; {recorded}"))
             }
             None if self.alone.as_ref().is_some_and(|alone| alone.ended) => {
-                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway; {recorded}"))
+                error.kind_of(Kind::Partial).note(format!("{noun} {revision} stopped partway; {recorded}"))
             }
             None if part == Where::Bare && !invalid.left.is_empty() => {
-                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway; {recorded}"))
+                error.kind_of(Kind::Partial).note(format!("{noun} {revision} stopped partway; {recorded}"))
             }
             None if self.may_have_committed(part) => error.kind_of(Kind::Partial).note(format!(
-                "revision {revision} stopped partway: what its statement committed by itself before it failed stays; {recorded}"
+                "{noun} {revision} stopped partway: what its statement committed by itself before it failed stays; {recorded}"
             )),
             None if step.begun.as_ref().is_some_and(|begun| begun.ran > 0) => error
                 .kind_of(Kind::Partial)

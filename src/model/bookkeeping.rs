@@ -175,25 +175,22 @@ const STARTED: &str = "aludel.started";
 pub const COLUMN: &str = "version_num";
 
 impl Tables {
-    /// Asks the history which repeatable files were run well: id, the file's checksum then, whether a revision was undone since, or
-    /// the rows were set (which may leave out revisions that somebody undid by hand), and the row's number.
+    /// Asks the history for the last run of each repeatable file: id, the file's checksum then, whether a revision was undone since, or
+    /// the rows were set (which may leave out revisions that somebody undid by hand), the row's number, and whether it went well.
     #[must_use]
     pub fn read_repeated(&self) -> String {
         let (history, ours) = (self.history(), self.ours());
-        let done = |action: Action| {
-            format!(
-                "{ours} AND direction OPERATOR(pg_catalog.=) {} AND outcome OPERATOR(pg_catalog.=) {}",
-                literal(action.verb()),
-                literal(action.outcome())
-            )
-        };
+        let of = |action: Action| format!("{ours} AND direction OPERATOR(pg_catalog.=) {}", literal(action.verb()));
+        let went_well = |action: Action| format!("outcome OPERATOR(pg_catalog.=) {}", literal(action.outcome()));
+        let done = |action: Action| format!("{} AND {}", of(action), went_well(action));
         format!(
             "SELECT DISTINCT ON (revision) revision, checksum, id OPERATOR(pg_catalog.<) COALESCE(\
-             (SELECT pg_catalog.max(id) FROM {history} WHERE {} OR {}), 0), id FROM {history} WHERE {} \
+             (SELECT pg_catalog.max(id) FROM {history} WHERE {} OR {}), 0), id, {} FROM {history} WHERE {} \
              ORDER BY revision, id DESC",
             done(Action::Downgrade),
             done(Action::Stamp),
-            done(Action::Repeat),
+            went_well(Action::Repeat),
+            of(Action::Repeat),
         )
     }
 

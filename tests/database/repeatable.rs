@@ -426,6 +426,42 @@ hint: take that statement or that trigger out; `aludel stamp` sets rows
 }
 
 #[test]
+fn one_that_resets_all_settings() {
+    let case = views();
+    case.succeeds("upgrade head");
+    case.repeatable("f", "", "RESET ALL;");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[ALU02]: f (versions/repeatable/f.sql): the script of f ended its transaction on its own, or reset all settings
+note: nothing of the repeatable f was kept
+hint: leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway
+
+"#]]
+    );
+}
+
+#[test]
+fn one_is_due_behind_a_failure_though_its_file_is_as_it_was() {
+    let case = views();
+    case.succeeds("upgrade head");
+    let path = "versions/repeatable/active_users.sql";
+    let good = case.project.read(path);
+    case.project.write(path, "-- repeatable: active_users\n\nSELECT 1/0;\n");
+    assert_eq!(case.run("upgrade head").code, 1);
+    case.ask("DROP VIEW active_users");
+    case.project.write(path, good);
+    let status = case.succeeds("status").stdout;
+    assert!(status.contains("          active_users (it failed)\n"), "{status}");
+    case.succeeds("upgrade head");
+    assert_eq!(case.ran(), "seen active_users active_users");
+    let status = case.succeeds("status").stdout;
+    assert!(status.contains("repeat    0 of 2 to run\n"), "{status}");
+}
+
+#[test]
 fn nothing_runs_behind_one_that_fails() {
     // They leave the rows of the version table as they are, so each waits for the one before it.
     // A transaction that fails at its COMMIT is over: nothing else would keep the next one from its own.
@@ -649,13 +685,12 @@ hint: aludel upgrade head
     case.repeatable("aa", "", "");
     case.brings_back("aa b");
 
-    // It waits for a head, and what it depends on does not.
+    // Below the heads, it waits for no more than what it depends on.
     let case = cascading("");
     case.edit("a");
     case.revision("002", "001", "", "");
     let _ = case.succeeds("upgrade 001");
-    assert_eq!(case.ran(), "a");
-    case.brings_back("b");
+    assert_eq!(case.ran(), "a b");
 }
 
 #[test]
