@@ -486,12 +486,13 @@ impl Failure {
                 if action == Action::Repeat
                     && place.statement().is_some_and(|text| text.to_ascii_lowercase().contains("view")) =>
             {
-                let id = &program.steps[self.step].record.revision;
                 explained
                     .hint("`CREATE OR REPLACE` only adds columns at a view's end: write `DROP VIEW IF EXISTS ...;` before it")
-                    .hint(format!(
-                        "where other views stand on it, with `CASCADE`; `depends_on: {id}` in their repeatable files has them run behind it"
-                    ))
+                    .hint(self.with_what_stands_on_it(program))
+            }
+            // Of a function that must be dropped first, the server says so itself.
+            "2BP01" | "42P13" if action == Action::Repeat && error.hint.is_some() => {
+                explained.hint(self.with_what_stands_on_it(program))
             }
             "42P06" | "42P07" | "42701" | "42710" | "42723" if action == Action::Repeat => explained.hint(
                 "it runs again whenever its file changes: `CREATE OR REPLACE`, or `DROP ... IF EXISTS` before it",
@@ -506,6 +507,14 @@ impl Failure {
             }
             _ => explained,
         }
+    }
+
+    /// How a repeatable file drops what others depend on.
+    fn with_what_stands_on_it(&self, program: &Program) -> String {
+        let id = &program.steps[self.step].record.revision;
+        format!(
+            "where others stand on it, with `CASCADE`; `depends_on: {id}` in their repeatable files has them run behind it"
+        )
     }
 
     /// Says what of the run stays.

@@ -760,12 +760,77 @@ error[42P16]: cannot drop columns from view
   |
   = note: nothing of the repeatable v was kept
   = hint: `CREATE OR REPLACE` only adds columns at a view's end: write `DROP VIEW IF EXISTS ...;` before it
-  = hint: where other views stand on it, with `CASCADE`; `depends_on: v` in their repeatable files has them run behind it
+  = hint: where others stand on it, with `CASCADE`; `depends_on: v` in their repeatable files has them run behind it
 
 "#]]
     );
     case.repeatable("v", "", "DROP VIEW IF EXISTS v;\nCREATE VIEW v AS SELECT id FROM t;");
     let _ = case.succeeds("upgrade head");
+}
+
+#[test]
+fn what_others_depend_on() {
+    let case = Case::new();
+    case.revision("001", "", "CREATE TABLE t (id int);\nCREATE TABLE ran (what text);", "DROP TABLE t;");
+    case.repeatable("f", "", "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    case.repeatable("v", "depends_on: f", "CREATE OR REPLACE VIEW v AS SELECT id, f() FROM t;");
+    let _ = case.succeeds("upgrade head");
+    case.repeatable("f", "", "CREATE OR REPLACE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT 1::text';");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42P13]: cannot change return type of existing function
+ --> versions/repeatable/f.sql:3:1
+  |
+3 | CREATE OR REPLACE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT 1::text';
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: nothing of the repeatable f was kept
+  = hint: Use DROP FUNCTION f() first.
+  = hint: where others stand on it, with `CASCADE`; `depends_on: f` in their repeatable files has them run behind it
+
+"#]]
+    );
+    case.repeatable("f", "", "DROP FUNCTION IF EXISTS f();");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[2BP01]: cannot drop function f() because other objects depend on it
+ --> versions/repeatable/f.sql:3:1
+  |
+3 | DROP FUNCTION IF EXISTS f();
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: detail: view v depends on function f()
+  = note: nothing of the repeatable f was kept
+  = hint: Use DROP ... CASCADE to drop the dependent objects too.
+  = hint: where others stand on it, with `CASCADE`; `depends_on: f` in their repeatable files has them run behind it
+
+"#]]
+    );
+    // A revision cannot know that a file makes it.
+    assert_data_eq!(
+        case.transcript("downgrade base"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[2BP01]: cannot drop table t because other objects depend on it
+  --> versions/001.sql:10:1
+   |
+10 | DROP TABLE t;
+   | ^^^^^^^^^^^^^
+   |
+   = note: detail: view v depends on table t
+   = note: nothing of the downgrade was kept: revision 001 is still applied
+   = hint: Use DROP ... CASCADE to drop the dependent objects too.
+   = hint: v is made by versions/repeatable/v.sql: drop it first, by `DROP ... IF EXISTS`, and, in an upgrade, change that file, so that it is run again
+
+"#]]
+    );
 }
 
 #[test]
