@@ -176,20 +176,22 @@ pub const COLUMN: &str = "version_num";
 
 impl Tables {
     /// Asks the history for the last run of each repeatable file: id, the file's checksum then, whether a revision was undone since, or
-    /// the rows were set (which may leave out revisions that somebody undid by hand), the row's number, and whether it went well.
+    /// the rows were set (which may leave out revisions that somebody undid by hand), the row's number, whether it went well, and whether a revision was applied since.
     #[must_use]
     pub fn read_repeated(&self) -> String {
         let (history, ours) = (self.history(), self.ours());
         let of = |action: Action| format!("{ours} AND direction OPERATOR(pg_catalog.=) {}", literal(action.verb()));
         let went_well = |action: Action| format!("outcome OPERATOR(pg_catalog.=) {}", literal(action.outcome()));
         let done = |action: Action| format!("{} AND {}", of(action), went_well(action));
+        let since = |what: &str| {
+            format!("id OPERATOR(pg_catalog.<) COALESCE((SELECT pg_catalog.max(id) FROM {history} WHERE {what}), 0)")
+        };
         format!(
-            "SELECT DISTINCT ON (revision) revision, checksum, id OPERATOR(pg_catalog.<) COALESCE(\
-             (SELECT pg_catalog.max(id) FROM {history} WHERE {} OR {}), 0), id, {} FROM {history} WHERE {} \
+            "SELECT DISTINCT ON (revision) revision, checksum, {}, id, {}, {} FROM {history} WHERE {} \
              ORDER BY revision, id DESC",
-            done(Action::Downgrade),
-            done(Action::Stamp),
+            since(&format!("{} OR {}", done(Action::Downgrade), done(Action::Stamp))),
             went_well(Action::Repeat),
+            since(&done(Action::Upgrade)),
             of(Action::Repeat),
         )
     }

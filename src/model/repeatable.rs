@@ -63,6 +63,8 @@ pub struct Repeated {
     pub done: bool,
     /// Whether a revision was undone since, and whatever it had made with it; or the rows were set, and nobody knows.
     pub undone_since: bool,
+    /// Whether a revision was applied since.
+    pub applied_since: bool,
 }
 
 /// Where a repeatable stands.
@@ -166,6 +168,15 @@ impl Repeatables {
     #[must_use]
     pub fn order(&self) -> &[usize] {
         &self.order
+    }
+
+    /// The ids that no file has any more, of those that `past` says ran well: what they made is still there, as far as anybody knows.
+    /// A revision that ran since may have dropped it.
+    #[must_use]
+    pub fn gone<'p>(&self, past: &'p [Repeated]) -> Vec<&'p str> {
+        let stays = |repeated: &&Repeated| repeated.done && !repeated.undone_since && !repeated.applied_since;
+        let ids = past.iter().filter(stays).map(|repeated| repeated.id.as_str());
+        ids.filter(|id| self.find(id).is_none()).collect()
     }
 
     /// Where each stands in a database with `applied`, in load order. `past` is what the history says, in no order; on paper nobody
@@ -340,6 +351,7 @@ mod tests {
                 row,
                 done: *checksum != "failed",
                 undone_since: *undone,
+                applied_since: false,
             };
             (1..).zip(ids).map(read).collect()
         };

@@ -834,6 +834,36 @@ error[2BP01]: cannot drop table t because other objects depend on it
 }
 
 #[test]
+fn one_whose_file_is_gone() {
+    let case = views();
+    let _ = case.succeeds("upgrade head");
+    std::fs::remove_file(case.project.path().join("versions/repeatable/active_users.sql")).unwrap();
+    assert_data_eq!(
+        case.transcript("status"),
+        str![[r#"
+exit code: 0
+----- stdout
+database  postgresql://postgres@/[DATABASE]?host=[SOCKET]
+current   002
+applied   2 of 2
+heads     002 (head) (current)
+pending   0
+repeat    0 of 1 to run
+gone      active_users: no file makes it any more; it stays until a revision drops it
+
+"#]]
+    );
+    let gone = || {
+        let status: serde_json::Value = serde_json::from_str(&case.succeeds("status --json").stdout).expect("JSON");
+        status["repeatables_gone"].clone()
+    };
+    assert_eq!(gone(), serde_json::json!(["active_users"]));
+    case.revision("003", "002", "DROP VIEW active_users;", "");
+    let _ = case.succeeds("upgrade head");
+    assert_eq!(gone(), serde_json::json!([]));
+}
+
+#[test]
 fn its_id_is_no_target() {
     let case = views();
     for command in ["show seen", "upgrade seen"] {
