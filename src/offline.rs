@@ -132,6 +132,7 @@ fn operations(program: &Program, bodies: &dyn Bodies, ui: &Ui) -> Result<()> {
         statement: 0,
         text: Text::default(),
         before: Text::default(),
+        marked: None,
         own_lock_timeout: false,
     };
     for operation in &program.operations {
@@ -139,6 +140,7 @@ fn operations(program: &Program, bodies: &dyn Bodies, ui: &Ui) -> Result<()> {
         match operation {
             Operation::Announce(index) => {
                 (paper.statement, paper.text, paper.own_lock_timeout) = (0, Text::default(), false);
+                paper.marked = None;
                 ui.raw(&announcement(step(*index)));
             }
             Operation::Body { step, section } => paper.body(*step, *section)?,
@@ -146,12 +148,16 @@ fn operations(program: &Program, bodies: &dyn Bodies, ui: &Ui) -> Result<()> {
             Operation::Bare { step, section } => paper.bare(*step, *section)?,
             Operation::Mark { step, .. } => {
                 ui.raw(&format!("-- The journal: so far {} has come.\n", program.steps[*step].record.revision));
-                ui.raw(&format!("{}\n", program.mark(*step, &paper.done())));
+                let mark = paper.done();
+                ui.raw(&format!("{}\n", program.mark(*step, &mark)));
+                paper.marked = Some((mark.statement, mark.state));
             }
             // A database that stopped partway is no matter for paper: each step is printed from its beginning.
             Operation::Passed { .. } | Operation::Done(_) => {}
             Operation::Guard(index, scope) => {
-                ui.raw(&format!("{}{}\n", before_guard(step(*index), *scope), program.sql(operation)));
+                let behind = paper.marked.map(|(statement, state)| program.behind(*index, statement, state));
+                let behind = behind.unwrap_or_default();
+                ui.raw(&format!("{}{}{behind}\n", before_guard(step(*index), *scope), program.sql(operation)));
             }
             Operation::Reset => ui.raw(&reset(program)),
             Operation::Record(index) => {
@@ -238,6 +244,9 @@ struct Paper<'a> {
     text: Text,
     /// The text without the last statement.
     before: Text,
+    /// The last mark of the step. Each asks for the one before it: of a revision in several parts, a client that goes on behind an
+    /// error would mark and record what stands behind it.
+    marked: Option<(usize, State)>,
     /// The script has chosen its own `lock_timeout`.
     own_lock_timeout: bool,
 }
@@ -262,6 +271,7 @@ impl Paper<'_> {
 
     /// Prints a verification: its queries as a connection runs them, in blocks that judge their answers.
     fn verify(&mut self, step: usize, section: usize) -> Result<()> {
+        let (proof, asked) = verify::proof(&self.program.steps[step].record.revision);
         self.ui.raw(
             "-- The verification: where a query is not true, nothing is kept. What it does itself is taken back.\n",
         );
@@ -290,8 +300,10 @@ impl Paper<'_> {
                 BatchKind::CopyData { last } => self.data(step, &batch, last, &mut data_end),
             }
         }
-        self.ui.raw(verify::ENDS);
-        self.ui.raw("\n");
+        self.ui.raw(&format!(
+            "-- A client that goes on behind an error must not get past it: what is prepared here is asked for below.\n{proof}{}{asked}\n",
+            verify::ENDS
+        ));
         Ok(())
     }
 
@@ -354,8 +366,15 @@ impl Paper<'_> {
         let keeps_lock_timeout = self.own_lock_timeout || company == Company::Perhaps;
         for part in Program::alone(statement, keeps_lock_timeout) {
             let sql = match &part {
-                Alone::Mark(State::Done) => self.program.mark_alone(step, &self.done()),
-                Alone::Mark(_) => self.program.mark_alone(step, &running),
+                Alone::Mark(State::Done) => {
+                    let sql = self.program.mark_alone(step, &self.done());
+                    self.marked = Some((self.statement, State::Done));
+                    sql
+                }
+                Alone::Mark(state) => {
+                    self.marked = Some((self.statement, *state));
+                    self.program.mark_alone(step, &running)
+                }
                 Alone::LiftLockTimeout => {
                     self.ui.raw("-- Without a limit on waiting for locks: to give up outside a transaction leaves things half done.\n");
                     WITHOUT_LOCK_TIMEOUT.to_owned()
@@ -372,8 +391,10 @@ impl Paper<'_> {
         self.ui.raw(&format!("-- Statement {}, with its mark in the journal.\nBEGIN;\n", self.statement));
     }
 
-    fn commit_with_mark(&self, step: usize) {
-        self.ui.raw(&format!("{}COMMIT;\n\n", self.program.mark(step, &self.done())));
+    fn commit_with_mark(&mut self, step: usize) {
+        let mark = self.done();
+        self.ui.raw(&format!("{}COMMIT;\n\n", self.program.mark(step, &mark)));
+        self.marked = Some((mark.statement, mark.state));
     }
 
     fn data(&mut self, step: usize, batch: &Batch, last: bool, data_end: &mut &str) {
@@ -400,7 +421,7 @@ impl Paper<'_> {
     /// The mark that all statements up to here are done.
     fn done(&self) -> Mark {
         // Too much to read for what it is worth: the session is for a run that goes on, and the script's own settings are made again.
-        Mark::done(self.statement, self.text.checksum(), false)
+        Mark { behind: self.marked, ..Mark::done(self.statement, self.text.checksum(), false) }
     }
 
     /// The next batch of the section.

@@ -392,6 +392,74 @@ fn a_verification_is_the_same_both_ways() {
     assert_eq!(failed, 3 * 8);
 }
 
+/// `script` without what only psql understands, as it is pasted into another client that goes on behind an error; psql's own way
+/// of taking it then.
+fn heedless(database: &Database, script: &str) -> Ran {
+    let lines = script.lines().filter(|line| !line.starts_with('\\') || *line == "\\.");
+    database.try_psql(&["-v", "ON_ERROR_STOP=0"], &lines.fold(String::new(), |text, line| text + line + "\n"))
+}
+
+#[test]
+fn behind_a_failed_verification_nothing_is_kept_though_the_client_goes_on() {
+    const HEADER: &str = "-- revision: b\n-- parents: a\n\n";
+    let revision = |body: &str| ("b", format!("{HEADER}{body}"));
+    let checks = "-- migrate:verify\nSELECT true;\n-- migrate:upgrade\nINSERT INTO t VALUES (2);\n-- migrate:verify\nSELECT HOLDS;\n";
+    let upgrade = format!("-- migrate:upgrade\nCREATE TABLE u ();\n{checks}");
+    for (setting, (name, text), arguments) in [
+        ("", revision(&upgrade), ["upgrade", "a:head"]),
+        ("transaction = run\n", revision(&upgrade), ["upgrade", "a:head"]),
+        (
+            "",
+            revision("-- migrate:upgrade\n-- migrate:downgrade\nDROP TABLE t;\n-- migrate:verify\nSELECT HOLDS;\n"),
+            ["downgrade", "b:a"],
+        ),
+        (
+            "",
+            (
+                "repeatable/r",
+                format!("-- repeatable: r\n\n{}", &upgrade[..upgrade.find("-- migrate:verify").unwrap()])
+                    + "-- migrate:verify\nSELECT HOLDS;\n",
+            ),
+            ["upgrade", "a:head"],
+        ),
+        // What ran before it stays, as connected; nothing behind it is kept, nor marked, nor is the revision recorded.
+        (
+            "",
+            revision(
+                "-- migrate:upgrade transaction:false\n-- migrate:verify\nSELECT HOLDS;\n\
+                 -- migrate:upgrade transaction:false\nCREATE TABLE u ();\nVACUUM t;\nCREATE TABLE v ();\n\
+                 -- migrate:upgrade\nCREATE TABLE w ();\n",
+            ),
+            ["upgrade", "a:head"],
+        ),
+    ] {
+        let project = project(&[("a", "-- revision: a\n-- migrate:upgrade\nCREATE TABLE t (id int);\n")]);
+        project.write("migrate.ini", format!("[migrate]\n{setting}"));
+        let start = Database::create();
+        let _ = connected(&project, &start, &["upgrade", "a"]).succeeded();
+        let write = |holds: &str| project.write(&format!("versions/{name}.sql"), text.replace("HOLDS", holds));
+        if arguments[0] == "downgrade" {
+            write("true");
+            let _ = connected(&project, &start, &["upgrade", "head"]).succeeded();
+        }
+        for holds in ["false", "1/0 = 0", "true FROM nothing", "tru e e"] {
+            write(holds);
+            let (database, expected) = (start.copy(), start.copy());
+            let failing = script(&project, &arguments);
+            let ran = heedless(&database, &failing);
+            assert!(ran.stderr.contains("\" does not exist\n"), "{text}\n{}", ran.transcript());
+            assert_same(&start, &database);
+            // Mended, it can be run in the same session.
+            write("true");
+            let good = script(&project, &arguments);
+            let ran = heedless(&database, &format!("{failing}{good}"));
+            assert!(ran.stderr.ends_with("commands ignored until end of transaction block\n"), "{}", ran.transcript());
+            run(&expected, &good);
+            assert_same(&expected, &database);
+        }
+    }
+}
+
 #[test]
 fn repeatable_files_are_the_same_both_ways() {
     let project = example();
@@ -630,6 +698,7 @@ fn a_revision_that_fails_leaves_what_was_before_it() {
         "CREATE TABLE two (a int UNIQUE DEFERRABLE INITIALLY DEFERRED); INSERT INTO two VALUES (1), (1);",
         "CREATE TABLE two (a int); UPDATE aludel_version SET version_num = 'c3';",
         "CREATE TABLE two (a int); DELETE FROM aludel_version;",
+        "CREATE TABLE two (a int); INSERT INTO aludel_version VALUES ('x');",
         "CREATE TABLE two (a int);\nCOPY two FROM stdin;\n1\nx\n\\.",
     ] {
         let project = chain(broken);
@@ -858,8 +927,11 @@ BEGIN
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
     INSERT INTO public.aludel_version (version_num) VALUES ('001');
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 001 did not get into public.aludel_version' USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 001 is to leave the database at 001; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
 END
 $aludel$;
@@ -977,6 +1049,14 @@ SET LOCAL lock_timeout = 0;
 SET LOCAL statement_timeout = 0;
 SET LOCAL session_authorization TO DEFAULT;
 SET LOCAL role TO DEFAULT;
+DO $aludel$
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '002' AND direction OPERATOR(pg_catalog.=) 'upgrade'
+        AND statement OPERATOR(pg_catalog.=) 1 AND state OPERATOR(pg_catalog.=) 'running') THEN
+        RAISE EXCEPTION 'in the journal, statement 1 of the upgrade of 002 is not running' USING ERRCODE = 'ALU01';
+    END IF;
+END
+$aludel$;
 INSERT INTO public.aludel_progress
     (version_table, revision, direction, statement, state, file_checksum, statements_checksum,
     statement_checksum, index_oid, index_name, session, run, changed_at)
@@ -1014,6 +1094,14 @@ BEGIN
     END IF;
 END
 $aludel$;
+DO $aludel$
+BEGIN
+    IF NOT EXISTS (SELECT FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'aludel_version' AND revision OPERATOR(pg_catalog.=) '002' AND direction OPERATOR(pg_catalog.=) 'upgrade'
+        AND statement OPERATOR(pg_catalog.=) 1 AND state OPERATOR(pg_catalog.=) 'done') THEN
+        RAISE EXCEPTION 'in the journal, statement 1 of the upgrade of 002 is not done' USING ERRCODE = 'ALU01';
+    END IF;
+END
+$aludel$;
 
 ANALYZE people
 ;
@@ -1028,8 +1116,11 @@ BEGIN
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
     UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '001';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 001 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'upgrade of 002 is to leave the database at 002; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
 END
 $aludel$;
@@ -1149,8 +1240,11 @@ BEGIN
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
     UPDATE public.aludel_version SET version_num = '001' WHERE version_num OPERATOR(pg_catalog.=) '002';
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 002 is no longer in public.aludel_version' USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['001']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'downgrade of 002 is to leave the database at 001; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
 END
 $aludel$;
@@ -1264,8 +1358,11 @@ BEGIN
     END IF;
     DELETE FROM public.aludel_version;
     INSERT INTO public.aludel_version (version_num) VALUES ('002');
-    IF NOT FOUND THEN
-        RAISE EXCEPTION 'row 002 did not get into public.aludel_version' USING ERRCODE = 'ALU01';
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'stamp of 002 is to leave the database at 002; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
     END IF;
 END
 $aludel$;

@@ -19,7 +19,7 @@ use crate::model::graph::Node;
 use crate::model::plan::{self, Direction, Plan};
 use crate::model::program::{Again, LowerError, Program, ProgramStep, SectionUse};
 use crate::model::sql::body::{Body, Form};
-use crate::model::sql::check::{BodySummary, Savepoints, check};
+use crate::model::sql::check::{BodySummary, Savepoints, SectionSummary, check};
 use crate::model::sql::leftover::{Leftover, leftover};
 use crate::model::sql::marker::{SectionKind, Transaction};
 use crate::model::sql::problem::BodyError;
@@ -257,6 +257,7 @@ fn lower(
     if direction == Direction::Upgrade && statements(SectionKind::Upgrade) == 0 && !merges {
         warnings.push(format!("the upgrade section of {} is empty: it does nothing ({path})", revision.id));
     }
+    verifies_nothing(summary.of_kind(kind(direction)), revision.id.as_str(), &path, warnings);
     let sections = sections(summary, kind(direction));
     let in_parts = sections.iter().any(|section| !section.transaction);
     let settings = &workspace.files[node.index()].settings;
@@ -297,6 +298,7 @@ fn repeatable(
     if summary.sections.iter().all(|section| section.statements == 0) {
         warnings.push(format!("the repeatable {} is empty: it does nothing ({path})", repeatable.id));
     }
+    verifies_nothing(summary.sections.iter(), repeatable.id.as_str(), &path, warnings);
     let settings = &workspace.repeatable_files[index].settings;
     ProgramStep {
         title: format!("{} {} ({path})", repeatable.id, repeatable.message).replace("  ", " "),
@@ -319,9 +321,29 @@ fn repeatable(
     }
 }
 
+/// Warns of verifications that are empty, and of those that end in a change: nothing looks at that, and it is taken back. Mostly it was
+/// to be part of the section behind, whose marker is missing.
+fn verifies_nothing<'s>(
+    sections: impl Iterator<Item = &'s SectionSummary>,
+    id: &str,
+    path: &str,
+    warnings: &mut Vec<String>,
+) {
+    for section in sections.filter(|section| section.section.verifies) {
+        let line = section.section.line;
+        if section.statements == 0 {
+            warnings.push(format!("the verification of {id} is empty ({path}:{line})"));
+        } else if section.ends_with_change {
+            warnings.push(format!(
+                "the verification of {id} ends with a change that nothing looks at: it is taken back, as all of a verification ({path}:{line})"
+            ));
+        }
+    }
+}
+
 /// The sections of `kind`, as a program runs them.
 fn sections(summary: &BodySummary, kind: SectionKind) -> Vec<SectionUse> {
-    let section = |section: &crate::model::sql::check::SectionSummary| SectionUse {
+    let section = |section: &SectionSummary| SectionUse {
         ordinal: section.section.ordinal,
         verifies: section.section.verifies,
         transaction: section.section.transaction == Transaction::Inside,

@@ -1,10 +1,11 @@
-//! How repeatable files are shown: a line, JSON.
+//! How repeatable files are shown: a line, JSON, a hint.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
 use super::workspace::Workspace;
+use crate::error::Error;
 use crate::model::repeatable::{State, Why};
 
 /// A repeatable file as JSON.
@@ -32,6 +33,7 @@ impl<'a> RepeatableView<'a> {
                 State::Current => "current",
                 State::Waiting(_) => "waiting",
                 State::Due(Why::New) => "new",
+                State::Due(Why::Failed) => "failed",
                 State::Due(Why::Changed) => "changed",
                 State::Due(Why::Undone) => "undone",
                 State::Due(Why::Needs(_)) => "needs",
@@ -39,6 +41,32 @@ impl<'a> RepeatableView<'a> {
             waits_for,
         }
     }
+}
+
+/// `error` of a revision, with the repeatable files that make what depends on the object it could not drop: those with the name of
+/// something in the server's words.
+pub(super) fn explain(workspace: &Workspace, error: Error) -> Error {
+    const DEPENDENT_OBJECTS: &str = "2BP01";
+    let paths = || (0..workspace.repeatables.len()).map(|index| workspace.repeatable_path(index));
+    let own = error.excerpts().iter().any(|excerpt| paths().any(|path| *path == excerpt.path));
+    if error.sqlstate() != Some(DEPENDENT_OBJECTS) || own {
+        return error;
+    }
+    let detail: Vec<String> = error.notes().into_iter().filter(|note| note.starts_with("detail: ")).collect();
+    let names = |note: &str, id: &str| {
+        // `public.cheap`, `f(integer)`
+        let mut words = note.split_whitespace().map(|word| word.split('(').next().unwrap_or(word));
+        words.any(|word| word.rsplit('.').next() == Some(id))
+    };
+    paths().enumerate().fold(error, |error, (index, path)| {
+        let id = workspace.repeatables.get(index).id.as_str();
+        if !detail.iter().any(|note| names(note, id)) {
+            return error;
+        }
+        error.hint(format!(
+            "{id} is made by {path}: drop it first, by `DROP ... IF EXISTS`, and, in an upgrade, change that file, so that it is run again"
+        ))
+    })
 }
 
 /// The ids of the repeatable files that are to be run, now or later, in order.
@@ -57,6 +85,7 @@ pub(super) fn unrun(workspace: &Workspace, states: &[State]) -> Vec<String> {
         let why = match &states[*index] {
             State::Current => return None,
             State::Due(Why::New) => "new".to_owned(),
+            State::Due(Why::Failed) => "it failed".to_owned(),
             State::Due(Why::Changed) => "changed".to_owned(),
             State::Due(Why::Undone) => "a revision was undone since, or stamped".to_owned(),
             State::Due(Why::Needs(other)) => {

@@ -10,6 +10,7 @@ use super::hooks::Hooks;
 use super::lower::{self, Prepared};
 use super::metrics::{Metrics, MetricsFile};
 use super::paper;
+use super::repeatable;
 use super::resume::{Journal, Resumption};
 use super::workspace::{Database, Workspace, limits, load_config, role};
 use crate::config::Config;
@@ -245,6 +246,7 @@ impl<'a> Run<'a> {
         let database = &standing.place;
         listener.hear(&Event::RunBegun(&RunBegun { run, database, rows_before, rows_after, steps, repeatables }));
         let mut time = Duration::ZERO;
+        let workspace = self.workspace;
         let mut all = || -> Result<()> {
             hooks.before(&mut self.locked, standing)?;
             self.locked.create_tables(standing, prepared.program.has_journal())?;
@@ -253,7 +255,7 @@ impl<'a> Run<'a> {
             let mut told = Told { listener, program: &prepared.program, name: &name };
             let result = self.locked.execute(&prepared.program, &prepared.bodies, &mut told);
             time = began.elapsed();
-            result?;
+            result.map_err(|error| repeatable::explain(workspace, error))?;
             hooks.after(&mut self.locked, time)
         };
         let result = all();

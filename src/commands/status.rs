@@ -44,6 +44,7 @@ pub(super) struct Report<'a> {
     partial: Vec<PartialView<'a>>,
     running: Option<String>,
     repeatables: Vec<RepeatableView<'a>>,
+    repeatables_gone: Vec<&'a str>,
 }
 
 /// So many pending revisions fit a screen; `plan` and `--json` show them all.
@@ -121,6 +122,11 @@ impl Look {
         repeatable::ids(&self.workspace, &self.states)
     }
 
+    /// Repeatable files that are gone, and that nothing has run since; known only while there are others.
+    fn gone(&self) -> Vec<&str> {
+        self.workspace.repeatables.gone(&self.standing.repeated)
+    }
+
     /// Whether it is at the heads and nothing is to be run.
     pub(super) fn is_up_to_date(&self) -> bool {
         self.at_heads && self.states.iter().all(|state| *state == State::Current)
@@ -145,6 +151,7 @@ impl Look {
             partial: self.partial().into_iter().map(PartialView::from).collect(),
             running: self.holder.as_ref().map(Holder::to_string),
             repeatables: repeatables.order().iter().map(repeatable).collect(),
+            repeatables_gone: self.gone(),
         }
     }
 }
@@ -210,6 +217,9 @@ fn show(look: &Look, context: &Context) {
     }
     if unrun.len() > SHOWN {
         ui.line(format_args!("          and {} more", unrun.len() - SHOWN));
+    }
+    for id in look.gone() {
+        ui.line(format_args!("gone      {id}: no file makes it any more; it stays until a revision drops it"));
     }
     for progress in &partial {
         match holder {

@@ -51,8 +51,8 @@ pub(super) struct Place {
 
 /// What ended the run.
 pub(super) enum Reason {
-    /// The server refused a statement.
-    Server { error: Box<ServerError>, place: Place },
+    /// The server refused a statement. `ended`: outside a transaction, so what stood before it in the message is committed.
+    Server { error: Box<ServerError>, place: Place, ended: bool },
     /// The server answered COMMIT with another word: it rolled back.
     NotCommitted { tag: String },
     /// A signal ended it.
@@ -328,7 +328,8 @@ impl Failure {
     /// transaction commits as it likes, a connection was lost under such a statement, or the script left its transaction.
     fn may_have_committed(&self, part: Where) -> bool {
         match &self.reason {
-            Reason::Server { error, .. } if error.code == ESCAPED => true,
+            // The script reset what the record looks for, or left its transaction.
+            Reason::Server { error, ended, .. } if error.code == ESCAPED => *ended,
             Reason::Server { error, .. } if error.code == INVALID_INDEX => false,
             Reason::Server { place, .. }
             | Reason::Ended { place, .. }
@@ -486,12 +487,13 @@ impl Failure {
                 if action == Action::Repeat
                     && place.statement().is_some_and(|text| text.to_ascii_lowercase().contains("view")) =>
             {
-                let id = &program.steps[self.step].record.revision;
                 explained
                     .hint("`CREATE OR REPLACE` only adds columns at a view's end: write `DROP VIEW IF EXISTS ...;` before it")
-                    .hint(format!(
-                        "where other views stand on it, with `CASCADE`; `depends_on: {id}` in their repeatable files has them run behind it"
-                    ))
+                    .hint(self.with_what_stands_on_it(program))
+            }
+            // Of a function that must be dropped first, the server says so itself.
+            "2BP01" | "42P13" if action == Action::Repeat && error.hint.is_some() => {
+                explained.hint(self.with_what_stands_on_it(program))
             }
             "42P06" | "42P07" | "42701" | "42710" | "42723" if action == Action::Repeat => explained.hint(
                 "it runs again whenever its file changes: `CREATE OR REPLACE`, or `DROP ... IF EXISTS` before it",
@@ -512,10 +514,19 @@ impl Failure {
         }
     }
 
+    /// How a repeatable file drops what others depend on.
+    fn with_what_stands_on_it(&self, program: &Program) -> String {
+        let id = &program.steps[self.step].record.revision;
+        format!(
+            "where others stand on it, with `CASCADE`; `depends_on: {id}` in their repeatable files has them run behind it"
+        )
+    }
+
     /// Says what of the run stays.
     fn kept(&self, error: Error, program: &Program, part: Where, invalid: &Invalid) -> Error {
         let step = &program.steps[self.step];
         let revision = &step.record.revision;
+        let noun = step.record.action.noun();
         let recorded = match step.record.action {
             Action::Upgrade => "it is not recorded as applied",
             Action::Downgrade => "it is still recorded as applied",
@@ -528,16 +539,16 @@ impl Failure {
                     1 => format!("the first of its {total} statements ran and stays"),
                     _ => format!("the first {statements} of its {total} statements ran and stay"),
                 };
-                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway: {ran}; {recorded}"))
+                error.kind_of(Kind::Partial).note(format!("{noun} {revision} stopped partway: {ran}; {recorded}"))
             }
             None if self.alone.as_ref().is_some_and(|alone| alone.ended) => {
-                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway; {recorded}"))
+                error.kind_of(Kind::Partial).note(format!("{noun} {revision} stopped partway; {recorded}"))
             }
             None if part == Where::Bare && !invalid.left.is_empty() => {
-                error.kind_of(Kind::Partial).note(format!("revision {revision} stopped partway; {recorded}"))
+                error.kind_of(Kind::Partial).note(format!("{noun} {revision} stopped partway; {recorded}"))
             }
             None if self.may_have_committed(part) => error.kind_of(Kind::Partial).note(format!(
-                "revision {revision} stopped partway: what its statement committed by itself before it failed stays; {recorded}"
+                "{noun} {revision} stopped partway: what its statement committed by itself before it failed stays; {recorded}"
             )),
             None if step.begun.as_ref().is_some_and(|begun| begun.ran > 0) => error
                 .kind_of(Kind::Partial)

@@ -17,9 +17,9 @@ pub struct Entry {
     pub id: i64,
     /// The id that everything has which one command did; `sql` for a printed script.
     pub run: String,
-    /// `upgrade`, `downgrade`, `stamp` or `repair`.
+    /// `upgrade`, `downgrade`, `stamp`, `repair` or `repeat`.
     pub direction: String,
-    /// The revision, or those that were stamped.
+    /// The revision, or the repeatable file, or those that were stamped.
     pub revision: String,
     /// The file's checksum, where there is a file.
     pub checksum: Option<String>,

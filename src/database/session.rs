@@ -514,7 +514,8 @@ impl Session {
         let read = |row: &Row| {
             let (id, checksum) = (row.get(0)?.to_owned(), row.get(1)?.to_owned());
             let number = row.get(3)?.parse().ok()?;
-            Some(Repeated { id, checksum, row: number, undone_since: row.get(2) == Some("t") })
+            let (undone_since, done) = (row.get(2) == Some("t"), row.get(4) == Some("t"));
+            Some(Repeated { id, checksum, row: number, done, undone_since, applied_since: row.get(5) == Some("t") })
         };
         match &answer.error {
             None => Ok(answer.rows.iter().filter_map(read).collect()),

@@ -118,6 +118,15 @@ impl Record {
     pub fn changes_rows(&self) -> bool {
         self.purge || !self.delete.is_empty() || !self.insert.is_empty()
     }
+
+    /// The rows behind it, in a database that was at the `expected` ones.
+    fn rows_behind(&self, expected: &Expected) -> Vec<String> {
+        let stay = match expected {
+            Expected::Rows(rows) if !self.purge => rows.as_slice(),
+            _ => &[],
+        };
+        stay.iter().filter(|row| !self.delete.contains(row)).chain(&self.insert).cloned().collect()
+    }
 }
 
 /// What of the journal goes with a record.
@@ -166,25 +175,24 @@ const STARTED: &str = "aludel.started";
 pub const COLUMN: &str = "version_num";
 
 impl Tables {
-    /// Asks the history which repeatable files were run well: id, the file's checksum then, whether a revision was undone since, or
-    /// the rows were set (which may leave out revisions that somebody undid by hand), and the row's number.
+    /// Asks the history for the last run of each repeatable file: id, the file's checksum then, whether a revision was undone since, or
+    /// the rows were set (which may leave out revisions that somebody undid by hand), the row's number, whether it went well, and whether a revision was applied since.
     #[must_use]
     pub fn read_repeated(&self) -> String {
         let (history, ours) = (self.history(), self.ours());
-        let done = |action: Action| {
-            format!(
-                "{ours} AND direction OPERATOR(pg_catalog.=) {} AND outcome OPERATOR(pg_catalog.=) {}",
-                literal(action.verb()),
-                literal(action.outcome())
-            )
+        let of = |action: Action| format!("{ours} AND direction OPERATOR(pg_catalog.=) {}", literal(action.verb()));
+        let went_well = |action: Action| format!("outcome OPERATOR(pg_catalog.=) {}", literal(action.outcome()));
+        let done = |action: Action| format!("{} AND {}", of(action), went_well(action));
+        let since = |what: &str| {
+            format!("id OPERATOR(pg_catalog.<) COALESCE((SELECT pg_catalog.max(id) FROM {history} WHERE {what}), 0)")
         };
         format!(
-            "SELECT DISTINCT ON (revision) revision, checksum, id OPERATOR(pg_catalog.<) COALESCE(\
-             (SELECT pg_catalog.max(id) FROM {history} WHERE {} OR {}), 0), id FROM {history} WHERE {} \
+            "SELECT DISTINCT ON (revision) revision, checksum, {}, id, {}, {} FROM {history} WHERE {} \
              ORDER BY revision, id DESC",
-            done(Action::Downgrade),
-            done(Action::Stamp),
-            done(Action::Repeat),
+            since(&format!("{} OR {}", done(Action::Downgrade), done(Action::Stamp))),
+            went_well(Action::Repeat),
+            since(&done(Action::Upgrade)),
+            of(Action::Repeat),
         )
     }
 
@@ -318,21 +326,7 @@ impl Tables {
         let mut check = String::from("\nBEGIN\n");
         if let Expected::Rows(rows) = expected {
             let what = format!("{} of {}", record.action.verb(), record.revision);
-            check.push_str(&format!(
-                "    IF ARRAY(SELECT {COLUMN}::pg_catalog.text FROM {table} ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
-        OPERATOR(pg_catalog.<>) {expected} THEN
-        RAISE EXCEPTION {message}, COALESCE((
-            SELECT pg_catalog.string_agg({COLUMN}, ',' ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
-            FROM {table}), '{BASE}') USING ERRCODE = '{MOVED}';
-    END IF;
-",
-                table = self.version(),
-                expected = array(rows),
-                message = literal(&format!(
-                    "{}%",
-                    format(&format!("{what} expects the database at {}; it is at ", spoken(rows)))
-                )),
-            ));
+            check.push_str(&self.unless_at(rows, &format!("{what} expects the database at {}", spoken(rows))));
         }
         if scope.is_first_part() && fresh {
             check.push_str(&format!(
@@ -356,18 +350,34 @@ impl Tables {
         sql
     }
 
+    /// Raises [`MOVED`] unless the rows are these, in PL/pgSQL. `message` says what is expected.
+    fn unless_at(&self, rows: &[String], message: &str) -> String {
+        format!(
+            "    IF ARRAY(SELECT {COLUMN}::pg_catalog.text FROM {table} ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
+        OPERATOR(pg_catalog.<>) {expected} THEN
+        RAISE EXCEPTION {message}, COALESCE((
+            SELECT pg_catalog.string_agg({COLUMN}, ',' ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
+            FROM {table}), '{BASE}') USING ERRCODE = '{MOVED}';
+    END IF;
+",
+            table = self.version(),
+            expected = array(rows),
+            message = literal(&format!("{}; it is at %", format(message))),
+        )
+    }
+
     /// How many statements [`Tables::guard`] holds.
     #[must_use]
     pub fn statements_of_guard(scope: Scope) -> usize {
         if scope.is_bare() { 1 } else { 2 }
     }
 
-    /// The record: compare-and-set of the rows and one row of history, in the transaction that the guard began.
+    /// The record: the rows are set and one row of history is written, in the transaction that the guard began.
     ///
-    /// It raises [`ESCAPED`] where the script ended that transaction on its own, and [`MOVED`] where a row to be
-    /// replaced is gone (the script changed the version table itself).
+    /// It raises [`ESCAPED`] where the script ended that transaction on its own, and [`MOVED`] where the rows are not those then that
+    /// come of the `expected` ones: the script changed the version table itself, or a trigger on it did.
     #[must_use]
-    pub fn record(&self, record: &Record, author: &Author, began: Began) -> String {
+    pub fn record(&self, record: &Record, expected: &Expected, author: &Author, began: Began) -> String {
         let table = self.version();
         let mut sql = format!(
             "
@@ -388,36 +398,22 @@ BEGIN
         }
         let mut delete = record.delete.as_slice();
         let mut insert = record.insert.as_slice();
-        let mut gone = |change: String, row: &str| {
-            sql.push_str(&format!(
-                "    {change} WHERE {COLUMN} OPERATOR(pg_catalog.=) {};
-    IF NOT FOUND THEN
-        RAISE EXCEPTION {} USING ERRCODE = '{MOVED}';
-    END IF;
-",
-                literal(row),
-                literal(&format(&format!("row {row} is no longer in {table}"))),
-            ));
+        let mut change = |change: String, row: &str| {
+            sql.push_str(&format!("    {change} WHERE {COLUMN} OPERATOR(pg_catalog.=) {};\n", literal(row)));
         };
         if let ([old, more_old @ ..], [new, more_new @ ..]) = (delete, insert) {
-            gone(format!("UPDATE {table} SET {COLUMN} = {}", literal(new)), old);
+            change(format!("UPDATE {table} SET {COLUMN} = {}", literal(new)), old);
             (delete, insert) = (more_old, more_new);
         }
         for row in delete {
-            gone(format!("DELETE FROM {table}"), row);
+            change(format!("DELETE FROM {table}"), row);
         }
         for row in insert {
-            // A trigger can swallow it; a row that is not there would make everything run again.
-            sql.push_str(&format!(
-                "    INSERT INTO {table} ({COLUMN}) VALUES ({});
-    IF NOT FOUND THEN
-        RAISE EXCEPTION {} USING ERRCODE = '{MOVED}';
-    END IF;
-",
-                literal(row),
-                literal(&format(&format!("row {row} did not get into {table}"))),
-            ));
+            sql.push_str(&format!("    INSERT INTO {table} ({COLUMN}) VALUES ({});\n", literal(row)));
         }
+        let rows = record.rows_behind(expected);
+        let what = format!("{} of {}", record.action.verb(), record.revision);
+        sql.push_str(&self.unless_at(&rows, &format!("{what} is to leave the database at {}", spoken(&rows))));
         sql.push_str("END\n");
         let history = self.history_row(record, author, record.action.outcome(), &began.sql(), None);
         let clear = match &record.clears {
@@ -572,7 +568,7 @@ fn array(rows: &[String]) -> String {
 const BASE: &str = "base";
 
 /// `text` as it stands in the format of a `RAISE`, where `%` is the place of a value.
-fn format(text: &str) -> String {
+pub(super) fn format(text: &str) -> String {
     text.replace('%', "%%")
 }
 
@@ -620,6 +616,30 @@ mod tests {
         let long = ["a", "b", "c"].map(|end| format!("{stem}{end}"));
         let ends = ["c", "2", "3"].map(|end| format!("{stem}_pk{end}"));
         assert_eq!(keys([&long[0], &long[1], &long[2]]), ends);
+    }
+
+    #[test]
+    fn a_record_knows_the_rows_behind_it() {
+        let rows = |rows: &str| -> Vec<String> { rows.split_whitespace().map(str::to_owned).collect() };
+        let behind = |expected: &Expected, delete: &str, insert: &str, purge| {
+            let record = Record {
+                action: Action::Upgrade,
+                revision: "x".into(),
+                checksum: None,
+                delete: rows(delete),
+                insert: rows(insert),
+                purge,
+                clears: Clears::Nothing,
+            };
+            record.rows_behind(expected).join(" ")
+        };
+        let two = Expected::Rows(rows("a b"));
+        assert_eq!(behind(&two, "a", "c", false), "b c");
+        assert_eq!(behind(&two, "a b", "c d", false), "c d");
+        assert_eq!(behind(&two, "", "", false), "a b");
+        assert_eq!(behind(&two, "b", "", false), "a");
+        assert_eq!(behind(&two, "", "c", true), "c");
+        assert_eq!(behind(&Expected::Anything, "", "c", true), "c");
     }
 
     #[test]

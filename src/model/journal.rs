@@ -8,7 +8,7 @@
 
 use std::fmt;
 
-use super::bookkeeping::{Action, Author, Record, Tables};
+use super::bookkeeping::{Action, Author, MOVED, Record, Tables, format};
 use super::program::SectionUse;
 use super::sql::checksum::{Checksum, Running};
 use super::sql::classify::ObjectName;
@@ -83,13 +83,15 @@ pub struct Mark {
     /// Whether it remembers the session, which a run that goes on must find again. In a transaction of the script's it cannot be
     /// told what ends with that.
     pub session: bool,
+    /// The mark that must be there, where nobody has seen that it was set: its statement, and what became of it.
+    pub behind: Option<(usize, State)>,
 }
 
 impl Mark {
     /// That so many statements are done, `statements` being their text. `session`: it remembers the session.
     #[must_use]
     pub fn done(statement: usize, statements: Checksum, session: bool) -> Self {
-        Self { statement, state: State::Done, statements, own: None, index: Known::Here(None), session }
+        Self { statement, state: State::Done, statements, own: None, index: Known::Here(None), session, behind: None }
     }
 
     /// That the last one runs, whose text is `own`; `statements` is that of those before it.
@@ -400,11 +402,12 @@ impl Tables {
                 (oid.clone(), format!("({oid})::pg_catalog.regclass::pg_catalog.text"))
             }
         };
+        let behind = mark.behind.map(|(statement, state)| self.behind(record, statement, state)).unwrap_or_default();
         let text = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), literal);
         format!(
             "{asked}SET LOCAL session_authorization TO DEFAULT;
 SET LOCAL role TO DEFAULT;
-INSERT INTO {}
+{behind}INSERT INTO {}
     (version_table, revision, direction, statement, state, file_checksum, statements_checksum,
     statement_checksum, index_oid, index_name, session, run, changed_at)
 VALUES
@@ -437,7 +440,31 @@ ON CONFLICT (version_table, revision, direction) DO UPDATE SET
     /// How many statements [`Tables::mark`] holds.
     #[must_use]
     pub fn statements_of_mark(mark: &Mark) -> usize {
-        3 + usize::from(mark.session || matches!(mark.index, Known::There(_)))
+        3 + usize::from(mark.session || matches!(mark.index, Known::There(_))) + usize::from(mark.behind.is_some())
+    }
+
+    /// Raises [`MOVED`] where the last mark of the revision's direction is not this one.
+    #[must_use]
+    pub fn behind(&self, record: &Record, statement: usize, state: State) -> String {
+        let Record { action, revision, .. } = record;
+        let word = state.word();
+        let message =
+            format!("in the journal, statement {statement} of the {} of {revision} is not {word}", action.verb());
+        let block = format!(
+            "
+BEGIN
+    IF NOT EXISTS (SELECT FROM {} WHERE {}
+        AND statement OPERATOR(pg_catalog.=) {statement} AND state OPERATOR(pg_catalog.=) {}) THEN
+        RAISE EXCEPTION {} USING ERRCODE = '{MOVED}';
+    END IF;
+END
+",
+            self.progress(),
+            self.of(record),
+            literal(word),
+            literal(&format(&message)),
+        );
+        format!("DO {};\n", dollar(&block))
     }
 
     /// Adds the session to a mark that could not remember it, behind the transaction that set it.

@@ -281,6 +281,12 @@ impl Program {
         self.tables.mark(&self.steps[step].record, &self.author, mark)
     }
 
+    /// The SQL that fails where the last mark of a step is not this one, in the open transaction.
+    #[must_use]
+    pub fn behind(&self, step: usize, statement: usize, state: State) -> String {
+        self.tables.behind(&self.steps[step].record, statement, state)
+    }
+
     /// The SQL that sets a mark for a step, in a transaction of its own.
     #[must_use]
     pub fn mark_alone(&self, step: usize, mark: &Mark) -> String {
@@ -336,8 +342,9 @@ impl Program {
             Operation::Begin => "BEGIN ISOLATION LEVEL READ COMMITTED;\n".to_owned(),
             Operation::Guard(step, scope) => self.guard(*step, *scope),
             Operation::Record(step) => {
-                let record = &self.steps[*step].record;
-                format!("{}{}", self.own_role(), self.tables.record(record, &self.author, self.began(*step)))
+                let ProgramStep { record, expected, .. } = &self.steps[*step];
+                let sql = self.tables.record(record, expected, &self.author, self.began(*step));
+                format!("{}{sql}", self.own_role())
             }
             Operation::Commit => "COMMIT;\n".to_owned(),
         }

@@ -33,6 +33,7 @@ pub struct Repeatables {
 #[derive(Clone, Debug, Default)]
 struct Needs {
     repeatables: Vec<usize>,
+    /// Those it names itself; where it names none, in [`Repeatables`], those that what it depends on needs. Without any, all heads.
     revisions: Vec<Node>,
 }
 
@@ -49,7 +50,7 @@ pub enum RepeatableError {
     Cycle(Vec<usize>),
 }
 
-/// What the history says of a repeatable that was run well on a database.
+/// What the history says of the last run of a repeatable on a database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Repeated {
     /// Its id.
@@ -58,8 +59,12 @@ pub struct Repeated {
     pub checksum: String,
     /// The number of that row of the history: what ran later has a greater one.
     pub row: i64,
+    /// Whether it went well.
+    pub done: bool,
     /// Whether a revision was undone since, and whatever it had made with it; or the rows were set, and nobody knows.
     pub undone_since: bool,
+    /// Whether a revision was applied since.
+    pub applied_since: bool,
 }
 
 /// Where a repeatable stands.
@@ -78,6 +83,8 @@ pub enum State {
 pub enum Why {
     /// It never was.
     New,
+    /// It failed when it was last run. What ran well before may be as it is now, and gone since all the same.
+    Failed,
     /// Its file has changed.
     Changed,
     /// A revision was undone since, or the rows were set.
@@ -127,6 +134,9 @@ impl Repeatables {
         if order.len() < list.len() {
             errors.push(RepeatableError::Cycle(cycle(&needs, &order)));
         }
+        for index in order.iter().copied().filter(|_| errors.is_empty()) {
+            inherit(&mut needs, index);
+        }
         if errors.is_empty() { Ok(Self { list, needs, order }) } else { Err(errors) }
     }
 
@@ -160,10 +170,20 @@ impl Repeatables {
         &self.order
     }
 
+    /// The ids that no file has any more, of those that `past` says ran well: what they made is still there, as far as anybody knows.
+    /// A revision that ran since may have dropped it.
+    #[must_use]
+    pub fn gone<'p>(&self, past: &'p [Repeated]) -> Vec<&'p str> {
+        let stays = |repeated: &&Repeated| repeated.done && !repeated.undone_since && !repeated.applied_since;
+        let ids = past.iter().filter(stays).map(|repeated| repeated.id.as_str());
+        ids.filter(|id| self.find(id).is_none()).collect()
+    }
+
     /// Where each stands in a database with `applied`, in load order. `past` is what the history says, in no order; on paper nobody
     /// knows it. `undoes`: the run that asks has undone something itself. `checksum` is that of each file.
     ///
-    /// One that names no revision may need the newest tables: it waits until all of `heads` are applied.
+    /// One that names no revision, and depends on none that does, may need the newest tables: it waits until all of `heads` are
+    /// applied.
     #[must_use]
     pub fn states(
         &self,
@@ -187,6 +207,7 @@ impl Repeatables {
             let waits = repeatables.iter().any(|needed| matches!(states[*needed], State::Waiting(_)));
             let why = match run(index) {
                 None => Some(Why::New),
+                Some(repeated) if !repeated.done => Some(Why::Failed),
                 Some(repeated) if repeated.checksum != checksum(index) => Some(Why::Changed),
                 Some(repeated) if repeated.undone_since || undoes => Some(Why::Undone),
                 Some(_) => needed.map(|needed| Why::Needs(*needed)),
@@ -201,6 +222,20 @@ impl Repeatables {
         }
         states
     }
+}
+
+/// Gives one that names no revision those that what it depends on needs; none where one of these waits for the heads. What it depends
+/// on has got its own already. So it comes back with that, where a `CASCADE` there drops it.
+fn inherit(needs: &mut [Needs], index: usize) {
+    let Needs { repeatables, revisions } = &needs[index];
+    let needed = || repeatables.iter().map(|needed| &needs[*needed].revisions);
+    if !revisions.is_empty() || needed().any(Vec::is_empty) {
+        return;
+    }
+    let mut inherited: Vec<Node> = needed().flatten().copied().collect();
+    inherited.sort_unstable();
+    inherited.dedup();
+    needs[index].revisions = inherited;
 }
 
 /// The indexes in an order in which what one needs stands before it, else ascending; those on a cycle, and above one, are left out.
@@ -285,6 +320,24 @@ mod tests {
     }
 
     #[test]
+    fn one_that_names_no_revision_waits_as_what_it_depends_on() {
+        let graph = drawn::graph("r1\nr2 <- r1\nr3 <- r2");
+        // x: the union, y: of those one waits for the heads, z: its own word.
+        let made = repeatables("w: v\nv: r1\nu\nt: r2\nx: w t\ny: x u\nz: x r1", &graph).unwrap();
+        let states = |applied: &str| {
+            let applied = graph.closure(graph.find(applied));
+            let states = made.states(&graph.heads(), &applied, Some(&[]), false, |_| String::new());
+            let waits = |state: &State| match state {
+                State::Waiting(nodes) => drawn::ids(&graph, nodes.iter().copied()),
+                _ => "-".to_owned(),
+            };
+            states.iter().map(waits).collect::<Vec<_>>().join("|")
+        };
+        assert_eq!(states("r1"), "-|-|r3|r2|r2|r3|");
+        assert_eq!(states("r2"), "-|-|r3|-|-|r3|-");
+    }
+
+    #[test]
     fn which_are_due() {
         let graph = drawn::graph("r1\nr2 <- r1");
         let all = graph.closure(graph.heads());
@@ -296,7 +349,9 @@ mod tests {
                 id: (*id).into(),
                 checksum: (*checksum).into(),
                 row,
+                done: *checksum != "failed",
                 undone_since: *undone,
+                applied_since: false,
             };
             (1..).zip(ids).map(read).collect()
         };
@@ -325,6 +380,8 @@ mod tests {
         let edited = past(&[("a", "x", false), ("b", "1", false), ("c", "2", true), ("d", "3", false)]);
         assert_eq!(states(&all, Some(&edited), false), "Changed Needs(0) Undone Needs(2)");
         assert_eq!(states(&first, Some(&edited), false), "waits(r2) waits() Undone Needs(2)");
+        let failed = past(&[("a", "failed", false), ("b", "1", false), ("c", "2", false), ("d", "failed", false)]);
+        assert_eq!(states(&all, Some(&failed), false), "Failed Needs(0) - Failed");
         assert_eq!(
             states(&RevisionSet::empty(graph.len()), Some(&[]), false),
             "waits(r2) waits(r2) waits(r1) waits(r1)"

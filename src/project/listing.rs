@@ -30,15 +30,25 @@ pub(super) fn files(locations: &Locations) -> std::result::Result<Files, Vec<Err
         listing.location(&path);
     }
     let revisions = std::mem::take(&mut listing.files);
-    listing.recursive = false;
     for path in std::mem::take(&mut listing.repeatable) {
-        listing.directory(&path, false);
+        listing.directory(&path, Kind::Repeatable);
     }
     if listing.errors.is_empty() { Ok(Files { revisions, repeatables: listing.files }) } else { Err(listing.errors) }
 }
 
 /// The names of a directory's revision files, and of its sub-directories.
 type Entries = (Vec<String>, Vec<String>);
+
+/// What a directory is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A version location.
+    Location,
+    /// A sub-directory of one.
+    Below,
+    /// One of repeatable files, or a sub-directory of it.
+    Repeatable,
+}
 
 #[derive(Default)]
 struct Listing {
@@ -53,7 +63,7 @@ struct Listing {
 impl Listing {
     fn location(&mut self, path: &Path) {
         match std::fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => self.directory(path, true),
+            Ok(metadata) if metadata.is_dir() => self.directory(path, Kind::Location),
             Ok(_) => self.errors.push(
                 Error::failed(format!("version location `{}` is not a directory", path.display()))
                     .note("it is named by `version_locations` in the ini"),
@@ -67,14 +77,15 @@ impl Listing {
         }
     }
 
-    fn directory(&mut self, path: &Path, top: bool) {
-        match self.entries(path, top) {
+    fn directory(&mut self, path: &Path, kind: Kind) {
+        match self.entries(path, kind) {
             Ok(None) => {}
             Ok(Some((names, directories))) => {
                 self.errors.extend(same_but_for_case(path, &names));
                 self.files.extend(names.into_iter().map(|name| path.join(name)));
+                let below = if kind == Kind::Repeatable { kind } else { Kind::Below };
                 for name in directories {
-                    self.directory(&path.join(name), false);
+                    self.directory(&path.join(name), below);
                 }
             }
             Err(error) => self.errors.push(unlistable(path, error)),
@@ -83,7 +94,7 @@ impl Listing {
 
     /// The names of a directory's revision files and of its sub-directories, each sorted; nothing where the directory
     /// was listed before: another location, or a symbolic link that leads up.
-    fn entries(&mut self, path: &Path, top: bool) -> std::io::Result<Option<Entries>> {
+    fn entries(&mut self, path: &Path, kind: Kind) -> std::io::Result<Option<Entries>> {
         let metadata = std::fs::metadata(path)?;
         if !self.seen.insert((metadata.dev(), metadata.ino())) {
             return Ok(None);
@@ -104,15 +115,16 @@ impl Listing {
             }
             if is_revision_file(&name) {
                 names.push(name);
-            } else if self.recursive || (top && resembles(&name)) {
-                let kind = entry.file_type()?;
+            } else if self.recursive || kind == Kind::Repeatable || (kind == Kind::Location && resembles(&name)) {
+                let file_type = entry.file_type()?;
                 // A link's target that is gone, or leads in a circle, is no directory of revisions.
-                let is_directory = kind.is_dir()
-                    || (kind.is_symlink() && std::fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir()));
-                if is_directory && top && name == REPEATABLE {
+                let is_directory = file_type.is_dir()
+                    || (file_type.is_symlink()
+                        && std::fs::metadata(entry.path()).is_ok_and(|metadata| metadata.is_dir()));
+                if is_directory && kind == Kind::Location && name == REPEATABLE {
                     self.repeatable.push(path.join(name));
                 } else if is_directory && !self.recursive {
-                    self.errors.extend(misnamed(&path.join(name))?);
+                    self.errors.extend(unread(&path.join(name), kind)?);
                 } else if is_directory {
                     directories.push(name);
                 }
@@ -129,12 +141,17 @@ fn resembles(name: &str) -> bool {
     nearest(name, [REPEATABLE]).is_some()
 }
 
-/// What is wrong with a directory that was meant as the one of repeatable files and is called another way: nobody would read it.
-fn misnamed(path: &Path) -> std::io::Result<Option<Error>> {
+/// What is wrong with a directory, in one of this kind, that was meant to hold repeatable files: nobody would read it.
+fn unread(path: &Path, within: Kind) -> std::io::Result<Option<Error>> {
     for entry in std::fs::read_dir(path)? {
         if entry?.file_name().to_str().is_some_and(is_revision_file) {
             let wrong = Error::failed(format!("nothing reads the `.sql` files in `{}`", path.display()));
-            return Ok(Some(wrong.hint(format!("where they are repeatable files, call it `{REPEATABLE}`"))));
+            return Ok(Some(wrong.hint(match within {
+                Kind::Repeatable => {
+                    format!("move them into `{REPEATABLE}`, or set `recursive_version_locations = yes`")
+                }
+                Kind::Location | Kind::Below => format!("where they are repeatable files, call it `{REPEATABLE}`"),
+            })));
         }
     }
     Ok(None)

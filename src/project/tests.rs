@@ -192,7 +192,6 @@ fn repeatable_files_are_those_in_their_directory() {
         ("v/repeatable/b.sql", &texts[0]),
         ("v/repeatable/a.sql", &texts[1]),
         ("v/repeatable/README.md", "x"),
-        ("v/repeatable/deep/x.sql", "not read"),
         ("w/repeatable/c.sql", &texts[2]),
     ]);
     for recursive in [false, true] {
@@ -203,6 +202,14 @@ fn repeatable_files_are_those_in_their_directory() {
         assert_eq!(file.path, place.path("w/repeatable/c.sql"));
         assert_eq!(file.checksum().unwrap(), Checksum::of_bytes(texts[2].as_bytes()));
     }
+    fs::create_dir(place.path("v/repeatable/deep")).unwrap();
+    fs::write(place.path("v/repeatable/deep/x.sql"), repeatable("x")).unwrap();
+    let deep = place.load(&["v"], true).unwrap();
+    assert_eq!(deep.repeatables.iter().map(|found| found.id.as_str()).collect::<Vec<_>>(), ["a", "b", "x"]);
+    let errors = place.load(&["v"], false).unwrap_err();
+    let said = format!("nothing reads the `.sql` files in `{}`", place.path("v/repeatable/deep").display());
+    assert_eq!(errors.iter().map(Error::title).collect::<Vec<_>>(), [said]);
+    fs::remove_dir_all(place.path("v/repeatable/deep")).unwrap();
     fs::write(place.path("v/repeatable/a.sql"), "-- revision: a\n").unwrap();
     let errors = place.load(&["v"], false).unwrap_err();
     assert_eq!(errors.iter().map(Error::title).collect::<Vec<_>>(), ["a repeatable file has no `revision`"]);

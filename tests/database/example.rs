@@ -402,7 +402,8 @@ exit code: 0
   ],
   "partial": [],
   "running": null,
-  "repeatables": []
+  "repeatables": [],
+  "repeatables_gone": []
 }
 
 "#]]

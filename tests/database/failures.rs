@@ -283,11 +283,11 @@ fn settings_that_were_reset() {
     assert_data_eq!(
         case.transcript("upgrade head"),
         str![[r#"
-exit code: 4
+exit code: 1
 ----- stderr
 upgraded 001 step 001 ([TIME])
 error[ALU02]: 002 step 002 (versions/002.sql): the script of 002 ended its transaction on its own, or reset all settings
-note: revision 002 stopped partway: what its statement committed by itself before it failed stays; it is not recorded as applied
+note: nothing of revision 002 was kept
 note: applied before it, and kept: 001
 hint: leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway
 

@@ -396,6 +396,72 @@ repeat|broken|failed|P0004|verification failed: the query returned false
 }
 
 #[test]
+fn one_that_changes_the_version_table() {
+    let case = views();
+    case.repeatable("zz", "", "DELETE FROM aludel_version;");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+upgraded 001 step 001 ([TIME])
+upgraded 002 step 002 ([TIME])
+ran seen who was seen ([TIME])
+ran active_users ([TIME])
+error: repeat of zz is to leave the database at 002; it is at base
+note: the script of zz, or a trigger on that table, changes the tool's own rows
+note: nothing of the repeatable zz was kept
+note: applied before it, and kept: 001, 002
+note: run before it, and kept: seen, active_users
+hint: take that statement or that trigger out; `aludel stamp` sets rows
+
+"#]]
+    );
+    assert_eq!(case.rows(), "002");
+    let script = case.succeeds("upgrade 002:head --sql").stdout;
+    let ran = case.database.try_psql(&[], &script);
+    let said = "ERROR:  repeat of zz is to leave the database at 002; it is at base\n";
+    assert!(ran.code == 3 && ran.stderr.contains(said), "{}", ran.transcript());
+    assert_eq!(case.rows(), "002");
+}
+
+#[test]
+fn one_that_resets_all_settings() {
+    let case = views();
+    case.succeeds("upgrade head");
+    case.repeatable("f", "", "RESET ALL;");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[ALU02]: f (versions/repeatable/f.sql): the script of f ended its transaction on its own, or reset all settings
+note: nothing of the repeatable f was kept
+hint: leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway
+
+"#]]
+    );
+}
+
+#[test]
+fn one_is_due_behind_a_failure_though_its_file_is_as_it_was() {
+    let case = views();
+    case.succeeds("upgrade head");
+    let path = "versions/repeatable/active_users.sql";
+    let good = case.project.read(path);
+    case.project.write(path, "-- repeatable: active_users\n\nSELECT 1/0;\n");
+    assert_eq!(case.run("upgrade head").code, 1);
+    case.ask("DROP VIEW active_users");
+    case.project.write(path, good);
+    let status = case.succeeds("status").stdout;
+    assert!(status.contains("          active_users (it failed)\n"), "{status}");
+    case.succeeds("upgrade head");
+    assert_eq!(case.ran(), "seen active_users active_users");
+    let status = case.succeeds("status").stdout;
+    assert!(status.contains("repeat    0 of 2 to run\n"), "{status}");
+}
+
+#[test]
 fn nothing_runs_behind_one_that_fails() {
     // They leave the rows of the version table as they are, so each waits for the one before it.
     // A transaction that fails at its COMMIT is over: nothing else would keep the next one from its own.
@@ -619,13 +685,12 @@ hint: aludel upgrade head
     case.repeatable("aa", "", "");
     case.brings_back("aa b");
 
-    // It waits for a head, and what it depends on does not.
+    // Below the heads, it waits for no more than what it depends on.
     let case = cascading("");
     case.edit("a");
     case.revision("002", "001", "", "");
     let _ = case.succeeds("upgrade 001");
-    assert_eq!(case.ran(), "a");
-    case.brings_back("b");
+    assert_eq!(case.ran(), "a b");
 }
 
 #[test]
@@ -695,12 +760,107 @@ error[42P16]: cannot drop columns from view
   |
   = note: nothing of the repeatable v was kept
   = hint: `CREATE OR REPLACE` only adds columns at a view's end: write `DROP VIEW IF EXISTS ...;` before it
-  = hint: where other views stand on it, with `CASCADE`; `depends_on: v` in their repeatable files has them run behind it
+  = hint: where others stand on it, with `CASCADE`; `depends_on: v` in their repeatable files has them run behind it
 
 "#]]
     );
     case.repeatable("v", "", "DROP VIEW IF EXISTS v;\nCREATE VIEW v AS SELECT id FROM t;");
     let _ = case.succeeds("upgrade head");
+}
+
+#[test]
+fn what_others_depend_on() {
+    let case = Case::new();
+    case.revision("001", "", "CREATE TABLE t (id int);\nCREATE TABLE ran (what text);", "DROP TABLE t;");
+    case.repeatable("f", "", "CREATE OR REPLACE FUNCTION f() RETURNS int LANGUAGE sql AS 'SELECT 1';");
+    case.repeatable("v", "depends_on: f", "CREATE OR REPLACE VIEW v AS SELECT id, f() FROM t;");
+    let _ = case.succeeds("upgrade head");
+    case.repeatable("f", "", "CREATE OR REPLACE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT 1::text';");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[42P13]: cannot change return type of existing function
+ --> versions/repeatable/f.sql:3:1
+  |
+3 | CREATE OR REPLACE FUNCTION f() RETURNS text LANGUAGE sql AS 'SELECT 1::text';
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: nothing of the repeatable f was kept
+  = hint: Use DROP FUNCTION f() first.
+  = hint: where others stand on it, with `CASCADE`; `depends_on: f` in their repeatable files has them run behind it
+
+"#]]
+    );
+    case.repeatable("f", "", "DROP FUNCTION IF EXISTS f();");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[2BP01]: cannot drop function f() because other objects depend on it
+ --> versions/repeatable/f.sql:3:1
+  |
+3 | DROP FUNCTION IF EXISTS f();
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: detail: view v depends on function f()
+  = note: nothing of the repeatable f was kept
+  = hint: Use DROP ... CASCADE to drop the dependent objects too.
+  = hint: where others stand on it, with `CASCADE`; `depends_on: f` in their repeatable files has them run behind it
+
+"#]]
+    );
+    // A revision cannot know that a file makes it.
+    assert_data_eq!(
+        case.transcript("downgrade base"),
+        str![[r#"
+exit code: 1
+----- stderr
+error[2BP01]: cannot drop table t because other objects depend on it
+  --> versions/001.sql:10:1
+   |
+10 | DROP TABLE t;
+   | ^^^^^^^^^^^^^
+   |
+   = note: detail: view v depends on table t
+   = note: nothing of the downgrade was kept: revision 001 is still applied
+   = hint: Use DROP ... CASCADE to drop the dependent objects too.
+   = hint: v is made by versions/repeatable/v.sql: drop it first, by `DROP ... IF EXISTS`, and, in an upgrade, change that file, so that it is run again
+
+"#]]
+    );
+}
+
+#[test]
+fn one_whose_file_is_gone() {
+    let case = views();
+    let _ = case.succeeds("upgrade head");
+    std::fs::remove_file(case.project.path().join("versions/repeatable/active_users.sql")).unwrap();
+    assert_data_eq!(
+        case.transcript("status"),
+        str![[r#"
+exit code: 0
+----- stdout
+database  postgresql://postgres@/[DATABASE]?host=[SOCKET]
+current   002
+applied   2 of 2
+heads     002 (head) (current)
+pending   0
+repeat    0 of 1 to run
+gone      active_users: no file makes it any more; it stays until a revision drops it
+
+"#]]
+    );
+    let gone = || {
+        let status: serde_json::Value = serde_json::from_str(&case.succeeds("status --json").stdout).expect("JSON");
+        status["repeatables_gone"].clone()
+    };
+    assert_eq!(gone(), serde_json::json!(["active_users"]));
+    case.revision("003", "002", "DROP VIEW active_users;", "");
+    let _ = case.succeeds("upgrade head");
+    assert_eq!(gone(), serde_json::json!([]));
 }
 
 #[test]

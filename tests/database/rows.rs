@@ -269,7 +269,7 @@ fn somebody_moved_the_database() {
 exit code: 1
 ----- stderr
 upgraded 001 step 001 ([TIME])
-error: row 001 is no longer in public.aludel_version
+error: upgrade of 002 is to leave the database at 002; it is at 000
 note: the script of 002, or a trigger on that table, changes the tool's own rows
 note: nothing of revision 002 was kept
 note: applied before it, and kept: 001
@@ -278,6 +278,12 @@ hint: take that statement or that trigger out; `aludel stamp` sets rows
 "#]]
     );
     assert_eq!((case.rows(), case.tables()), ("001".to_owned(), "a".to_owned()));
+    // A row beside its own.
+    case.revision("002", "001", "INSERT INTO aludel_version VALUES ('x');", "");
+    let ran = case.run("upgrade 002");
+    let said = "error: upgrade of 002 is to leave the database at 002; it is at 002,x\n";
+    assert!(ran.code == 1 && ran.stderr.contains(said), "{}", ran.transcript());
+    assert_eq!(case.rows(), "001");
 }
 
 #[test]

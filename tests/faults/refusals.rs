@@ -140,7 +140,7 @@ fn a_trigger_that_swallows_the_version_row() {
         str![[r#"
 exit code: 1
 ----- stderr
-error: row 001 is no longer in public.aludel_version
+error: upgrade of 002 is to leave the database at 002; it is at 001
 note: the script of 002, or a trigger on that table, changes the tool's own rows
 note: nothing of revision 002 was kept
 hint: take that statement or that trigger out; `aludel stamp` sets rows

@@ -242,7 +242,7 @@ fn a_script_runs_all_of_them() {
     let project = with(REVISIONS);
     project.write(
         "versions/repeatable/a.sql",
-        "-- repeatable: a\n-- message: a view\n-- depends_on: b\n\nCREATE OR REPLACE VIEW a AS SELECT 1 AS b;\n",
+        "-- repeatable: a\n-- message: a view\n-- depends_on: [b, \"002\"]\n\nCREATE OR REPLACE VIEW a AS SELECT 1 AS b;\n",
     );
     project
         .write("versions/repeatable/b.sql", "-- repeatable: b\n-- depends_on: 001\n\n-- migrate:upgrade\nSELECT 1;\n");
@@ -303,7 +303,7 @@ $aludel$;
 
 -- repeatable: a
 -- message: a view
--- depends_on: b
+-- depends_on: [b, "002"]
 
 CREATE OR REPLACE VIEW a AS SELECT 1 AS b;
 
@@ -316,12 +316,18 @@ BEGIN
         RAISE EXCEPTION 'the script of a ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
             HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
     END IF;
+    IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
+        OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN
+        RAISE EXCEPTION 'repeat of a is to leave the database at 002; it is at %', COALESCE((
+            SELECT pg_catalog.string_agg(version_num, ',' ORDER BY version_num COLLATE pg_catalog."C")
+            FROM public.aludel_version), 'base') USING ERRCODE = 'ALU01';
+    END IF;
 END
 $aludel$;
 INSERT INTO public.aludel_history
     (version_table, run, direction, revision, checksum, outcome, tool, role, started_at, finished_at)
 VALUES
-    ('aludel_version', 'sql', 'repeat', 'a', '791614b24845a71532058c08ba7106a1563cea8472ed6cc2ae50937cad274a0f', 'done', 'aludel 0.1.0', SESSION_USER,
+    ('aludel_version', 'sql', 'repeat', 'a', '0e9f49a3d5f92655b174225be64036ad50389ed24a2ce779c04c3eb1ccf8f1bd', 'done', 'aludel 0.1.0', SESSION_USER,
     pg_catalog.transaction_timestamp(),
     pg_catalog.clock_timestamp());
 
@@ -457,5 +463,36 @@ error: nothing reads the `.sql` files in `versions/repeatables`
 hint: where they are repeatable files, call it `repeatable`
 
 "#]],
+    );
+}
+
+#[test]
+fn a_directory_within_it() {
+    let project = with([("1.sql", "-- revision: 1\n\n-- migrate:upgrade\n")]);
+    project.write("versions/repeatable/b.sql", "-- repeatable: b\n\nSELECT 1;\n");
+    project.write("versions/repeatable/views/a.sql", "-- repeatable: a\n\nSELECT 1;\n");
+    project.write("versions/repeatable/notes/a.txt", "");
+    same(
+        session(&project, "heads"),
+        str![[r#"
+$ aludel heads
+exit code: 1
+----- stderr
+error: nothing reads the `.sql` files in `versions/repeatable/views`
+hint: move them into `repeatable`, or set `recursive_version_locations = yes`
+
+"#]],
+    );
+    project.write("migrate.ini", project.read("migrate.ini") + "recursive_version_locations = yes\n");
+    let printed = session(&project, "upgrade head --sql");
+    let steps: Vec<&str> = printed.lines().filter(|line| line.starts_with("\\echo ")).collect();
+    assert_eq!(
+        steps,
+        [
+            "\\echo 'upgrade 1 (versions/1.sql)'",
+            "\\echo 'repeat b (versions/repeatable/b.sql)'",
+            "\\echo 'repeat a (versions/repeatable/views/a.sql)'",
+        ],
+        "{printed}"
     );
 }

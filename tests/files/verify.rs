@@ -71,6 +71,36 @@ error: there is no section `rows`
 }
 
 #[test]
+fn one_that_looks_at_nothing() {
+    let project = with([(
+        "1.sql",
+        "-- revision: 1\n\n-- migrate:upgrade\nCREATE TABLE t ();\n-- migrate:verify\n-- migrate:upgrade\nCREATE TABLE u ();\n\
+         -- migrate:verify\nSELECT true;\n/* v */ CREATE TABLE v ();\n-- migrate:verify\nDROP TABLE t;\nSELECT 1;\n\
+         -- migrate:downgrade\n-- migrate:verify\nALTER TABLE t ADD a int",
+    )]);
+    project.write("versions/repeatable/r.sql", "-- repeatable: r\n\nSELECT 1;\n-- migrate:verify\n");
+    let warnings = |arguments: &str| {
+        let printed = session(&project, arguments);
+        printed.lines().filter(|line| line.starts_with("warning: ")).collect::<Vec<_>>().join("\n")
+    };
+    same(
+        warnings("plan upgrade head --from base"),
+        str![[r#"
+warning: the verification of 1 is empty (versions/1.sql:5)
+warning: the verification of 1 ends with a change that nothing looks at: it is taken back, as all of a verification (versions/1.sql:8)
+warning: the verification of r is empty (versions/repeatable/r.sql:4)
+"#]],
+    );
+    same(
+        warnings("plan downgrade base --from 1"),
+        str![[r#"
+warning: the downgrade section of 1 is empty: what its upgrade did stays (versions/1.sql)
+warning: the verification of 1 ends with a change that nothing looks at: it is taken back, as all of a verification (versions/1.sql:15)
+"#]],
+    );
+}
+
+#[test]
 fn a_script_verifies() {
     let project = with([(
         "1.sql",
@@ -116,8 +146,11 @@ END
 $aludel$;
 INSERT INTO t VALUES (1)
 ;
+-- A client that goes on behind an error must not get past it: what is prepared here is asked for below.
+PREPARE "verification of 1 passed" AS SELECT 1;
 ROLLBACK TO SAVEPOINT aludel_verification;
 RELEASE SAVEPOINT aludel_verification;
+DEALLOCATE "verification of 1 passed";
 
 -- 1 is applied: the version table and the history say so.
 

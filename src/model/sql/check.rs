@@ -4,6 +4,7 @@ use std::io::Read;
 
 use super::checksum::Checksum;
 use super::keywords::{Class, Savepoint};
+use super::lex::Tokens;
 use super::marker::SectionKind;
 use super::problem::BodyError;
 use super::reader::{Form, Item, Reader, Section};
@@ -43,8 +44,17 @@ pub struct SectionSummary {
     pub section: Section,
     /// Its statements.
     pub statements: usize,
+    /// Whether it ends with a statement that makes, alters or drops something.
+    pub ends_with_change: bool,
     /// Its text, from behind its marker to the next one, in bytes.
     pub bytes: u64,
+}
+
+impl SectionSummary {
+    /// A section of which nothing is read yet.
+    fn new(section: Section, bytes: u64) -> Self {
+        Self { section, statements: 0, ends_with_change: false, bytes }
+    }
 }
 
 impl BodySummary {
@@ -74,7 +84,7 @@ pub fn check<R: Read>(
     let mut reader = Reader::new(written.into(), reader, form.into());
     let mut errors = Vec::new();
     let mut summary = Summary::default();
-    summary.sections.extend(reader.section().map(|section| SectionSummary { section, statements: 0, bytes: 0 }));
+    summary.sections.extend(reader.section().map(|section| SectionSummary::new(section, 0)));
     loop {
         match reader.next(&mut errors) {
             Ok(Some((_gap, item))) => summary.add(&reader, &item),
@@ -120,11 +130,14 @@ impl Summary {
             Item::Section { section: Some(section), range } => {
                 self.close(reader.file_offset(range.start));
                 let behind = reader.file_offset(range.end);
-                self.sections.push(SectionSummary { section: *section, statements: 0, bytes: behind });
+                self.sections.push(SectionSummary::new(*section, behind));
             }
-            Item::Statement { class, .. } => {
+            Item::Statement { class, range, .. } => {
                 if let Some(section) = self.sections.last_mut() {
                     section.statements += 1;
+                    let first = Tokens::new(&reader.text()[range.clone()]).next();
+                    section.ends_with_change =
+                        first.is_some_and(|word| ["create", "alter", "drop"].iter().any(|change| word.is(change)));
                 }
                 match class {
                     Class::Savepoint(Savepoint::RollbackTo) => self.savepoints = Savepoints::RolledBackTo,

@@ -8,7 +8,7 @@
 use std::iter::Peekable;
 
 use super::lex::{Token, Tokens};
-use super::quote::{dollar, literal};
+use super::quote::{dollar, identifier, literal};
 
 /// What every message about a failed verification begins with.
 pub const FAILED: &str = "verification failed";
@@ -22,6 +22,18 @@ pub const BEGINS: &str = "SAVEPOINT aludel_verification;\nSET LOCAL plpgsql.chec
 /// What stands behind it; two statements. Sent only when everything before it was answered: the transaction of one that failed
 /// would come back to life.
 pub const ENDS: &str = "ROLLBACK TO SAVEPOINT aludel_verification;\nRELEASE SAVEPOINT aludel_verification;\n";
+
+/// The proof that the verification of `id` passed, for those who go on behind an error: a client that stops at none would bring the
+/// transaction of one that failed back to life by [`ENDS`]. The first statement stands last in it, the second behind what ends it. A
+/// prepared statement is not taken back to a savepoint, and is not made in a transaction that failed: there, the second one fails, too.
+#[must_use]
+pub fn proof(id: &str) -> (String, String) {
+    const LONGEST_NAME: usize = 63;
+    let (before, behind) = ("verification of ", " passed");
+    let id = &id[..id.floor_char_boundary(id.len().min(LONGEST_NAME - before.len() - behind.len()))];
+    let name = identifier(&format!("{before}{id}{behind}"));
+    (format!("PREPARE {name} AS SELECT 1;\n"), format!("DEALLOCATE {name};\n"))
+}
 
 /// A statement of a verification.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -272,6 +284,15 @@ mod tests {
         ] {
             assert!(!is_judged(statement), "{statement}");
         }
+    }
+
+    #[test]
+    fn the_name_of_a_proof_fits() {
+        let (given, asked) = proof("it's \"1\"");
+        assert_eq!(given, "PREPARE \"verification of it's \"\"1\"\" passed\" AS SELECT 1;\n");
+        assert_eq!(asked, "DEALLOCATE \"verification of it's \"\"1\"\" passed\";\n");
+        let (_, asked) = proof(&"é".repeat(30));
+        assert_eq!(asked, format!("DEALLOCATE \"verification of {} passed\";\n", "é".repeat(20)));
     }
 
     #[test]
