@@ -31,7 +31,7 @@ use crate::nearest::nearest;
 use crate::secret::Secret;
 use ini::{Ini, Section};
 use keys::{KEYS, Key, Kind, SETTINGS_SECTION, VARIABLES_SECTION};
-use lookup::{Lookup, Unset, Written};
+use lookup::{Line, Lookup, Unset, Written};
 use render::Names;
 
 /// The file that is looked for where none is named.
@@ -356,7 +356,17 @@ impl Config {
     fn one_in_force(&self, lookup: &Lookup<'_>, key: &'static Key) -> Result<InForce> {
         let wait = &self.settings.lock_wait;
         let lines = match key.kind {
-            Kind::Directories | Kind::Commands | Kind::Hooks => lookup.lines(key)?,
+            Kind::Directories => lookup.lines(key)?.into_iter().map(|line| line.rendered).collect(),
+            // As they are written: what a template makes of them may hold a secret.
+            Kind::Commands | Kind::Hooks => {
+                let written = |line: Line| Sourced { value: line.written, origin: line.rendered.origin };
+                lookup.lines(key)?.into_iter().map(written).collect()
+            }
+            Kind::SecretCommand => {
+                let Sourced { value, origin } = lookup.line(key)?;
+                let written = lookup.as_written(key).filter(|_| !value.is_empty());
+                vec![Sourced { value: written.unwrap_or_default().to_owned(), origin }]
+            }
             Kind::FileName => vec![lookup.unrendered(key)?],
             Kind::Url if self.url.is_some() => {
                 let value = self.url.as_ref().map_or("", |url| url.reveal().trim()).to_owned();

@@ -178,7 +178,7 @@ fn ask<'a>(
             let heard = child::with_standard_error(LONGEST, run);
             let (output, said) =
                 heard.map_err(|cause| failed(command, "a program cannot be listened to").cause(cause))?;
-            let fields = serde_json::json!({ "program": program(command) });
+            let fields = serde_json::json!({ "program": command.command.program() });
             said.lines().for_each(|line| context.ui.event(LogLevel::Info, "program", line, &fields));
             output
         }
@@ -203,19 +203,13 @@ pub(super) fn renewal(command: &SecretCommand, config: &Config, context: &Contex
     }))
 }
 
-/// The program's name, for a person.
-fn program(command: &SecretCommand) -> String {
-    let word = command.command.words.first().map_or("", String::as_str);
-    mask::cover(word, &mask::hidden(word, 0, false), 0..0).0
-}
-
 /// An error about a program, at its place in the settings.
 fn failed(command: &SecretCommand, title: impl Into<String>) -> Error {
     at(Error::failed(title), &command.command.origin)
 }
 
 fn not_run(command: &SecretCommand, error: ChildError) -> Error {
-    let (program, setting) = (program(command), command.key.name);
+    let (program, setting) = (command.command.program(), command.key.name);
     match error {
         ChildError::NotFound => failed(command, format!("there is no program `{program}`, which `{setting}` runs"))
             .hint("install it, or write its path; where a shell is meant: `sh -c '...'`"),
@@ -253,7 +247,7 @@ fn ended(status: ExitStatus) -> String {
 }
 
 fn not_understood(command: &SecretCommand, error: AnswerError) -> Error {
-    let (program, setting) = (program(command), command.key.name);
+    let (program, setting) = (command.command.program(), command.key.name);
     let explained = Error::failed(format!("`{program}`, which `{setting}` runs, {}", error.problem));
     let mut explained = at(explained, error.field.as_ref().unwrap_or(&command.command.origin));
     if let Some(note) = error.note {

@@ -24,7 +24,7 @@ use super::lower::Prepared;
 use super::plan::PlanView;
 use super::run::{spoken, verb};
 use super::workspace::{Workspace, covers, tables};
-use crate::config::{Hook, Sourced};
+use crate::config::{self, Hook, Sourced};
 use crate::database::execute::Bodies;
 use crate::database::interrupt::{self, Interrupt};
 use crate::database::lock::Locked;
@@ -251,7 +251,7 @@ impl<'a> Hooks<'a> {
 
     fn run(&self, running: &Running, locked: &mut Locked) -> Result<()> {
         let result = match &running.hook.value {
-            Hook::Command(command) => self.command(running, &command.words, locked),
+            Hook::Command(command) => self.command(running, command, locked),
             Hook::Sql(path) => self.script(running, path, locked),
         };
         result.map_err(|error| match running.hook.origin.excerpt() {
@@ -276,7 +276,7 @@ impl<'a> Hooks<'a> {
     }
 
     /// Runs a program, and meanwhile says to the server that the session is alive.
-    fn command(&self, running: &Running, words: &[String], locked: &mut Locked) -> Result<()> {
+    fn command(&self, running: &Running, line: &config::Command, locked: &mut Locked) -> Result<()> {
         let Running { setting, hook, direction, plan, ended, .. } = running;
         let step = Step { index: 0, action: Action::Hook, revision: setting, name: name(setting, &hook.value) };
         let document = Document {
@@ -288,8 +288,8 @@ impl<'a> Hooks<'a> {
             error: ended.error.map(ToString::to_string),
         };
         let input = serde_json::to_vec(&document).unwrap_or_default();
-        let mut command = std::process::Command::new(&words[0]);
-        command.args(&words[1..]).process_group(0);
+        let mut command = std::process::Command::new(&line.words[0]);
+        command.args(&line.words[1..]).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (variable, value) in locked.session().variables() {
             match value {
@@ -321,7 +321,7 @@ impl<'a> Hooks<'a> {
         };
         self.context.listeners.hear(&Event::Begun(&step));
         let began = Instant::now();
-        let child = command.spawn().map_err(|cause| not_started(&step, &words[0], cause))?;
+        let child = command.spawn().map_err(|cause| not_started(&step, &line.program(), cause))?;
         locked.session().alive_while(|| watch.attend(child, input))?;
         self.context.listeners.hear(&Event::Finished(&step, began.elapsed()));
         Ok(())

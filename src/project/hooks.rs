@@ -35,7 +35,7 @@ fn run_one(command: &Command, file: &Path) -> Result<HookRun> {
     let output = match result {
         Ok(output) => output,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(failed(format!("cannot run: there is no program `{}`", arguments[0]))
+            return Err(failed(format!("cannot run: there is no program `{}`", command.program()))
                 .hint("install it, or change `post_write_hooks` in the ini"));
         }
         Err(error) => return Err(failed("cannot run".to_owned()).cause(error)),
