@@ -214,7 +214,7 @@ impl Config {
             unset: self.unset,
         };
         let entry = lookup.written(key).map(|written| written.entry);
-        let names = entry.into_iter().flat_map(|entry| asked_for(&self.ini, entry, "env."));
+        let names = entry.into_iter().flat_map(|entry| asked_for(&self.ini, entry, "env"));
         names.filter(|name| environment.get_os(name).is_none()).fold(error, |error, name| {
             let error = error.note(format!("environment variable `{name}` is not set"));
             match lookup::near_variable(name, environment) {
@@ -396,8 +396,8 @@ impl Config {
         if let Some(written) = lookup.written(key).filter(|_| matches!(origin, Origin::File { .. })) {
             let Names { environment, x, .. } = lookup.names;
             let names = |prefix| asked_for(&self.ini, written.entry, prefix);
-            reads.extend(names("x.").map(|name| (format!("x.{name}"), x.iter().any(|(given, _)| given == name))));
-            reads.extend(names("env.").map(|name| (format!("env.{name}"), environment.get_os(name).is_some())));
+            reads.extend(names("x").map(|name| (format!("x.{name}"), x.iter().any(|(given, _)| given == name))));
+            reads.extend(names("env").map(|name| (format!("env.{name}"), environment.get_os(name).is_some())));
         }
         Ok(InForce { key, shown, origin, reads, passed_over })
     }
@@ -504,7 +504,7 @@ fn environments(ini: &Ini) -> Vec<&str> {
 
 /// The names after `x.` in the templates of an entry's value.
 fn read_by<'a>(ini: &'a Ini, entry: &'a ini::Entry) -> impl Iterator<Item = &'a str> {
-    asked_for(ini, entry, "x.")
+    asked_for(ini, entry, "x")
 }
 
 /// The names after `prefix` (`x.`, `env.`) in the templates of an entry's value.

@@ -16,7 +16,7 @@ use crate::database::conninfo::{Conninfo, ConninfoError, Settings as ConninfoSet
 use crate::database::interrupt::Interrupt;
 use crate::database::session::{Renewal, stopped};
 use crate::error::{Error, Result};
-use crate::secret::Secret;
+use crate::secret::{SHORTEST, Secret};
 use crate::ui::{self, LogLevel};
 
 /// What programs have said in this process, and whether passwords that everyone can read were warned about.
@@ -135,7 +135,7 @@ impl<'a> Preview<'a> {
 /// A secret in the forms that it may take in a message, each with what is shown. A short one is a word of its own.
 pub(super) fn forms(secret: &Secret) -> Vec<(String, String)> {
     let value = secret.reveal();
-    if value.len() < 4 {
+    if value.len() < SHORTEST {
         return Vec::new();
     }
     let literal = value.replace('\'', "''");

@@ -51,7 +51,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long its output is waited for when it has ended: what it started may hold the other end.
 const REST: Duration = Duration::from_secs(1);
 /// How much of a line is told at once.
-const LONGEST_LINE: u64 = 8 * 1024;
+const LONGEST_LINE: usize = 8 * 1024;
 /// So many lines wait to be told; whoever writes more waits.
 const LINES: usize = 256;
 
@@ -485,8 +485,8 @@ impl Watch<'_> {
         let mut last = VecDeque::new();
         let (sender, lines) = sync_channel(LINES);
         for pipe in [child.stdout.take().map(pipe), child.stderr.take().map(pipe)].into_iter().flatten() {
-            let sender = sender.clone();
-            std::thread::spawn(move || read_lines(pipe, &sender));
+            let (sender, covers) = (sender.clone(), self.covers.clone());
+            std::thread::spawn(move || read_lines(pipe, &covers, &sender));
         }
         drop(sender);
         if let Some(mut stdin) = child.stdin.take() {
@@ -590,14 +590,19 @@ fn pipe(reader: impl Read + Send + 'static) -> Box<dyn Read + Send> {
     Box::new(reader)
 }
 
-/// Hands on what is written, line by line, a long one in pieces.
-fn read_lines(reader: Box<dyn Read + Send>, sender: &SyncSender<Vec<u8>>) {
+/// Hands on what is written, line by line, a long one in pieces of which none begins or ends within what is to be covered.
+fn read_lines(reader: Box<dyn Read + Send>, covers: &Covers, sender: &SyncSender<Vec<u8>>) {
     let mut reader = BufReader::new(reader);
+    let most = LONGEST_LINE + covers.longest();
+    let mut line = Vec::new();
     loop {
-        let mut line = Vec::new();
-        match reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
-            Ok(1..) if sender.send(line).is_ok() => {}
-            _ => return,
+        let room = most.saturating_sub(line.len()) as u64;
+        let read = reader.by_ref().take(room).read_until(b'\n', &mut line);
+        let is_whole = line.ends_with(b"\n") || !matches!(read, Ok(1..));
+        let cut = if is_whole || line.len() < most { line.len() } else { covers.cut(&line, LONGEST_LINE) };
+        let rest = line.split_off(cut);
+        if line.is_empty() || sender.send(std::mem::replace(&mut line, rest)).is_err() {
+            return;
         }
     }
 }
