@@ -63,19 +63,21 @@ impl Credentials {
         in_url.into_iter().chain(self.password.get().map(|answer| answer.secret.clone())).collect()
     }
 
-    /// Warns, once, of secrets that others can read: the ones in the file, and what was typed. `password` is that of the URL.
-    pub(super) fn warn(&self, config: &Config, context: &Context, origin: &config::Origin, password: Option<&Secret>) {
+    /// Warns, once, of secrets that others can read: the ones in the file, and what was typed. `passwords` are those of the URL.
+    pub(super) fn warn(&self, config: &Config, context: &Context, origin: &config::Origin, passwords: &[Secret]) {
         if self.warned.replace(true) {
             return;
         }
-        if let Some(option) = password.and_then(|password| said_by(context, origin, password)) {
+        if let Some(option) = said_by(context, origin, passwords) {
             context.ui.warning(format_args!(
                 "everyone on this machine can read the password in `{option}` while this runs (`ps`)"
             ));
-            context.ui.hint("put it into `PGPASSWORD`, `~/.pgpass` or a variable that `url` in the settings names");
+            context
+                .ui
+                .hint("put it into `PGPASSWORD`, `~/.pgpass` or a variable that the settings name: `{{ env.NAME }}`");
             return;
         }
-        let places = config.written_secrets(password);
+        let places = config.written_secrets(passwords);
         if !places.is_empty() {
             context.ui.warning(format_args!("a password stands in {}", places.join(", ")));
             context
@@ -143,15 +145,21 @@ pub(super) fn forms(secret: &Secret) -> Vec<(String, String)> {
     forms.map(|form| (form, mask::HIDDEN.to_owned())).into()
 }
 
-/// The option of the command line that the password of a connection string was typed in, if it was.
-fn said_by(context: &Context, origin: &config::Origin, password: &Secret) -> Option<&'static str> {
+/// The option of the command line that a password was typed in, if one was: one of a connection string, or a value for revisions whose
+/// name says that it is one.
+fn said_by(context: &Context, origin: &config::Origin, passwords: &[Secret]) -> Option<String> {
     let holds = |value: &Secret| {
-        let parsed = ConninfoSettings::parse(value.reveal());
-        value == password || parsed.is_ok_and(|settings| settings.secret("password") == Some(password))
+        let in_url = ConninfoSettings::parse(value.reveal()).map(|settings| settings.secrets()).unwrap_or_default();
+        passwords.iter().any(|password| value.reveal().contains(password.reveal()) || in_url.contains(password))
     };
     match origin {
-        config::Origin::CommandLine(option) => Some(option),
-        _ => context.global.x.iter().any(|(_, value)| holds(value)).then_some("-x"),
+        config::Origin::CommandLine(option) if !passwords.is_empty() => Some((*option).to_owned()),
+        _ => {
+            let is_secret = |(name, value): &&(String, Secret)| {
+                holds(value) || (mask::is_secret_name(name) && !value.reveal().is_empty())
+            };
+            context.global.x.iter().find(is_secret).map(|(name, _)| format!("-x {name}"))
+        }
     }
 }
 

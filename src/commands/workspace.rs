@@ -171,8 +171,13 @@ impl Workspace {
                 .map_err(|cause| Error::failed(format!("cannot read {}", file.path.display())).cause(cause))?;
             templates.push(text);
         }
-        let read = |name: &&&str| !templates.iter().any(|text| text.contains(**name));
-        unread.iter().find(read).map_or(Ok(()), |name| Err(self.config.refuse_x(name)))
+        let stands_in = |name: &str, text: &str| {
+            let in_word = |character: char| character.is_alphanumeric() || character == '_';
+            text.match_indices(name)
+                .any(|(at, _)| !text[..at].ends_with(in_word) && !text[at + name.len()..].starts_with(in_word))
+        };
+        let unread = unread.into_iter().find(|name| !templates.iter().any(|text| stands_in(name, text)));
+        unread.map_or(Ok(()), |name| Err(self.config.refuse_x(name)))
     }
 
     /// A revision's file as the user would type it.
@@ -354,9 +359,8 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     };
     let given_by = GivenBy { origin: &url.origin, command: config.settings.url_command.as_ref() };
     let written = ConninfoSettings::parse(text.reveal()).map_err(|error| given_by.unreadable(error))?;
-    let in_url = written.secret("password").cloned();
-    let typed = in_url.as_ref().filter(|_| config.settings.url_command.is_none());
-    credentials.warn(config, context, &url.origin, typed);
+    let typed = if config.settings.url_command.is_none() { written.secrets() } else { Vec::new() };
+    credentials.warn(config, context, &url.origin, &typed);
     let environment = context.environment;
     let command = config.settings.password_command.as_ref().filter(|_| server.is_none());
     let unusable = |error| given_by.unusable(error, &written, environment);
@@ -392,7 +396,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         renewal: command.map(|command| credentials::renewal(command, config, context)),
     };
     context.listeners.hear(&Event::Connecting { database: &conninfo.to_string(), name: &conninfo.database });
-    let said_by = command.or(given_by.command.filter(|_| in_url.is_some()));
+    let said_by = command.or(given_by.command.filter(|_| written.secret("password").is_some()));
     let session = Session::connect(&conninfo, options).map_err(|error| refused(error, said_by))?;
     for warning in session.protection_warnings() {
         context.ui.warning(&warning.text);
