@@ -150,7 +150,11 @@ pub(super) fn forms(secret: &Secret) -> Vec<(String, String)> {
 fn said_by(context: &Context, origin: &config::Origin, passwords: &[Secret]) -> Option<String> {
     let holds = |value: &Secret| {
         let in_url = ConninfoSettings::parse(value.reveal()).map(|settings| settings.secrets()).unwrap_or_default();
-        passwords.iter().any(|password| value.reveal().contains(password.reveal()) || in_url.contains(password))
+        let holds = |password: &Secret| {
+            let long = password.reveal().len() >= SHORTEST;
+            value == password || (long && value.reveal().contains(password.reveal()))
+        };
+        passwords.iter().any(|password| holds(password) || in_url.contains(password))
     };
     match origin {
         config::Origin::CommandLine(option) if !passwords.is_empty() => Some((*option).to_owned()),

@@ -86,7 +86,8 @@ impl Settings {
     }
 
     /// Whether it says where the server is.
-    pub(super) fn names_server(&self) -> bool {
+    #[must_use]
+    pub fn names_server(&self) -> bool {
         self.get("host").is_some() || self.get("hostaddr").is_some()
     }
 
