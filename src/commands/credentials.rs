@@ -11,10 +11,10 @@ use super::Context;
 use super::connection_string::at;
 use crate::child::{self, ChildError, Limits};
 use crate::config::secret_command::{Answer, AnswerError, LONGEST};
-use crate::config::{self, Config, Environment, SecretCommand, mask};
+use crate::config::{self, Config, Environment, SecretCommand, keys, mask};
 use crate::database::conninfo::{Conninfo, ConninfoError, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
-use crate::database::session::{Renewal, stopped};
+use crate::database::session::{Renewal, Renewed, stopped};
 use crate::error::{Error, Result};
 use crate::secret::{SHORTEST, Secret};
 use crate::ui::{self, LogLevel};
@@ -203,15 +203,30 @@ fn ask<'a>(
     Ok(known.get_or_init(|| answer))
 }
 
-/// Asks `command` again, later in the run. What goes wrong then is told by whoever needs the password.
-pub(super) fn renewal(command: &SecretCommand, config: &Config, context: &Context) -> Renewal {
+/// Asks `command` again, later in the run, of a connection that was written as `written`. `says_user`: the user comes from it as well.
+/// What goes wrong then is told by whoever needs the password.
+pub(super) fn renewal(
+    command: &SecretCommand,
+    written: ConninfoSettings,
+    says_user: bool,
+    config: &Config,
+    context: &Context,
+) -> Renewal {
     let command = command.clone();
     let time = Some(config.settings.command_timeout.value).filter(|time| !time.is_zero());
     let silent = context.ui.is_silent() || context.ui.is_for_programs();
     Renewal(Arc::new(move || {
         let stderr = if silent { Stdio::null() } else { Stdio::inherit() };
         let output = child::output(&command.command.words, Limits { time, bytes: LONGEST }, stderr, None).ok()?;
-        Some(command.read(&output).ok()?.secret)
+        let Answer { secret, user } = command.read(&output).ok()?;
+        if command.key != keys::URL_COMMAND {
+            return Some(Renewed { user: user.filter(|_| says_user), password: secret });
+        }
+        // A run stays where it began, whatever the program says by now.
+        let url = ConninfoSettings::parse(secret.reveal()).ok()?;
+        let is_same =
+            ["host", "hostaddr", "port", "dbname", "user"].iter().all(|name| url.get(name) == written.get(name));
+        url.secret("password").filter(|_| is_same).map(|password| Renewed { user: None, password: password.clone() })
     }))
 }
 

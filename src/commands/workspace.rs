@@ -364,9 +364,13 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let environment = context.environment;
     let command = config.settings.password_command.as_ref().filter(|_| server.is_none());
     let unusable = |error| given_by.unusable(error, &written, environment);
-    let command = match command {
-        Some(command) => Preview::of(&written, Some(command), environment).map_err(unusable)?.command,
-        None => None,
+    let (command, variables) = match command {
+        Some(command) => {
+            let Preview { command, variables, .. } =
+                Preview::of(&written, Some(command), environment).map_err(unusable)?;
+            (command, variables)
+        }
+        None => (None, Vec::new()),
     };
     let ask = |command| credentials.password(command, config, context, interrupt.as_ref());
     let answer = command.map(ask).transpose()?;
@@ -385,6 +389,9 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     for warning in &conninfo.warnings {
         context.ui.warning(warning);
     }
+    let said_by = command.or(given_by.command.filter(|_| written.secret("password").is_some()));
+    let says_user = variables.iter().any(|name| name == USER_VARIABLE);
+    let renewal = said_by.map(|said_by| credentials::renewal(said_by, written.clone(), says_user, config, context));
     let options = SessionOptions {
         tables: tables(config),
         application_name: application_name(),
@@ -393,10 +400,9 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         interrupt,
         covers: covers(config, context),
         role: role(config),
-        renewal: command.map(|command| credentials::renewal(command, config, context)),
+        renewal,
     };
     context.listeners.hear(&Event::Connecting { database: &conninfo.to_string(), name: &conninfo.database });
-    let said_by = command.or(given_by.command.filter(|_| written.secret("password").is_some()));
     let session = Session::connect(&conninfo, options).map_err(|error| refused(error, said_by))?;
     for warning in session.protection_warnings() {
         context.ui.warning(&warning.text);
