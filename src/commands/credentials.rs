@@ -123,7 +123,7 @@ impl<'a> Preview<'a> {
             }
             value
         };
-        let surroundings = Surroundings { variable: &variable, user: environment.database_user() };
+        let surroundings = Surroundings { variable: &variable, user: system_user(written, environment) };
         let conninfo = Conninfo::resolve(written.clone(), &surroundings)?;
         let variables = variables.into_inner();
         // The variable is not asked for where the URL or a service gives the password.
@@ -132,6 +132,11 @@ impl<'a> Preview<'a> {
         }
         Ok(Self { conninfo, variables, command })
     }
+}
+
+/// The system's name for who runs this, where the connection string names no user: asking for it may take a directory server.
+pub(super) fn system_user<'a>(written: &ConninfoSettings, environment: &'a Environment) -> Option<&'a str> {
+    if written.get("user").is_some() { None } else { environment.database_user() }
 }
 
 /// A secret in the forms that it may take in a message, each with what is shown. A short one is a word of its own.
@@ -187,12 +192,10 @@ fn ask<'a>(
         (true, _) => run(Stdio::null()),
         (false, false) => run(Stdio::inherit()),
         (false, true) => {
-            let heard = child::with_standard_error(LONGEST, run);
-            let (output, said) =
-                heard.map_err(|cause| failed(command, "a program cannot be listened to").cause(cause))?;
             let fields = serde_json::json!({ "program": command.command.program() });
-            said.lines().for_each(|line| context.ui.event(LogLevel::Info, "program", line, &fields));
-            output
+            let hear = |line: &str| context.ui.event(LogLevel::Info, "program", line, &fields);
+            child::with_standard_error(LONGEST, run, hear)
+                .map_err(|cause| failed(command, "a program cannot be listened to").cause(cause))?
         }
     };
     let output = output.map_err(|error| match error {
@@ -224,8 +227,9 @@ pub(super) fn renewal(
         }
         // A run stays where it began, whatever the program says by now.
         let url = ConninfoSettings::parse(secret.reveal()).ok()?;
-        let is_same =
-            ["host", "hostaddr", "port", "dbname", "user"].iter().all(|name| url.get(name) == written.get(name));
+        let is_same = ["service", "host", "hostaddr", "port", "dbname", "user"]
+            .iter()
+            .all(|name| url.get(name) == written.get(name));
         url.secret("password").filter(|_| is_same).map(|password| Renewed { user: None, password: password.clone() })
     }))
 }
@@ -238,10 +242,10 @@ fn failed(command: &SecretCommand, title: impl Into<String>) -> Error {
 fn not_run(command: &SecretCommand, error: ChildError) -> Error {
     let (program, setting) = (command.command.program(), command.key.name);
     match error {
-        ChildError::NotFound => failed(command, format!("there is no program `{program}`, which `{setting}` runs"))
-            .hint("install it, or write its path; where a shell is meant: `sh -c '...'`"),
         ChildError::NotStarted(cause) => {
-            failed(command, format!("`{program}`, which `{setting}` runs, cannot be started")).cause(cause)
+            let failed = |problem| failed(command, format!("`{setting}` cannot run: {problem}"));
+            let word = command.command.words.first().map_or("", String::as_str);
+            child::not_started(failed, &program, word, cause)
         }
         ChildError::Failed(status) => {
             failed(command, format!("`{program}`, which `{setting}` runs, {}", ended(status)))
@@ -255,7 +259,8 @@ fn not_run(command: &SecretCommand, error: ChildError) -> Error {
         ChildError::PrintedTooMuch(most) => failed(
             command,
             format!("`{program}`, which `{setting}` runs, printed more than {} KiB: no secret", most >> 10),
-        ),
+        )
+        .note("it was killed; what it printed is not shown"),
         ChildError::Woken => Error::failed("stopped"),
         ChildError::Unreadable(cause) => {
             failed(command, format!("`{program}`, which `{setting}` runs, cannot be read from")).cause(cause)

@@ -24,6 +24,7 @@ use super::lower::Prepared;
 use super::plan::PlanView;
 use super::run::{spoken, verb};
 use super::workspace::{Workspace, covers, tables};
+use crate::child;
 use crate::config::{self, Hook, Sourced};
 use crate::database::execute::Bodies;
 use crate::database::interrupt::{self, Interrupt};
@@ -321,7 +322,7 @@ impl<'a> Hooks<'a> {
         };
         self.context.listeners.hear(&Event::Begun(&step));
         let began = Instant::now();
-        let child = command.spawn().map_err(|cause| not_started(&step, &line.program(), cause))?;
+        let child = command.spawn().map_err(|cause| not_started(&step, line, cause))?;
         locked.session().alive_while(|| watch.attend(child, input))?;
         self.context.listeners.hear(&Event::Finished(&step, began.elapsed()));
         Ok(())
@@ -448,18 +449,9 @@ impl Bodies for Script {
     }
 }
 
-fn not_started(step: &Step, program: &str, cause: std::io::Error) -> Error {
-    let setting = step.revision;
-    match cause.kind() {
-        std::io::ErrorKind::NotFound => {
-            let error = Error::failed(format!("{setting} cannot run: there is no program `{program}`"));
-            match program.contains(['|', '>', '<', '&']) {
-                true => error.hint("no shell reads this line; to have one: sh -c '...'"),
-                false => error.hint("install it, or correct the line; no shell reads it"),
-            }
-        }
-        _ => Error::failed(format!("{setting} cannot run `{program}`")).cause(cause),
-    }
+fn not_started(step: &Step, command: &config::Command, cause: std::io::Error) -> Error {
+    let failed = |problem| Error::failed(format!("{} cannot run: {problem}", step.revision));
+    child::not_started(failed, &command.program(), &command.words[0], cause)
 }
 
 /// Watches a program run.

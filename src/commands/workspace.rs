@@ -115,8 +115,9 @@ impl Workspace {
             Ok(database)
         };
         let url = config.database_url(context.environment);
-        if !url.is_ok_and(|url| matches!(url.value, DatabaseUrl::Given(_) | DatabaseUrl::Asked(_))) {
-            // A private server is not started for a project that cannot be used.
+        let is_known = url.is_ok_and(|url| matches!(url.value, DatabaseUrl::Given(_)));
+        if !is_known || config.settings.password_command.is_some() {
+            // Neither is a private server started nor a program run for a project that cannot be used.
             let read = read_project(&locations(&config), wanted)?;
             let workspace = Self::of(config, read)?;
             let database = connect(&workspace.config)?;
@@ -383,7 +384,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let nothing = |_: &str| None;
     let surroundings = Surroundings {
         variable: if server.is_some() { &nothing } else { &variable },
-        user: environment.database_user(),
+        user: credentials::system_user(&written, environment),
     };
     let conninfo = Conninfo::resolve(written.clone(), &surroundings).map_err(unusable)?;
     for warning in &conninfo.warnings {
