@@ -81,8 +81,8 @@ pub struct InForce {
     pub origin: Origin,
     /// The names that its template asks for, as written (`env.NAME`, `x.NAME`), and whether they say anything.
     pub reads: Vec<(String, bool)>,
-    /// Where it is written too, and does not hold, since another URL came over it.
-    pub passed_over: Option<Origin>,
+    /// Where it is written too, and does not hold, since another one of this setting came over that.
+    pub passed_over: Option<(Origin, &'static str)>,
 }
 
 /// The settings of a run.

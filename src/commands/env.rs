@@ -57,6 +57,9 @@ struct Setting {
     reads: Vec<String>,
     unset: Vec<String>,
     passed_over: Option<String>,
+    /// What came over it.
+    #[serde(skip)]
+    over: Option<&'static str>,
 }
 
 /// Where the settings lead.
@@ -154,7 +157,8 @@ fn view(setting: InForce, url: Option<&str>) -> Setting {
         origin: origin.to_string(),
         reads: names(given),
         unset: names(unset),
-        passed_over: passed_over.map(|origin| origin.to_string()),
+        over: passed_over.as_ref().map(|(_, over)| *over),
+        passed_over: passed_over.map(|(origin, _)| origin.to_string()),
     }
 }
 
@@ -326,7 +330,9 @@ fn print(report: &Report, config: &Config, context: &Context) {
         let reads = reads.collect::<Vec<_>>().join(", ");
         let origin = if reads.is_empty() { setting.origin.clone() } else { format!("{}: {reads}", setting.origin) };
         let origin = match &setting.passed_over {
-            Some(place) if setting.values.is_empty() => format!("not used: {place} is for another url"),
+            Some(place) if setting.values.is_empty() => {
+                format!("not used: {place} is for another {}", setting.over.unwrap_or_default())
+            }
             Some(place) => format!("{origin}, not {place}"),
             None => origin,
         };

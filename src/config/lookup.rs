@@ -65,11 +65,17 @@ impl<'a> Lookup<'a> {
         find(last.map_or(self.sections, |last| &self.sections[..=last]), key)
     }
 
-    /// Where `key` is written in a section in force, and does not hold: another URL came over it.
+    /// Where `key` is written in a section in force, and does not hold, and what came over that to which it belongs: a `url`, or a
+    /// `password_command`.
     #[must_use]
-    pub fn passed_over(&self, key: &Key) -> Option<Origin> {
-        let written = if self.written(key).is_none() { find(self.sections, key) } else { None };
-        written.map(|written| self.origin(&written, self.ini.value_place(written.entry)))
+    pub fn passed_over(&self, key: &Key) -> Option<(Origin, &'static str)> {
+        let written = if self.written(key).is_none() { find(self.sections, key) } else { None }?;
+        let is_given = |section: &&Section, key: &Key| section.entry(key.name).is_some();
+        let over = |section: &&Section| keys::taken_along_by(key).iter().any(|anchor| is_given(section, anchor));
+        let url = |section: &&Section| is_given(section, keys::URL) || is_given(section, keys::URL_COMMAND);
+        let by_url = self.url_given || self.sections.iter().find(|section| over(section)).is_none_or(url);
+        let by = if by_url { keys::URL } else { keys::PASSWORD_COMMAND };
+        Some((self.origin(&written, self.ini.value_place(written.entry)), by.name))
     }
 
     /// The same, where what is not set is refused.

@@ -172,7 +172,10 @@ fn a_section_with_a_url_of_its_own_takes_no_password_from_below() {
     let config = configured(text, &nothing, &overrides(Some("x"), &[])).unwrap();
     let in_force = config.in_force(&nothing).unwrap();
     let password = in_force.iter().find(|one| one.key.name == "password_command").unwrap();
-    assert_eq!(password.passed_over.as_ref().unwrap().to_string(), "migrate.ini:3 [migrate]");
+    assert_eq!(
+        password.passed_over.as_ref().map(|(origin, by)| format!("{origin} {by}")).as_deref(),
+        Some("migrate.ini:3 [migrate] url")
+    );
     assert_eq!(in_force.iter().filter(|one| one.passed_over.is_some()).count(), 1);
 }
 
