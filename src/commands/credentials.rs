@@ -12,7 +12,7 @@ use super::connection_string::at;
 use crate::child::{self, ChildError, Limits};
 use crate::config::secret_command::{Answer, AnswerError, LONGEST};
 use crate::config::{self, Config, Environment, SecretCommand, keys, mask};
-use crate::database::conninfo::{Conninfo, ConninfoError, Settings as ConninfoSettings, Surroundings};
+use crate::database::conninfo::{self, Conninfo, ConninfoError, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
 use crate::database::session::{Renewal, Renewed, stopped};
 use crate::error::{Error, Result};
@@ -154,11 +154,12 @@ pub(super) fn forms(secret: &Secret) -> Vec<(String, String)> {
 /// name says that it is one.
 fn said_by(context: &Context, origin: &config::Origin, passwords: &[Secret]) -> Option<String> {
     let holds = |value: &Secret| {
-        let in_url = ConninfoSettings::parse(value.reveal()).map(|settings| settings.secrets()).unwrap_or_default();
-        let holds = |password: &Secret| {
-            let long = password.reveal().len() >= SHORTEST;
-            value == password || (long && value.reveal().contains(password.reveal()))
-        };
+        let value = value.reveal();
+        let in_url = ConninfoSettings::parse(value).map(|settings| settings.secrets()).unwrap_or_default();
+        let decoded = conninfo::decode(value).unwrap_or_default();
+        let is_in =
+            |password: &str, text: &str| text == password || (password.len() >= SHORTEST && text.contains(password));
+        let holds = |password: &Secret| [value, &decoded].iter().any(|text| is_in(password.reveal(), text));
         passwords.iter().any(|password| holds(password) || in_url.contains(password))
     };
     match origin {

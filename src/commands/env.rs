@@ -191,8 +191,11 @@ fn secrets(settings: &ConninfoSettings) -> Vec<String> {
 /// A text, perhaps a connection string, without these secrets, in whatever way they are written in it.
 fn shown(text: &str, hidden: &[String]) -> String {
     let shown = masked(text);
-    let is_part = |secret: &String| shown.len() >= SHORTEST && secret.contains(&shown);
-    let tells = |secret: &String| *secret == shown || is_part(secret) || shown.contains(secret);
+    let decoded = conninfo::decode(&shown).unwrap_or_default();
+    let tells = |secret: &String| {
+        let is_in = |text: &String| text.contains(secret) || (text.len() >= SHORTEST && secret.contains(text));
+        is_in(&shown) || is_in(&decoded)
+    };
     let again = match (ConninfoSettings::parse(text), ConninfoSettings::parse(&shown)) {
         (Ok(written), Ok(again)) => secrets(&again).iter().any(|secret| secrets(&written).contains(secret)),
         (Ok(_), Err(_)) => true,

@@ -18,6 +18,7 @@ mod tests;
 pub use error::{ConninfoError, ServiceProblem};
 pub use password_file::PasswordFileWarning;
 pub use settings::Settings;
+pub use url::decode;
 
 use self::tls::{AllowedMethods, ChannelBinding, TlsSettings};
 use crate::secret::Secret;
