@@ -19,6 +19,19 @@ impl Secret {
     pub fn reveal(&self) -> &str {
         &self.0
     }
+
+    /// The forms that it may take in a message, each with what is shown for it, as [`Covers`] takes them; none of a text that is too
+    /// short.
+    #[must_use]
+    pub fn forms(&self) -> Vec<(String, String)> {
+        let value = &self.0;
+        if value.len() < SHORTEST {
+            return Vec::new();
+        }
+        let literal = value.replace('\'', "''");
+        let forms = [value.clone(), literal.replace('\\', "\\\\"), literal, value.replace('"', "\"\"")];
+        forms.map(|form| (form, self.to_string())).into()
+    }
 }
 
 impl From<String> for Secret {
@@ -171,6 +184,15 @@ mod tests {
             assert_eq!(covers.cut(text.as_bytes(), at), cut, "{text} {at}");
         }
         assert_eq!(Covers::default().cut(b"abc", 2), 2);
+    }
+
+    #[test]
+    fn the_forms_of_a_secret() {
+        let covers: Covers = Secret::from("a'\\\"b").forms().into_iter().collect();
+        for text in ["a'\\\"b", "a''\\\"b", "a''\\\\\"b", "a'\\\"\"b"] {
+            assert_eq!(covers.cover(format!("<{text}>")), "<***>");
+        }
+        assert_eq!(Secret::from("abc").forms(), []);
     }
 
     #[test]

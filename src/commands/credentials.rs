@@ -39,7 +39,7 @@ impl Credentials {
         let answer = ask(&self.url, command, config, context, interrupt)?;
         let url = answer.secret.clone();
         let password = ConninfoSettings::parse(url.reveal()).ok().and_then(|url| url.secret("password").cloned());
-        context.ui.cover(forms(&url).into_iter().chain(password.iter().flat_map(forms)));
+        context.ui.cover(url.forms().into_iter().chain(password.iter().flat_map(Secret::forms)));
         Ok(url)
     }
 
@@ -52,7 +52,7 @@ impl Credentials {
         interrupt: Option<&Interrupt>,
     ) -> Result<&Answer> {
         let answer = ask(&self.password, command, config, context, interrupt)?;
-        context.ui.cover(forms(&answer.secret));
+        context.ui.cover(answer.secret.forms());
         Ok(answer)
     }
 
@@ -137,17 +137,6 @@ impl<'a> Preview<'a> {
 /// The system's name for who runs this, where the connection string names no user: asking for it may take a directory server.
 pub(super) fn system_user<'a>(written: &ConninfoSettings, environment: &'a Environment) -> Option<&'a str> {
     if written.get("user").is_some() { None } else { environment.database_user() }
-}
-
-/// A secret in the forms that it may take in a message, each with what is shown. A short one is a word of its own.
-pub(super) fn forms(secret: &Secret) -> Vec<(String, String)> {
-    let value = secret.reveal();
-    if value.len() < SHORTEST {
-        return Vec::new();
-    }
-    let literal = value.replace('\'', "''");
-    let forms = [value.to_owned(), literal.replace('\\', "\\\\"), literal, value.replace('"', "\"\"")];
-    forms.map(|form| (form, mask::HIDDEN.to_owned())).into()
 }
 
 /// The option of the command line that a password was typed in, if one was: one of a connection string, or a value for revisions whose

@@ -18,7 +18,6 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Context;
-use super::credentials;
 use super::event::{Event, Listener as _, Step, Told};
 use super::lower::Prepared;
 use super::plan::PlanView;
@@ -331,7 +330,7 @@ impl<'a> Hooks<'a> {
     /// What nothing that a program writes may show.
     fn covers(&self, secrets: &[Secret]) -> Covers {
         let mut covers = covers(&self.workspace.config, self.context);
-        covers.extend(secrets.iter().flat_map(credentials::forms));
+        covers.extend(secrets.iter().flat_map(Secret::forms));
         covers
     }
 }

@@ -415,7 +415,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
 /// The secrets that revisions which are templates may hold, and those that programs said, as they are and as they are quoted.
 pub(super) fn covers(config: &Config, context: &Context) -> Covers {
     let secrets = config.secret_variables(context.environment).into_iter().chain(context.credentials.said());
-    secrets.flat_map(|secret| credentials::forms(&secret)).collect()
+    secrets.flat_map(|secret| secret.forms()).collect()
 }
 
 /// The limits that the configuration sets on a session.

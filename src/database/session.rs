@@ -230,6 +230,7 @@ impl Session {
         *said = Instant::now();
         let Some(Renewed { user, password }) = (renewal.0)() else { return false };
         let user = user.unwrap_or_else(|| self.conninfo.user.clone());
+        self.options.covers.extend(password.forms());
         let mut is_new = user != self.conninfo.user;
         self.conninfo.user = user;
         for host in &mut self.conninfo.hosts {

@@ -843,7 +843,9 @@ fn values_that_are_not_what_was_meant() {
     let mut command = project.command(["env"]);
     command.env("ALUDEL_ENV", "");
     text.push_str(&format!("ALUDEL_ENV=\n{}", project.run(command).transcript()));
-    same(text, str![[r#"
+    same(
+        text,
+        str![[r#"
 $ aludel heads -x dbUrl=
 exit code: 2
 ----- stderr
@@ -883,7 +885,8 @@ exit code: 2
 error: `ALUDEL_ENV` is set, and names no environment
 hint: unset it for the settings of `[migrate]` alone
 
-"#]]);
+"#]],
+    );
 }
 
 /// Variables that say something of the connection, and the ones that do not since the `url` names a server.
@@ -902,7 +905,9 @@ fn variables_of_the_connection() {
         let lines = ran.stdout.lines().filter(|line| !line.ends_with("default"));
         text.push_str(&lines.map(|line| format!("{line}\n")).collect::<String>());
     }
-    same(text, str![[r#"
+    same(
+        text,
+        str![[r#"
 file          migrate.ini
 database      postgresql://dana@localhost:1/dana
 
@@ -937,7 +942,8 @@ settings
   url                                  postgres://localhost/d  migrate.ini:2 [migrate]
   confirm                              yes                     migrate.ini:3 [migrate]: env.YES
 
-"#]]);
+"#]],
+    );
 }
 
 /// No program is asked for a project that cannot be used, and a program that does not start is told by where it was looked for.
@@ -967,7 +973,9 @@ fn programs_that_are_not_asked() {
     );
     let ran = project.aludel(["env", "-n", "c"]);
     text.push_str(ran.stdout.lines().find(|line| line.contains("password_field")).expect("the line"));
-    same(text, str![[r#"
+    same(
+        text,
+        str![[r#"
 $ aludel current
 exit code: 1
 ----- stderr
@@ -1011,5 +1019,6 @@ error: `echo`, which `password_command` runs, printed `null`: nothing is there
   |
   = note: what it printed is not shown
   password_field                                                   not used: migrate.ini:4 [migrate] is for another password_command
-"#]]);
+"#]],
+    );
 }
