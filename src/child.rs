@@ -3,19 +3,25 @@
 //! It is given nothing to read, and its time and its output are limited. It is a process group of its own,
 //! so that all of it is killed where it has to be. What is wrong with it in a user's words is for those to say who know what it was for.
 
-use std::io::{self, Read};
+use std::io::{self, BufRead as _, BufReader, Read};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use crate::error::Error;
+
 /// How long the end of a program may go unseen: it may leave behind others that hold its output open.
 const LOOK: Duration = Duration::from_millis(50);
+
+/// How much of a line is told at once.
+const LONGEST_LINE: u64 = 8 * 1024;
 
 /// What a program may take.
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +35,6 @@ pub struct Limits {
 /// Why there is no output. Nothing of it is kept.
 #[derive(Debug)]
 pub enum ChildError {
-    /// No such program.
-    NotFound,
     /// It could not be started.
     NotStarted(io::Error),
     /// It ended, and not with success.
@@ -55,39 +59,87 @@ pub fn output(
     stderr: Stdio,
     wake: Option<BorrowedFd<'_>>,
 ) -> Result<Vec<u8>, ChildError> {
-    let (program, arguments) = words.split_first().ok_or(ChildError::NotFound)?;
+    let (program, arguments) =
+        words.split_first().ok_or_else(|| ChildError::NotStarted(io::ErrorKind::NotFound.into()))?;
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).process_group(0);
-    let child = match command.spawn() {
-        Ok(child) => child,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Err(ChildError::NotFound),
-        Err(error) => return Err(ChildError::NotStarted(error)),
-    };
-    let mut group = Group(child);
+    let mut group = Group(command.spawn().map_err(ChildError::NotStarted)?);
     let deadline = limits.time.map(|time| (Instant::now() + time, time));
     let (bytes, status) = group.watch(limits.bytes, deadline, wake)?;
     if status.success() { Ok(bytes) } else { Err(ChildError::Failed(status)) }
 }
 
-/// What `act` returns, and what came meanwhile on the standard error that it was given for a program: its first `most` bytes.
+/// What `act` returns. What comes meanwhile on the standard error that it is given for a program is told to `hear` line by line, as far
+/// as `most` bytes.
 ///
 /// # Errors
 /// The system has no descriptor left.
-pub fn with_standard_error<T>(most: usize, act: impl FnOnce(Stdio) -> T) -> io::Result<(T, String)> {
+pub fn with_standard_error<T: Send>(
+    most: usize,
+    act: impl FnOnce(Stdio) -> T + Send,
+    mut hear: impl FnMut(&str),
+) -> io::Result<T> {
     let (ours, theirs) = UnixStream::pair()?;
-    let mut reader = ours.try_clone()?;
-    let listener = std::thread::spawn(move || {
-        let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
-        while let Ok(count @ 1..) = reader.read(&mut buffer) {
-            said.extend_from_slice(&buffer[..count.min(most.saturating_sub(said.len()))]);
+    let mut reader = BufReader::new(ours.try_clone()?);
+    std::thread::scope(|scope| {
+        let actor = scope.spawn(move || {
+            let result = act(Stdio::from(OwnedFd::from(theirs)));
+            // What it left behind may hold the other end open.
+            let _ = ours.shutdown(Shutdown::Read);
+            result
+        });
+        let (mut heard, mut line) = (0, Vec::new());
+        while let Ok(count @ 1..) = reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
+            if heard < most {
+                hear(String::from_utf8_lossy(&line).trim_end());
+            }
+            heard += count;
+            line.clear();
         }
-        said
-    });
-    let result = act(Stdio::from(OwnedFd::from(theirs)));
-    // What it left behind may hold the other end open.
-    let _ = ours.shutdown(Shutdown::Read);
-    let said = listener.join().unwrap_or_default();
-    Ok((result, String::from_utf8_lossy(&said).into_owned()))
+        Ok(actor.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })
+}
+
+/// The error for a program that did not start. `failed` makes it of what stands behind "cannot run:"; `shown` is the program's name
+/// for people, `program` what was run.
+pub fn not_started(failed: impl FnOnce(String) -> Error, shown: &str, program: &str, cause: io::Error) -> Error {
+    let path = Path::new(program);
+    let is_file = program.contains('/') && path.is_file();
+    match cause.kind() {
+        io::ErrorKind::NotFound if is_file => {
+            let error = failed(format!("there is no program of the name in the first line of `{shown}`"));
+            match std::fs::read(path).unwrap_or_default().split(|byte| *byte == b'\n').next() {
+                Some([.., b'\r']) => {
+                    error.hint("that line ends in a carriage return: save the file with Unix line ends")
+                }
+                _ => error.hint("install it, or correct that line"),
+            }
+        }
+        io::ErrorKind::NotFound => {
+            let error = failed(format!("there is no program `{shown}`"));
+            if is_for_a_shell(program) {
+                return error.hint("no shell reads this line; to have one: sh -c '...'");
+            }
+            let error = error.hint("install it, or correct the line; no shell reads it");
+            let directory = path.parent().filter(|_| program.contains('/') && path.is_relative() && shown == program);
+            match directory.and_then(|directory| std::path::absolute(Path::new(".").join(directory)).ok()) {
+                Some(directory) => error
+                    .note(format!("it was looked for in {}", directory.display()))
+                    .hint(format!("beside the ini: `{{{{ here }}}}/{}`", program.trim_start_matches("./"))),
+                None => error,
+            }
+        }
+        io::ErrorKind::PermissionDenied if is_file => {
+            failed(format!("`{shown}` may not be executed")).hint(format!("chmod +x {shown}"))
+        }
+        _ => failed(format!("`{shown}` does not start")).cause(cause),
+    }
+}
+
+/// Whether somebody who wrote this first word of a line had a shell in mind.
+fn is_for_a_shell(word: &str) -> bool {
+    let assigns = word.split_once('=').is_some_and(|(name, _)| !name.contains('/'));
+    word.starts_with('~') || assigns || word.contains(['|', '>', '<', '&', ';', '$', '*'])
 }
 
 /// A program that is killed with its whole group, unless it has ended, where nobody waits for it any more.
@@ -217,14 +269,96 @@ mod tests {
 
     #[test]
     fn what_goes_wrong() {
-        assert!(matches!(
-            output(&["no_such_program".to_owned()], LIMITS, Stdio::inherit(), None),
-            Err(ChildError::NotFound)
-        ));
-        assert!(matches!(output(&["/".to_owned()], LIMITS, Stdio::inherit(), None), Err(ChildError::NotStarted(_))));
+        for program in ["no_such_program", "/"] {
+            let result = output(&[program.to_owned()], LIMITS, Stdio::inherit(), None);
+            assert!(matches!(result, Err(ChildError::NotStarted(_))), "{program}");
+        }
         assert!(matches!(shell("echo a; exit 3", LIMITS), Err(ChildError::Failed(status)) if status.code() == Some(3)));
         assert!(matches!(shell("kill -9 $$", LIMITS), Err(ChildError::Failed(status)) if status.code().is_none()));
         assert!(matches!(shell("yes", LIMITS), Err(ChildError::PrintedTooMuch(100_000))));
+    }
+
+    #[test]
+    fn why_it_does_not_start() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = |name: &str, text: &str, mode: u32| {
+            let path = directory.path().join(name);
+            std::fs::write(&path, text).unwrap();
+            let mode: std::fs::Permissions = std::os::unix::fs::PermissionsExt::from_mode(mode);
+            std::fs::set_permissions(&path, mode).unwrap();
+            path.to_string_lossy().into_owned()
+        };
+        let said = |program: &str| {
+            let Err(ChildError::NotStarted(cause)) = output(&[program.to_owned()], LIMITS, Stdio::inherit(), None)
+            else {
+                panic!("{program}")
+            };
+            let error = not_started(Error::failed, program, program, cause);
+            (error.title().replace(program, "PROGRAM"), error.notes().join("; "), error.hints().join("; "))
+        };
+        let (here, nothing) = (std::path::absolute(".").unwrap(), String::new());
+        for (program, title, note, hint) in [
+            (
+                &*file("crlf", "#!/bin/sh\r\ntrue\r\n", 0o755),
+                "there is no program of the name in the first line of `PROGRAM`",
+                nothing.clone(),
+                "that line ends in a carriage return: save the file with Unix line ends",
+            ),
+            (
+                &file("nobody", "#!/no/such/program\n", 0o755),
+                "there is no program of the name in the first line of `PROGRAM`",
+                nothing.clone(),
+                "install it, or correct that line",
+            ),
+            (
+                "./no/get.sh",
+                "there is no program `PROGRAM`",
+                format!("it was looked for in {}/no", here.display()),
+                "install it, or correct the line; no shell reads it; beside the ini: `{{ here }}/no/get.sh`",
+            ),
+            (
+                "no_such_program",
+                "there is no program `PROGRAM`",
+                nothing.clone(),
+                "install it, or correct the line; no shell reads it",
+            ),
+            (
+                "~/get.sh",
+                "there is no program `PROGRAM`",
+                nothing.clone(),
+                "no shell reads this line; to have one: sh -c '...'",
+            ),
+            (
+                "PGUSER=me",
+                "there is no program `PROGRAM`",
+                nothing.clone(),
+                "no shell reads this line; to have one: sh -c '...'",
+            ),
+        ] {
+            assert_eq!(said(program), (title.to_owned(), note, hint.to_owned()), "{program}");
+        }
+        let plain = file("plain", "#!/bin/sh\n", 0o644);
+        assert_eq!(said(&plain).2, format!("chmod +x {plain}"));
+    }
+
+    #[test]
+    fn its_standard_error_is_told_while_it_runs() {
+        let directory = tempfile::tempdir().unwrap();
+        let heard = directory.path().join("heard");
+        // It ends once its first line was heard.
+        let script = format!("echo one >&2; until [ -e {} ]; do sleep 0.01; done; printf two >&2", heard.display());
+        let words = ["sh", "-c", &script].map(str::to_owned);
+        let mut lines = Vec::new();
+        let result = with_standard_error(
+            100,
+            |stderr| output(&words, LIMITS, stderr, None),
+            |line| {
+                std::fs::write(&heard, "").unwrap();
+                lines.push(line.to_owned());
+            },
+        );
+        assert!(result.unwrap().is_ok());
+        assert_eq!(lines, ["one", "two"]);
     }
 
     /// The processes that run `marker`.

@@ -15,7 +15,7 @@ pub mod secret_command;
 pub mod settings;
 pub mod values;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -31,7 +31,7 @@ use crate::nearest::nearest;
 use crate::secret::Secret;
 use ini::{Ini, Section};
 use keys::{KEYS, Key, Kind, SETTINGS_SECTION, VARIABLES_SECTION};
-use lookup::{Lookup, Unset, Written};
+use lookup::{Line, Lookup, Unset, Written};
 use render::Names;
 
 /// The file that is looked for where none is named.
@@ -81,8 +81,8 @@ pub struct InForce {
     pub origin: Origin,
     /// The names that its template asks for, as written (`env.NAME`, `x.NAME`), and whether they say anything.
     pub reads: Vec<(String, bool)>,
-    /// Where it is written too, and does not hold, since another URL came over it.
-    pub passed_over: Option<Origin>,
+    /// Where it is written too, and does not hold, since another one of this setting came over that.
+    pub passed_over: Option<(Origin, &'static str)>,
 }
 
 /// The settings of a run.
@@ -144,6 +144,7 @@ impl Config {
         let sections = sections(&ini, name.as_ref());
         let lookup =
             Lookup { ini: &ini, sections: &sections, names: &names, url_given: overrides.url.is_some(), unset };
+        refuse_empty_x(&lookup)?;
         let mut settings = Settings::read(&lookup, &directory)?;
         if let Some(lock_wait) = overrides.lock_wait {
             settings.lock_wait = Sourced { value: lock_wait, origin: Origin::CommandLine("--lock-wait") };
@@ -214,7 +215,7 @@ impl Config {
             unset: self.unset,
         };
         let entry = lookup.written(key).map(|written| written.entry);
-        let names = entry.into_iter().flat_map(|entry| asked_for(&self.ini, entry, "env."));
+        let names = entry.into_iter().flat_map(|entry| asked_for(&self.ini, entry, "env"));
         names.filter(|name| environment.get_os(name).is_none()).fold(error, |error, name| {
             let error = error.note(format!("environment variable `{name}` is not set"));
             match lookup::near_variable(name, environment) {
@@ -224,10 +225,10 @@ impl Config {
         })
     }
 
-    /// Where the file itself says a secret, as `migrate.ini:3`: this password, in the `url` in force, and not by a template that only
-    /// asks for it; values for revisions whose names say that they are secrets.
+    /// Where the file itself says a secret, as `migrate.ini:3`: these passwords, in the `url` in force, and not by a template that only
+    /// asks for them; values for revisions whose names say that they are secrets.
     #[must_use]
-    pub fn written_secrets(&self, password: Option<&Secret>) -> Vec<String> {
+    pub fn written_secrets(&self, passwords: &[Secret]) -> Vec<String> {
         let place = |entry: &ini::Entry| {
             let excerpt = self.ini.value_excerpt(entry, self.ini.value_place(entry));
             format!("{}:{}", excerpt.path, excerpt.place.line)
@@ -235,12 +236,13 @@ impl Config {
         let sections = sections(&self.ini, self.name.as_ref());
         let url = sections.iter().find_map(|section| section.entry(keys::URL.name));
         let says = |entry: &&ini::Entry| {
-            let lines = entry.lines.iter().map(|line| self.ini.text(line));
-            let Some(password) = password.filter(|_| self.url.is_none()) else { return false };
-            lines.into_iter().any(|line| {
-                let mut hidden = mask::hidden(line, 0, true).into_iter().map(|range| &line[range]);
-                !render::is_template(line) || hidden.any(|hidden| hidden.contains(password.reveal()))
-            })
+            let mut lines = entry.lines.iter().map(|line| self.ini.text(line));
+            let Some(line) = lines.next().filter(|_| self.url.is_none() && !passwords.is_empty()) else {
+                return false;
+            };
+            let mut hidden = mask::hidden(line, 0, true).into_iter().map(|range| &line[range]);
+            let says = |hidden: &str| passwords.iter().any(|password| hidden.contains(password.reveal()));
+            !render::is_template(line) || hidden.any(says)
         };
         let variables = self.ini.section(VARIABLES_SECTION).into_iter().flat_map(|section| &section.entries);
         let secret = variables.filter(|entry| {
@@ -294,8 +296,13 @@ impl Config {
     pub fn unread_x(&self) -> Vec<&str> {
         let sections = sections(&self.ini, self.name.as_ref());
         let nothing = Names { environment: &Environment::default(), x: &[], here: "" };
-        let lookup =
-            Lookup { ini: &self.ini, sections: &sections, names: &nothing, url_given: false, unset: self.unset };
+        let lookup = Lookup {
+            ini: &self.ini,
+            sections: &sections,
+            names: &nothing,
+            url_given: self.url.is_some(),
+            unset: self.unset,
+        };
         let in_force = KEYS.iter().filter_map(|key| lookup.written(key).map(|written| written.entry));
         let variables = self.ini.section(VARIABLES_SECTION);
         let entries = in_force.chain(variables.iter().flat_map(|section| &section.entries));
@@ -319,6 +326,14 @@ impl Config {
         let entries = self.ini.sections().iter().flat_map(|section| section.entries.iter().map(move |e| (section, e)));
         let reader = entries.into_iter().find(|(_, entry)| read_by(&self.ini, entry).any(|read| read == name));
         match (reader, &self.name) {
+            (Some((_, entry)), _)
+                if self.url.is_some() && !keys::key(&entry.key).map_or(&[][..], keys::taken_along_by).is_empty() =>
+            {
+                error
+                    .at(self.ini.value_excerpt(entry, self.ini.value_place(entry)).label("read here"))
+                    .note(format!("`--url` lies over `{}`", entry.key))
+                    .hint(format!("leave `-x {name}` out, or leave `--url` out"))
+            }
             (Some((section, entry)), Some(chosen)) if section.name == SETTINGS_SECTION => error
                 .at(self.ini.value_excerpt(entry, self.ini.value_place(entry)).label("read here"))
                 .note(format!(
@@ -356,7 +371,17 @@ impl Config {
     fn one_in_force(&self, lookup: &Lookup<'_>, key: &'static Key) -> Result<InForce> {
         let wait = &self.settings.lock_wait;
         let lines = match key.kind {
-            Kind::Directories | Kind::Commands | Kind::Hooks => lookup.lines(key)?,
+            Kind::Directories => lookup.lines(key)?.into_iter().map(|line| line.rendered).collect(),
+            // As they are written: what a template makes of them may hold a secret.
+            Kind::Commands | Kind::Hooks => {
+                let written = |line: Line| Sourced { value: line.written, origin: line.rendered.origin };
+                lookup.lines(key)?.into_iter().map(written).collect()
+            }
+            Kind::SecretCommand => {
+                let Sourced { value, origin } = lookup.line(key)?;
+                let written = lookup.as_written(key).filter(|_| !value.is_empty());
+                vec![Sourced { value: written.unwrap_or_default().to_owned(), origin }]
+            }
             Kind::FileName => vec![lookup.unrendered(key)?],
             Kind::Url if self.url.is_some() => {
                 let value = self.url.as_ref().map_or("", |url| url.reveal().trim()).to_owned();
@@ -386,8 +411,10 @@ impl Config {
         if let Some(written) = lookup.written(key).filter(|_| matches!(origin, Origin::File { .. })) {
             let Names { environment, x, .. } = lookup.names;
             let names = |prefix| asked_for(&self.ini, written.entry, prefix);
-            reads.extend(names("x.").map(|name| (format!("x.{name}"), x.iter().any(|(given, _)| given == name))));
-            reads.extend(names("env.").map(|name| (format!("env.{name}"), environment.get_os(name).is_some())));
+            reads.extend(names("x").map(|name| (format!("x.{name}"), x.iter().any(|(given, _)| given == name))));
+            reads.extend(names("env").map(|name| (format!("env.{name}"), environment.get_os(name).is_some())));
+            let mut seen = HashSet::new();
+            reads.retain(|(name, _)| seen.insert(name.clone()));
         }
         Ok(InForce { key, shown, origin, reads, passed_over })
     }
@@ -457,6 +484,10 @@ fn name(ini: &Ini, environment: &Environment, overrides: &CommandLineOverrides) 
     let (value, origin) = match (&overrides.name, environment.get_os(NAME_VARIABLE)) {
         (Some(name), _) => (name.clone(), Origin::CommandLine("-n")),
         (None, Some(name)) => (name.to_string_lossy().into_owned(), Origin::Environment(NAME_VARIABLE)),
+        (None, None) if environment.is_empty(NAME_VARIABLE) => {
+            let error = Error::usage(format!("`{NAME_VARIABLE}` is set, and names no environment"));
+            return Err(error.hint(format!("unset it for the settings of `[{SETTINGS_SECTION}]` alone")));
+        }
         (None, None) => return Ok(None),
     };
     if value == SETTINGS_SECTION {
@@ -494,7 +525,7 @@ fn environments(ini: &Ini) -> Vec<&str> {
 
 /// The names after `x.` in the templates of an entry's value.
 fn read_by<'a>(ini: &'a Ini, entry: &'a ini::Entry) -> impl Iterator<Item = &'a str> {
-    asked_for(ini, entry, "x.")
+    asked_for(ini, entry, "x")
 }
 
 /// The names after `prefix` (`x.`, `env.`) in the templates of an entry's value.
@@ -520,6 +551,24 @@ fn check_x(ini: &Ini, x: &[(String, Secret)]) -> Result<()> {
         if let Some(near) = read.iter().find(|candidate| plain(candidate) == plain(name)) {
             return Err(Error::usage(format!("`{}` reads `x.{near}`, not `x.{name}`", ini.path()))
                 .hint(format!("type `-x {near}=...`")));
+        }
+    }
+    Ok(())
+}
+
+/// Refuses `-x dbUrl=` where a setting in force reads `x.dbUrl`: a variable of a shell was not set, and what stands behind `or` may be
+/// another database. Values for revisions may be empty.
+fn refuse_empty_x(lookup: &Lookup<'_>) -> Result<()> {
+    let x = lookup.names.x;
+    let is_empty = |name: &str| {
+        let last = x.iter().rev().find(|(given, _)| given == name);
+        last.is_some_and(|(_, value)| value.reveal().is_empty())
+    };
+    for entry in KEYS.iter().filter_map(|key| lookup.written(key)).map(|written| written.entry) {
+        if let Some(name) = read_by(lookup.ini, entry).find(|name| is_empty(name)) {
+            return Err(Error::usage(format!("`-x {name}=` has no value, and `{}` asks for it", entry.key))
+                .at(lookup.ini.value_excerpt(entry, lookup.ini.value_place(entry)))
+                .hint(format!("give it one, or leave `-x {name}` out")));
         }
     }
     Ok(())

@@ -11,12 +11,12 @@ use super::Context;
 use super::connection_string::at;
 use crate::child::{self, ChildError, Limits};
 use crate::config::secret_command::{Answer, AnswerError, LONGEST};
-use crate::config::{self, Config, Environment, SecretCommand, mask};
-use crate::database::conninfo::{Conninfo, ConninfoError, Settings as ConninfoSettings, Surroundings};
+use crate::config::{self, Config, Environment, SecretCommand, keys, mask};
+use crate::database::conninfo::{self, Conninfo, ConninfoError, Settings as ConninfoSettings, Surroundings};
 use crate::database::interrupt::Interrupt;
-use crate::database::session::{Renewal, stopped};
+use crate::database::session::{Renewal, Renewed, stopped};
 use crate::error::{Error, Result};
-use crate::secret::Secret;
+use crate::secret::{SHORTEST, Secret};
 use crate::ui::{self, LogLevel};
 
 /// What programs have said in this process, and whether passwords that everyone can read were warned about.
@@ -39,7 +39,7 @@ impl Credentials {
         let answer = ask(&self.url, command, config, context, interrupt)?;
         let url = answer.secret.clone();
         let password = ConninfoSettings::parse(url.reveal()).ok().and_then(|url| url.secret("password").cloned());
-        context.ui.cover(forms(&url).into_iter().chain(password.iter().flat_map(forms)));
+        context.ui.cover(url.forms().into_iter().chain(password.iter().flat_map(Secret::forms)));
         Ok(url)
     }
 
@@ -52,7 +52,7 @@ impl Credentials {
         interrupt: Option<&Interrupt>,
     ) -> Result<&Answer> {
         let answer = ask(&self.password, command, config, context, interrupt)?;
-        context.ui.cover(forms(&answer.secret));
+        context.ui.cover(answer.secret.forms());
         Ok(answer)
     }
 
@@ -63,19 +63,21 @@ impl Credentials {
         in_url.into_iter().chain(self.password.get().map(|answer| answer.secret.clone())).collect()
     }
 
-    /// Warns, once, of secrets that others can read: the ones in the file, and what was typed. `password` is that of the URL.
-    pub(super) fn warn(&self, config: &Config, context: &Context, origin: &config::Origin, password: Option<&Secret>) {
+    /// Warns, once, of secrets that others can read: the ones in the file, and what was typed. `passwords` are those of the URL.
+    pub(super) fn warn(&self, config: &Config, context: &Context, origin: &config::Origin, passwords: &[Secret]) {
         if self.warned.replace(true) {
             return;
         }
-        if let Some(option) = password.and_then(|password| said_by(context, origin, password)) {
+        if let Some(option) = said_by(context, origin, passwords) {
             context.ui.warning(format_args!(
                 "everyone on this machine can read the password in `{option}` while this runs (`ps`)"
             ));
-            context.ui.hint("put it into `PGPASSWORD`, `~/.pgpass` or a variable that `url` in the settings names");
+            context
+                .ui
+                .hint("put it into `PGPASSWORD`, `~/.pgpass` or a variable that the settings name: `{{ env.NAME }}`");
             return;
         }
-        let places = config.written_secrets(password);
+        let places = config.written_secrets(passwords);
         if !places.is_empty() {
             context.ui.warning(format_args!("a password stands in {}", places.join(", ")));
             context
@@ -121,7 +123,7 @@ impl<'a> Preview<'a> {
             }
             value
         };
-        let surroundings = Surroundings { variable: &variable, user: environment.database_user() };
+        let surroundings = Surroundings { variable: &variable, user: system_user(written, environment) };
         let conninfo = Conninfo::resolve(written.clone(), &surroundings)?;
         let variables = variables.into_inner();
         // The variable is not asked for where the URL or a service gives the password.
@@ -132,26 +134,31 @@ impl<'a> Preview<'a> {
     }
 }
 
-/// A secret in the forms that it may take in a message, each with what is shown. A short one is a word of its own.
-pub(super) fn forms(secret: &Secret) -> Vec<(String, String)> {
-    let value = secret.reveal();
-    if value.len() < 4 {
-        return Vec::new();
-    }
-    let literal = value.replace('\'', "''");
-    let forms = [value.to_owned(), literal.replace('\\', "\\\\"), literal, value.replace('"', "\"\"")];
-    forms.map(|form| (form, mask::HIDDEN.to_owned())).into()
+/// The system's name for who runs this, where the connection string names no user: asking for it may take a directory server.
+pub(super) fn system_user<'a>(written: &ConninfoSettings, environment: &'a Environment) -> Option<&'a str> {
+    if written.get("user").is_some() { None } else { environment.database_user() }
 }
 
-/// The option of the command line that the password of a connection string was typed in, if it was.
-fn said_by(context: &Context, origin: &config::Origin, password: &Secret) -> Option<&'static str> {
+/// The option of the command line that a password was typed in, if one was: one of a connection string, or a value for revisions whose
+/// name says that it is one.
+fn said_by(context: &Context, origin: &config::Origin, passwords: &[Secret]) -> Option<String> {
     let holds = |value: &Secret| {
-        let parsed = ConninfoSettings::parse(value.reveal());
-        value == password || parsed.is_ok_and(|settings| settings.secret("password") == Some(password))
+        let value = value.reveal();
+        let in_url = ConninfoSettings::parse(value).map(|settings| settings.secrets()).unwrap_or_default();
+        let decoded = conninfo::decode(value).unwrap_or_default();
+        let is_in =
+            |password: &str, text: &str| text == password || (password.len() >= SHORTEST && text.contains(password));
+        let holds = |password: &Secret| [value, &decoded].iter().any(|text| is_in(password.reveal(), text));
+        passwords.iter().any(|password| holds(password) || in_url.contains(password))
     };
     match origin {
-        config::Origin::CommandLine(option) => Some(option),
-        _ => context.global.x.iter().any(|(_, value)| holds(value)).then_some("-x"),
+        config::Origin::CommandLine(option) if !passwords.is_empty() => Some((*option).to_owned()),
+        _ => {
+            let is_secret = |(name, value): &&(String, Secret)| {
+                holds(value) || (mask::is_secret_name(name) && !value.reveal().is_empty())
+            };
+            context.global.x.iter().find(is_secret).map(|(name, _)| format!("-x {name}"))
+        }
     }
 }
 
@@ -175,12 +182,10 @@ fn ask<'a>(
         (true, _) => run(Stdio::null()),
         (false, false) => run(Stdio::inherit()),
         (false, true) => {
-            let heard = child::with_standard_error(LONGEST, run);
-            let (output, said) =
-                heard.map_err(|cause| failed(command, "a program cannot be listened to").cause(cause))?;
-            let fields = serde_json::json!({ "program": program(command) });
-            said.lines().for_each(|line| context.ui.event(LogLevel::Info, "program", line, &fields));
-            output
+            let fields = serde_json::json!({ "program": command.command.program() });
+            let hear = |line: &str| context.ui.event(LogLevel::Info, "program", line, &fields);
+            child::with_standard_error(LONGEST, run, hear)
+                .map_err(|cause| failed(command, "a program cannot be listened to").cause(cause))?
         }
     };
     let output = output.map_err(|error| match error {
@@ -191,22 +196,32 @@ fn ask<'a>(
     Ok(known.get_or_init(|| answer))
 }
 
-/// Asks `command` again, later in the run. What goes wrong then is told by whoever needs the password.
-pub(super) fn renewal(command: &SecretCommand, config: &Config, context: &Context) -> Renewal {
+/// Asks `command` again, later in the run, of a connection that was written as `written`. `says_user`: the user comes from it as well.
+/// What goes wrong then is told by whoever needs the password.
+pub(super) fn renewal(
+    command: &SecretCommand,
+    written: ConninfoSettings,
+    says_user: bool,
+    config: &Config,
+    context: &Context,
+) -> Renewal {
     let command = command.clone();
     let time = Some(config.settings.command_timeout.value).filter(|time| !time.is_zero());
     let silent = context.ui.is_silent() || context.ui.is_for_programs();
     Renewal(Arc::new(move || {
         let stderr = if silent { Stdio::null() } else { Stdio::inherit() };
         let output = child::output(&command.command.words, Limits { time, bytes: LONGEST }, stderr, None).ok()?;
-        Some(command.read(&output).ok()?.secret)
+        let Answer { secret, user } = command.read(&output).ok()?;
+        if command.key != keys::URL_COMMAND {
+            return Some(Renewed { user: user.filter(|_| says_user), password: secret });
+        }
+        // A run stays where it began, whatever the program says by now.
+        let url = ConninfoSettings::parse(secret.reveal()).ok()?;
+        let is_same = ["service", "host", "hostaddr", "port", "dbname", "user"]
+            .iter()
+            .all(|name| url.get(name) == written.get(name));
+        url.secret("password").filter(|_| is_same).map(|password| Renewed { user: None, password: password.clone() })
     }))
-}
-
-/// The program's name, for a person.
-fn program(command: &SecretCommand) -> String {
-    let word = command.command.words.first().map_or("", String::as_str);
-    mask::cover(word, &mask::hidden(word, 0, false), 0..0).0
 }
 
 /// An error about a program, at its place in the settings.
@@ -215,12 +230,12 @@ fn failed(command: &SecretCommand, title: impl Into<String>) -> Error {
 }
 
 fn not_run(command: &SecretCommand, error: ChildError) -> Error {
-    let (program, setting) = (program(command), command.key.name);
+    let (program, setting) = (command.command.program(), command.key.name);
     match error {
-        ChildError::NotFound => failed(command, format!("there is no program `{program}`, which `{setting}` runs"))
-            .hint("install it, or write its path; where a shell is meant: `sh -c '...'`"),
         ChildError::NotStarted(cause) => {
-            failed(command, format!("`{program}`, which `{setting}` runs, cannot be started")).cause(cause)
+            let failed = |problem| failed(command, format!("`{setting}` cannot run: {problem}"));
+            let word = command.command.words.first().map_or("", String::as_str);
+            child::not_started(failed, &program, word, cause)
         }
         ChildError::Failed(status) => {
             failed(command, format!("`{program}`, which `{setting}` runs, {}", ended(status)))
@@ -234,7 +249,8 @@ fn not_run(command: &SecretCommand, error: ChildError) -> Error {
         ChildError::PrintedTooMuch(most) => failed(
             command,
             format!("`{program}`, which `{setting}` runs, printed more than {} KiB: no secret", most >> 10),
-        ),
+        )
+        .note("it was killed; what it printed is not shown"),
         ChildError::Woken => Error::failed("stopped"),
         ChildError::Unreadable(cause) => {
             failed(command, format!("`{program}`, which `{setting}` runs, cannot be read from")).cause(cause)
@@ -253,7 +269,7 @@ fn ended(status: ExitStatus) -> String {
 }
 
 fn not_understood(command: &SecretCommand, error: AnswerError) -> Error {
-    let (program, setting) = (program(command), command.key.name);
+    let (program, setting) = (command.command.program(), command.key.name);
     let explained = Error::failed(format!("`{program}`, which `{setting}` runs, {}", error.problem));
     let mut explained = at(explained, error.field.as_ref().unwrap_or(&command.command.origin));
     if let Some(note) = error.note {

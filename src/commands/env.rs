@@ -12,7 +12,7 @@ use crate::config::{Config, DatabaseUrl, InForce, Sourced, mask};
 use crate::database::conninfo::{self, Conninfo, Endpoint, Settings as ConninfoSettings, SslMode};
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
-use crate::secret::Secret;
+use crate::secret::{SHORTEST, Secret};
 
 /// Show the settings in force and where each comes from
 ///
@@ -57,6 +57,9 @@ struct Setting {
     reads: Vec<String>,
     unset: Vec<String>,
     passed_over: Option<String>,
+    /// What came over it.
+    #[serde(skip)]
+    over: Option<&'static str>,
 }
 
 /// Where the settings lead.
@@ -66,6 +69,8 @@ struct Target {
     parameters: Vec<Parameter>,
     /// What the `url` is shown as, where it can be shown.
     url: Option<String>,
+    /// The secrets of the connection.
+    secrets: Vec<String>,
 }
 
 /// The parts of a connection that are shown even where nobody gave them.
@@ -81,11 +86,17 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         Ok(target) => (target, None),
         Err(error) => (Target::default(), Some(error)),
     };
-    let variables = config.variables(context.environment)?.into_iter().map(|(name, Sourced { value, origin })| {
-        let secret = mask::is_secret_name(&name);
-        let value = if secret { mask::HIDDEN.to_owned() } else { masked(value.reveal()) };
+    // Where it is not known which part of a connection a value is, it may be the password.
+    let in_url = |name: &str| {
+        let url = settings.iter().find(|setting| setting.key == keys::URL).filter(|_| problem.is_some());
+        url.is_some_and(|url| url.reads.iter().any(|(read, _)| read.strip_prefix("x.") == Some(name)))
+    };
+    let variable = |(name, Sourced { value, origin }): (String, Sourced<Secret>)| {
+        let is_secret = mask::is_secret_name(&name) || in_url(&name);
+        let value = if is_secret { mask::HIDDEN.to_owned() } else { shown(value.reveal(), &target.secrets) };
         Parameter { name, value: Some(value), origin: origin.to_string() }
-    });
+    };
+    let variables = config.variables(context.environment)?.into_iter().map(variable).collect();
     let url = target.url.as_deref();
     let report = Report {
         file: config.path(),
@@ -96,7 +107,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         problem: problem.as_ref().map(|problem| context.ui.error_view(problem)),
         connection: target.parameters,
         settings: settings.into_iter().map(|setting| view(setting, url)).collect(),
-        variables: variables.collect(),
+        variables,
     };
     if arguments.json {
         context.ui.json(&report);
@@ -146,7 +157,8 @@ fn view(setting: InForce, url: Option<&str>) -> Setting {
         origin: origin.to_string(),
         reads: names(given),
         unset: names(unset),
-        passed_over: passed_over.map(|origin| origin.to_string()),
+        over: passed_over.as_ref().map(|(_, over)| *over),
+        passed_over: passed_over.map(|(origin, _)| origin.to_string()),
     }
 }
 
@@ -156,32 +168,44 @@ fn target(config: &Config, context: &Context) -> Result<Target> {
     let text = match url.value {
         DatabaseUrl::Local => {
             let local = Some("local".to_owned());
-            return Ok(Target { database: local.clone(), url: local, parameters: Vec::new() });
+            return Ok(Target { database: local.clone(), url: local, ..Target::default() });
         }
         DatabaseUrl::Asked(_) => return Ok(Target::default()),
         DatabaseUrl::Given(text) => text,
     };
     let given_by = GivenBy { origin: &url.origin, command: None };
     let written = ConninfoSettings::parse(text.reveal()).map_err(|error| given_by.unreadable(error))?;
-    let shown = shown(&text, &written);
-    let (database, parameters) = connection(written, given_by, config, context)?;
-    Ok(Target { database: Some(database), parameters, url: Some(shown) })
+    let url = Some(shown(text.reveal(), &secrets(&written)));
+    Ok(Target { url, ..connection(written, given_by, config, context)? })
 }
 
-/// A connection string without its secrets.
-fn shown(text: &Secret, written: &ConninfoSettings) -> String {
-    let shown = masked(text.reveal());
-    let tells = |(name, _): (&str, _)| written.secret(name).is_some_and(|secret| shown.contains(secret.reveal()));
-    if conninfo::keywords().any(tells) { mask::HIDDEN.to_owned() } else { shown }
+/// What must not be shown of the settings of a connection.
+fn secrets(settings: &ConninfoSettings) -> Vec<String> {
+    let plain = conninfo::keywords().filter_map(|(name, _)| settings.get(name));
+    let in_plain =
+        plain.flat_map(|value| mask::hidden(value, 0, false).into_iter().map(|range| value[range].to_owned()));
+    let secret = settings.secrets().into_iter().map(|secret| secret.reveal().to_owned());
+    secret.chain(in_plain).filter(|secret| secret != mask::HIDDEN).collect()
+}
+
+/// A text, perhaps a connection string, without these secrets, in whatever way they are written in it.
+fn shown(text: &str, hidden: &[String]) -> String {
+    let shown = masked(text);
+    let decoded = conninfo::decode(&shown).unwrap_or_default();
+    let tells = |secret: &String| {
+        let is_in = |text: &String| text.contains(secret) || (text.len() >= SHORTEST && secret.contains(text));
+        is_in(&shown) || is_in(&decoded)
+    };
+    let again = match (ConninfoSettings::parse(text), ConninfoSettings::parse(&shown)) {
+        (Ok(written), Ok(again)) => secrets(&again).iter().any(|secret| secrets(&written).contains(secret)),
+        (Ok(_), Err(_)) => true,
+        (Err(_), _) => false,
+    };
+    if again || hidden.iter().any(tells) { mask::HIDDEN.to_owned() } else { shown }
 }
 
 /// The database, and each part of the connection with its origin; `given_by` is the connection string's.
-fn connection(
-    written: ConninfoSettings,
-    given_by: GivenBy<'_>,
-    config: &Config,
-    context: &Context,
-) -> Result<(String, Vec<Parameter>)> {
+fn connection(written: ConninfoSettings, given_by: GivenBy<'_>, config: &Config, context: &Context) -> Result<Target> {
     let environment = context.environment;
     let command = config.settings.password_command.as_ref();
     let Preview { conninfo, variables, command } =
@@ -189,7 +213,9 @@ fn connection(
     conninfo.warnings.iter().for_each(|warning| context.ui.warning(warning));
     let said = |variable: &str| variables.iter().any(|name| name == variable);
     let named_later = command.filter(|_| said(USER_VARIABLE)).and_then(|command| command.user_field.as_ref());
-    let service = written.get("service").or(conninfo.settings.get("service")).or(environment.get("PGSERVICE"));
+    // A string that names a server has no use for the variable's.
+    let from_variable = environment.get("PGSERVICE").filter(|_| !written.names_server());
+    let service = written.get("service").or(from_variable);
     let origin = |name: &str, variable: Option<&str>| -> Option<String> {
         if written.get(name).is_some() || written.secret(name).is_some() {
             return Some(given_by.origin.to_string());
@@ -199,6 +225,7 @@ fn connection(
                 Some(format!("password_command, {}", command.command.origin))
             }
             (Some(USER_VARIABLE), _, Some(field)) => Some(format!("user_field, {}", field.origin)),
+            (Some("PGSERVICE"), _, _) if service.is_none() => None,
             (Some(variable), _, _) => Some(variable.to_owned()),
             (None, _, _) if name == "sslmode" && said("PGREQUIRESSL") => Some("PGREQUIRESSL".to_owned()),
             (None, _, _) if conninfo.settings.get(name).is_some() || conninfo.settings.secret(name).is_some() => {
@@ -213,11 +240,28 @@ fn connection(
             return None;
         }
         let unknown = named_later.is_some() && (name == "user" || (name == "dbname" && known.is_none()));
-        let (value, default) = if unknown { (None, "the user's name".to_owned()) } else { value(name, &conninfo) };
+        let (value, default) = match name {
+            "service" => (service.map(str::to_owned), String::new()),
+            "servicefile" => (written.get(name).or(environment.get("PGSERVICEFILE")).map(str::to_owned), String::new()),
+            _ if unknown => (None, "the user's name".to_owned()),
+            _ => value(name, &conninfo),
+        };
         Some(Parameter { name: name.to_owned(), value, origin: known.unwrap_or(default) })
     });
-    let parameters = parameters.collect();
-    Ok((conninfo.to_string(), parameters))
+    // What only a variable can say.
+    let session = conninfo.session.iter().map(|(name, value)| {
+        let variable =
+            conninfo::SESSION.iter().find(|(setting, _)| setting == name).map_or("", |(_, variable)| variable);
+        Parameter { name: (*name).to_owned(), value: Some(value.clone()), origin: variable.to_owned() }
+    });
+    let hosts = conninfo.hosts.iter().filter_map(|host| Some(host.password.as_ref()?.reveal().to_owned()));
+    let secrets = secrets(&conninfo.settings).into_iter().chain(hosts).filter(|secret| secret != mask::HIDDEN);
+    Ok(Target {
+        database: Some(conninfo.to_string()),
+        parameters: parameters.chain(session).collect(),
+        secrets: secrets.collect(),
+        url: None,
+    })
 }
 
 /// What a part of the connection is, and where it comes from if nobody gave it.
@@ -238,7 +282,7 @@ fn value(name: &str, conninfo: &Conninfo) -> (Option<String>, String) {
             false => (None, "nobody".to_owned()),
         },
         _ => match conninfo.settings.get(name) {
-            Some(value) => (Some(value.to_owned()), default),
+            Some(value) => (Some(mask::cover(value, &mask::hidden(value, 0, false), 0..0).0), default),
             None => (Some(mask::HIDDEN.to_owned()), default),
         },
     }
@@ -289,7 +333,9 @@ fn print(report: &Report, config: &Config, context: &Context) {
         let reads = reads.collect::<Vec<_>>().join(", ");
         let origin = if reads.is_empty() { setting.origin.clone() } else { format!("{}: {reads}", setting.origin) };
         let origin = match &setting.passed_over {
-            Some(place) if setting.values.is_empty() => format!("not used: {place} is for another url"),
+            Some(place) if setting.values.is_empty() => {
+                format!("not used: {place} is for another {}", setting.over.unwrap_or_default())
+            }
             Some(place) => format!("{origin}, not {place}"),
             None => origin,
         };

@@ -18,13 +18,13 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::Context;
-use super::credentials;
 use super::event::{Event, Listener as _, Step, Told};
 use super::lower::Prepared;
 use super::plan::PlanView;
 use super::run::{spoken, verb};
 use super::workspace::{Workspace, covers, tables};
-use crate::config::{Hook, Sourced};
+use crate::child;
+use crate::config::{self, Hook, Sourced};
 use crate::database::execute::Bodies;
 use crate::database::interrupt::{self, Interrupt};
 use crate::database::lock::Locked;
@@ -51,7 +51,7 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How long its output is waited for when it has ended: what it started may hold the other end.
 const REST: Duration = Duration::from_secs(1);
 /// How much of a line is told at once.
-const LONGEST_LINE: u64 = 8 * 1024;
+const LONGEST_LINE: usize = 8 * 1024;
 /// So many lines wait to be told; whoever writes more waits.
 const LINES: usize = 256;
 
@@ -251,7 +251,7 @@ impl<'a> Hooks<'a> {
 
     fn run(&self, running: &Running, locked: &mut Locked) -> Result<()> {
         let result = match &running.hook.value {
-            Hook::Command(command) => self.command(running, &command.words, locked),
+            Hook::Command(command) => self.command(running, command, locked),
             Hook::Sql(path) => self.script(running, path, locked),
         };
         result.map_err(|error| match running.hook.origin.excerpt() {
@@ -276,7 +276,7 @@ impl<'a> Hooks<'a> {
     }
 
     /// Runs a program, and meanwhile says to the server that the session is alive.
-    fn command(&self, running: &Running, words: &[String], locked: &mut Locked) -> Result<()> {
+    fn command(&self, running: &Running, line: &config::Command, locked: &mut Locked) -> Result<()> {
         let Running { setting, hook, direction, plan, ended, .. } = running;
         let step = Step { index: 0, action: Action::Hook, revision: setting, name: name(setting, &hook.value) };
         let document = Document {
@@ -288,8 +288,8 @@ impl<'a> Hooks<'a> {
             error: ended.error.map(ToString::to_string),
         };
         let input = serde_json::to_vec(&document).unwrap_or_default();
-        let mut command = std::process::Command::new(&words[0]);
-        command.args(&words[1..]).process_group(0);
+        let mut command = std::process::Command::new(&line.words[0]);
+        command.args(&line.words[1..]).process_group(0);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         for (variable, value) in locked.session().variables() {
             match value {
@@ -321,7 +321,7 @@ impl<'a> Hooks<'a> {
         };
         self.context.listeners.hear(&Event::Begun(&step));
         let began = Instant::now();
-        let child = command.spawn().map_err(|cause| not_started(&step, &words[0], cause))?;
+        let child = command.spawn().map_err(|cause| not_started(&step, line, cause))?;
         locked.session().alive_while(|| watch.attend(child, input))?;
         self.context.listeners.hear(&Event::Finished(&step, began.elapsed()));
         Ok(())
@@ -330,7 +330,7 @@ impl<'a> Hooks<'a> {
     /// What nothing that a program writes may show.
     fn covers(&self, secrets: &[Secret]) -> Covers {
         let mut covers = covers(&self.workspace.config, self.context);
-        covers.extend(secrets.iter().flat_map(credentials::forms));
+        covers.extend(secrets.iter().flat_map(Secret::forms));
         covers
     }
 }
@@ -448,18 +448,9 @@ impl Bodies for Script {
     }
 }
 
-fn not_started(step: &Step, program: &str, cause: std::io::Error) -> Error {
-    let setting = step.revision;
-    match cause.kind() {
-        std::io::ErrorKind::NotFound => {
-            let error = Error::failed(format!("{setting} cannot run: there is no program `{program}`"));
-            match program.contains(['|', '>', '<', '&']) {
-                true => error.hint("no shell reads this line; to have one: sh -c '...'"),
-                false => error.hint("install it, or correct the line; no shell reads it"),
-            }
-        }
-        _ => Error::failed(format!("{setting} cannot run `{program}`")).cause(cause),
-    }
+fn not_started(step: &Step, command: &config::Command, cause: std::io::Error) -> Error {
+    let failed = |problem| Error::failed(format!("{} cannot run: {problem}", step.revision));
+    child::not_started(failed, &command.program(), &command.words[0], cause)
 }
 
 /// Watches a program run.
@@ -485,8 +476,8 @@ impl Watch<'_> {
         let mut last = VecDeque::new();
         let (sender, lines) = sync_channel(LINES);
         for pipe in [child.stdout.take().map(pipe), child.stderr.take().map(pipe)].into_iter().flatten() {
-            let sender = sender.clone();
-            std::thread::spawn(move || read_lines(pipe, &sender));
+            let (sender, covers) = (sender.clone(), self.covers.clone());
+            std::thread::spawn(move || read_lines(pipe, &covers, &sender));
         }
         drop(sender);
         if let Some(mut stdin) = child.stdin.take() {
@@ -590,14 +581,19 @@ fn pipe(reader: impl Read + Send + 'static) -> Box<dyn Read + Send> {
     Box::new(reader)
 }
 
-/// Hands on what is written, line by line, a long one in pieces.
-fn read_lines(reader: Box<dyn Read + Send>, sender: &SyncSender<Vec<u8>>) {
+/// Hands on what is written, line by line, a long one in pieces of which none begins or ends within what is to be covered.
+fn read_lines(reader: Box<dyn Read + Send>, covers: &Covers, sender: &SyncSender<Vec<u8>>) {
     let mut reader = BufReader::new(reader);
+    let most = LONGEST_LINE + covers.longest();
+    let mut line = Vec::new();
     loop {
-        let mut line = Vec::new();
-        match reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line) {
-            Ok(1..) if sender.send(line).is_ok() => {}
-            _ => return,
+        let room = most.saturating_sub(line.len()) as u64;
+        let read = reader.by_ref().take(room).read_until(b'\n', &mut line);
+        let is_whole = line.ends_with(b"\n") || !matches!(read, Ok(1..));
+        let cut = if is_whole || line.len() < most { line.len() } else { covers.cut(&line, LONGEST_LINE) };
+        let rest = line.split_off(cut);
+        if line.is_empty() || sender.send(std::mem::replace(&mut line, rest)).is_err() {
+            return;
         }
     }
 }

@@ -115,8 +115,9 @@ impl Workspace {
             Ok(database)
         };
         let url = config.database_url(context.environment);
-        if !url.is_ok_and(|url| matches!(url.value, DatabaseUrl::Given(_) | DatabaseUrl::Asked(_))) {
-            // A private server is not started for a project that cannot be used.
+        let is_known = url.is_ok_and(|url| matches!(url.value, DatabaseUrl::Given(_)));
+        if !is_known || config.settings.password_command.is_some() {
+            // Neither is a private server started nor a program run for a project that cannot be used.
             let read = read_project(&locations(&config), wanted)?;
             let workspace = Self::of(config, read)?;
             let database = connect(&workspace.config)?;
@@ -171,8 +172,13 @@ impl Workspace {
                 .map_err(|cause| Error::failed(format!("cannot read {}", file.path.display())).cause(cause))?;
             templates.push(text);
         }
-        let read = |name: &&&str| !templates.iter().any(|text| text.contains(**name));
-        unread.iter().find(read).map_or(Ok(()), |name| Err(self.config.refuse_x(name)))
+        let stands_in = |name: &str, text: &str| {
+            let in_word = |character: char| character.is_alphanumeric() || character == '_';
+            text.match_indices(name)
+                .any(|(at, _)| !text[..at].ends_with(in_word) && !text[at + name.len()..].starts_with(in_word))
+        };
+        let unread = unread.into_iter().find(|name| !templates.iter().any(|text| stands_in(name, text)));
+        unread.map_or(Ok(()), |name| Err(self.config.refuse_x(name)))
     }
 
     /// A revision's file as the user would type it.
@@ -354,15 +360,18 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     };
     let given_by = GivenBy { origin: &url.origin, command: config.settings.url_command.as_ref() };
     let written = ConninfoSettings::parse(text.reveal()).map_err(|error| given_by.unreadable(error))?;
-    let in_url = written.secret("password").cloned();
-    let typed = in_url.as_ref().filter(|_| config.settings.url_command.is_none());
-    credentials.warn(config, context, &url.origin, typed);
+    let typed = if config.settings.url_command.is_none() { written.secrets() } else { Vec::new() };
+    credentials.warn(config, context, &url.origin, &typed);
     let environment = context.environment;
     let command = config.settings.password_command.as_ref().filter(|_| server.is_none());
     let unusable = |error| given_by.unusable(error, &written, environment);
-    let command = match command {
-        Some(command) => Preview::of(&written, Some(command), environment).map_err(unusable)?.command,
-        None => None,
+    let (command, variables) = match command {
+        Some(command) => {
+            let Preview { command, variables, .. } =
+                Preview::of(&written, Some(command), environment).map_err(unusable)?;
+            (command, variables)
+        }
+        None => (None, Vec::new()),
     };
     let ask = |command| credentials.password(command, config, context, interrupt.as_ref());
     let answer = command.map(ask).transpose()?;
@@ -375,12 +384,15 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let nothing = |_: &str| None;
     let surroundings = Surroundings {
         variable: if server.is_some() { &nothing } else { &variable },
-        user: environment.database_user(),
+        user: credentials::system_user(&written, environment),
     };
     let conninfo = Conninfo::resolve(written.clone(), &surroundings).map_err(unusable)?;
     for warning in &conninfo.warnings {
         context.ui.warning(warning);
     }
+    let said_by = command.or(given_by.command.filter(|_| written.secret("password").is_some()));
+    let says_user = variables.iter().any(|name| name == USER_VARIABLE);
+    let renewal = said_by.map(|said_by| credentials::renewal(said_by, written.clone(), says_user, config, context));
     let options = SessionOptions {
         tables: tables(config),
         application_name: application_name(),
@@ -389,10 +401,9 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         interrupt,
         covers: covers(config, context),
         role: role(config),
-        renewal: command.map(|command| credentials::renewal(command, config, context)),
+        renewal,
     };
     context.listeners.hear(&Event::Connecting { database: &conninfo.to_string(), name: &conninfo.database });
-    let said_by = command.or(given_by.command.filter(|_| in_url.is_some()));
     let session = Session::connect(&conninfo, options).map_err(|error| refused(error, said_by))?;
     for warning in session.protection_warnings() {
         context.ui.warning(&warning.text);
@@ -404,7 +415,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
 /// The secrets that revisions which are templates may hold, and those that programs said, as they are and as they are quoted.
 pub(super) fn covers(config: &Config, context: &Context) -> Covers {
     let secrets = config.secret_variables(context.environment).into_iter().chain(context.credentials.said());
-    secrets.flat_map(|secret| credentials::forms(&secret)).collect()
+    secrets.flat_map(|secret| secret.forms()).collect()
 }
 
 /// The limits that the configuration sets on a session.

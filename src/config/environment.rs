@@ -105,6 +105,12 @@ impl Environment {
         self.variables.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether a variable is set to nothing.
+    #[must_use]
+    pub fn is_empty(&self, name: &str) -> bool {
+        self.variables.0.get(OsStr::new(name)).is_some_and(|value| value.is_empty())
+    }
+
     /// The variables that are set, not empty and UTF-8, by name.
     pub fn variables(&self) -> impl Iterator<Item = (&str, &str)> {
         self.variables

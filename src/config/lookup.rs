@@ -43,6 +43,14 @@ pub struct Written<'a> {
     pub entry: &'a Entry,
 }
 
+/// A line of a setting that takes several.
+pub struct Line {
+    /// As it stands in the file; what a template makes of it may hold a secret.
+    pub written: String,
+    /// As it is in force.
+    pub rendered: Sourced<String>,
+}
+
 impl<'a> Lookup<'a> {
     /// What is written for `key` and holds; the strongest section wins. Where a section gives a setting that takes `key` along
     /// ([`keys::taken_along_by`]), those below it are not asked.
@@ -57,11 +65,17 @@ impl<'a> Lookup<'a> {
         find(last.map_or(self.sections, |last| &self.sections[..=last]), key)
     }
 
-    /// Where `key` is written in a section in force, and does not hold: another URL came over it.
+    /// Where `key` is written in a section in force, and does not hold, and what came over that to which it belongs: a `url`, or a
+    /// `password_command`.
     #[must_use]
-    pub fn passed_over(&self, key: &Key) -> Option<Origin> {
-        let written = if self.written(key).is_none() { find(self.sections, key) } else { None };
-        written.map(|written| self.origin(&written, self.ini.value_place(written.entry)))
+    pub fn passed_over(&self, key: &Key) -> Option<(Origin, &'static str)> {
+        let written = if self.written(key).is_none() { find(self.sections, key) } else { None }?;
+        let is_given = |section: &&Section, key: &Key| section.entry(key.name).is_some();
+        let over = |section: &&Section| keys::taken_along_by(key).iter().any(|anchor| is_given(section, anchor));
+        let url = |section: &&Section| is_given(section, keys::URL) || is_given(section, keys::URL_COMMAND);
+        let by_url = self.url_given || self.sections.iter().find(|section| over(section)).is_none_or(url);
+        let by = if by_url { keys::URL } else { keys::PASSWORD_COMMAND };
+        Some((self.origin(&written, self.ini.value_place(written.entry)), by.name))
     }
 
     /// The same, where what is not set is refused.
@@ -108,20 +122,27 @@ impl<'a> Lookup<'a> {
     ///
     /// # Errors
     /// A template that cannot be rendered.
-    pub fn lines(&self, key: &Key) -> Result<Vec<Sourced<String>>> {
+    pub fn lines(&self, key: &Key) -> Result<Vec<Line>> {
+        let line = |written: &str, value: &str, origin: Origin| Line {
+            written: written.to_owned(),
+            rendered: Sourced { value: value.to_owned(), origin },
+        };
         let Some(written) = self.written(key) else {
-            let defaults = key.default.lines().map(|line| Sourced { value: line.to_owned(), origin: Origin::Default });
-            return Ok(defaults.collect());
+            return Ok(key.default.lines().map(|value| line(value, value, Origin::Default)).collect());
         };
         let mut items = Vec::new();
-        for line in &written.entry.lines {
-            let rendered = self.render(written.entry, line)?;
+        for place in &written.entry.lines {
+            let (text, rendered) = (self.ini.text(place), self.render(written.entry, place)?);
             let values = rendered.lines().map(str::trim).filter(|value| !value.is_empty());
-            items.extend(
-                values.map(|value| Sourced { value: value.to_owned(), origin: self.origin(&written, line.clone()) }),
-            );
+            items.extend(values.map(|value| line(text, value, self.origin(&written, place.clone()))));
         }
         Ok(items)
+    }
+
+    /// The first line of a setting as it stands in the file.
+    #[must_use]
+    pub fn as_written(&self, key: &Key) -> Option<&str> {
+        self.written(key)?.entry.lines.first().map(|line| self.ini.text(line))
     }
 
     /// The text as it stands, never rendered.

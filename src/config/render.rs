@@ -54,14 +54,16 @@ pub fn is_one_expression(value: &str) -> bool {
     value.starts_with("{{") && value.find("}}") == value.len().checked_sub(2)
 }
 
-/// Where the names after `prefix` (`x.`, `env.`) stand in a template, the prefix not among them. Text beside the template is passed
-/// over: `/x.dump`.
-pub fn names_after<'a>(value: &'a str, prefix: &'static str) -> impl Iterator<Item = Range<usize>> + use<'a> {
+/// Where the names stand in a template that it takes from `table` (`x`, `env`): `x.NAME`, `x["NAME"]`. Text beside the template is
+/// passed over: `/x.dump`.
+pub fn names_after<'a>(value: &'a str, table: &'static str) -> impl Iterator<Item = Range<usize>> + use<'a> {
     code(value).flat_map(move |code| {
-        value[code.clone()].match_indices(prefix).filter_map(move |(at, _)| {
+        value[code.clone()].match_indices(table).filter_map(move |(at, _)| {
             let at = code.start + at;
             let alone = !value[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == '.');
-            let start = at + prefix.len();
+            let behind = at + table.len();
+            let opens = [".", "[\"", "['"].into_iter().find(|opens| value[behind..].starts_with(opens))?;
+            let start = behind + opens.len();
             let rest = &value[start..];
             let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len());
             (alone && end > 0).then_some(start..start + end)
@@ -119,14 +121,15 @@ fn unset(value: &str, range: Option<Range<usize>>, names: &Names<'_>) -> RenderE
     let braces = opens.and_then(|open| Some(open..open + value[open..].find("}}")? + 2));
     let expression = braces.filter(|braces| braces.end > at.start).unwrap_or(at);
     let mut unset: Vec<Range<usize>> = Vec::new();
-    for prefix in ["x.", "env."] {
-        for name in names_after(value, prefix).filter(|name| expression.contains(&name.start)) {
+    for table in ["x", "env"] {
+        let with_dot = |name: &Range<usize>| value[..name.start].ends_with('.');
+        for name in names_after(value, table).filter(|name| expression.contains(&name.start) && with_dot(name)) {
             let text = &value[name.clone()];
-            let is_set = match prefix {
-                "x." => names.x.iter().any(|(given, _)| given == text),
+            let is_set = match table {
+                "x" => names.x.iter().any(|(given, _)| given == text),
                 _ => names.environment.get_os(text).is_some(),
             };
-            let name = name.start - prefix.len()..name.end;
+            let name = name.start - table.len() - 1..name.end;
             if !is_set && !unset.iter().any(|known| value[known.clone()] == value[name.clone()]) {
                 unset.push(name);
             }
@@ -210,9 +213,10 @@ mod tests {
 
     #[test]
     fn names_are_looked_for_in_the_template_alone() {
-        let found = |value: &str| names_after(value, "x.").map(|name| value[name].to_owned()).collect::<Vec<_>>();
+        let found = |value: &str| names_after(value, "x").map(|name| value[name].to_owned()).collect::<Vec<_>>();
         assert_eq!(found("x.no {{ x.a or x.b }}/x.dump{% if x.c %}x.no{% endif %}{# x.no #}"), ["a", "b", "c"]);
         assert_eq!(found("{{ max.no + x. + y.x.no ~ x.d"), ["d"]);
+        assert_eq!(found("{{ x[\"a\"] or x['b'] or x[c] or max[\"no\"] }}"), ["a", "b"]);
     }
 
     #[test]

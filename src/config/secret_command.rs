@@ -84,6 +84,13 @@ impl SecretCommand {
                 return Err(AnswerError { note: names(document), ..error }
                     .hint(format!("name the field: `{setting} = password`")));
             }
+            (None, Some(Value::Array(_))) => {
+                return Err(AnswerError::new("printed a list in JSON").hint("have it print the secret alone"));
+            }
+            // The second is how the client of AWS writes the first.
+            (None, _) if matches!(text, "null" | "None") => {
+                return Err(AnswerError::new(format!("printed `{text}`: nothing is there")));
+            }
             (None, Some(Value::String(_))) => {
                 return Err(AnswerError::new("printed a text in JSON's quotes")
                     .hint("have it print the bare text (`--output text`, `-raw`, `-r`)"));
@@ -192,8 +199,8 @@ mod tests {
             ("p \r\n\n", None, "p "),
             (" é{\"", None, " é{\""),
             ("12", None, "12"),
-            ("null", None, "null"),
-            ("[1]", None, "[1]"),
+            ("none", None, "none"),
+            ("[1", None, "[1"),
             ("{\"a\":\"p\",\n\"b\":1}\n", Some("a"), "p"),
             ("{\"a\":{\"b\":{\"c\":\"p\"}}}", Some("a.b.c"), "p"),
             ("{\"a.b\":\"p\"}", Some("a.b"), "p"),
@@ -227,6 +234,9 @@ mod tests {
                 "",
                 "have it print the bare text (`--output text`, `-raw`, `-r`)",
             ),
+            ("[\"SECRET\"]", None, "printed a list in JSON", "", "have it print the secret alone"),
+            ("null\n", None, "printed `null`: nothing is there", "", ""),
+            ("None\n", None, "printed `None`: nothing is there", "", ""),
             ("SECRET", Some("a"), "printed no JSON, of which the field `a` is wanted", "", ""),
             (
                 "{\"pasword\":\"SECRET\"}",

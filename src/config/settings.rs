@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::keys::{self, Key, Kind};
-use super::lookup::{Lookup, refused};
+use super::lookup::{Line, Lookup, refused};
 use super::origin::Sourced;
 use super::secret_command::SecretCommand;
 use super::values::{self, ChangedFiles, Command, Hook, RevisionId, TimeZone, ValueError};
@@ -207,7 +207,11 @@ fn secret_command(
     field: &Key,
     user_field: Option<&Key>,
 ) -> Result<Option<SecretCommand>> {
-    let command = optional(lookup, key, values::secret_command)?;
+    let as_written = |text: &str| {
+        let written = lookup.as_written(key).unwrap_or(text);
+        values::secret_command(text).map(|command| command.written_as(written))
+    };
+    let command = optional(lookup, key, as_written)?;
     let user_field = match user_field {
         Some(key) => optional(lookup, key, values::field)?.map(|field| (key, field)),
         None => None,
@@ -243,17 +247,18 @@ fn file_template(lookup: &Lookup<'_>, key: &Key) -> Result<Sourced<String>> {
 }
 
 fn commands(lookup: &Lookup<'_>, key: &Key) -> Result<Vec<Sourced<Command>>> {
-    let parse = |line: Sourced<String>| match values::command(&line.value) {
-        Ok(value) => Ok(Sourced { value, origin: line.origin }),
-        Err(error) => Err(refused(key, &line.origin, error)),
+    let parse = |Line { written, rendered: Sourced { value, origin } }| match values::command(&value) {
+        Ok(command) => Ok(Sourced { value: command.written_as(&written), origin }),
+        Err(error) => Err(refused(key, &origin, error)),
     };
     lookup.lines(key)?.into_iter().map(parse).collect()
 }
 
 fn hooks(lookup: &Lookup<'_>, key: &Key, directory: &Path) -> Result<Vec<Sourced<Hook>>> {
-    let parse = |line: Sourced<String>| match values::hook(&line.value, directory) {
-        Ok(value) => Ok(Sourced { value, origin: line.origin }),
-        Err(error) => Err(refused(key, &line.origin, error)),
+    let parse = |Line { written, rendered: Sourced { value, origin } }| match values::hook(&value, directory) {
+        Ok(Hook::Command(command)) => Ok(Sourced { value: Hook::Command(command.written_as(&written)), origin }),
+        Ok(hook) => Ok(Sourced { value: hook, origin }),
+        Err(error) => Err(refused(key, &origin, error)),
     };
     lookup.lines(key)?.into_iter().map(parse).collect()
 }
@@ -267,7 +272,7 @@ fn version_locations(lookup: &Lookup<'_>, directory: &Path) -> Result<Vec<Source
     }
     let mut seen = HashSet::new();
     let mut locations = Vec::new();
-    for Sourced { value, origin } in lines {
+    for Line { rendered: Sourced { value, origin }, .. } in lines {
         let path = directory.join(value);
         if !seen.insert(path.clone()) {
             return Err(refused(key, &origin, ValueError::new("names a directory twice")));

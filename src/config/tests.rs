@@ -172,8 +172,72 @@ fn a_section_with_a_url_of_its_own_takes_no_password_from_below() {
     let config = configured(text, &nothing, &overrides(Some("x"), &[])).unwrap();
     let in_force = config.in_force(&nothing).unwrap();
     let password = in_force.iter().find(|one| one.key.name == "password_command").unwrap();
-    assert_eq!(password.passed_over.as_ref().unwrap().to_string(), "migrate.ini:3 [migrate]");
+    assert_eq!(
+        password.passed_over.as_ref().map(|(origin, by)| format!("{origin} {by}")).as_deref(),
+        Some("migrate.ini:3 [migrate] url")
+    );
     assert_eq!(in_force.iter().filter(|one| one.passed_over.is_some()).count(), 1);
+}
+
+/// What a template makes of a command may hold a secret.
+#[test]
+fn commands_are_shown_as_they_are_written() {
+    let environment = environment(&[("TOKEN", "canary"), ("TOOL", "canary --now"), ("LINES", "a canary\nb canary")]);
+    let text = "[migrate]\nurl = local\npassword_command = get {{ env.TOKEN }}\nbefore_upgrade = {{ env.TOOL }}\n\
+                after_upgrade = {{ env.LINES }}\npost_write_hooks = fmt {{ env.TOKEN }} --password x\n";
+    let config = configured(text, &environment, &overrides(None, &[])).unwrap();
+    let settings = &config.settings;
+    let password = &settings.password_command.as_ref().unwrap().command.value;
+    assert_eq!((password.to_string(), &password.words[1]), ("get {{ env.TOKEN }}".to_owned(), &"canary".to_owned()));
+    assert_eq!(password.program(), "get");
+    let Hook::Command(tool) = &settings.hooks.before_upgrade[0].value else { panic!() };
+    assert_eq!((tool.to_string(), tool.program()), ("{{ env.TOOL }}".to_owned(), "{{ env.TOOL }}".to_owned()));
+    let lines: Vec<String> = settings.hooks.after_upgrade.iter().map(|hook| hook.value.to_string()).collect();
+    assert_eq!(lines, ["{{ env.LINES }}", "{{ env.LINES }}"]);
+    let in_force = config.in_force(&environment).unwrap();
+    let shown: Vec<&String> = in_force.iter().flat_map(|setting| &setting.shown).collect();
+    assert!(shown.iter().all(|line| !line.contains("canary")), "{shown:?}");
+    assert!(shown.contains(&&"fmt {{ env.TOKEN }} --password ***".to_owned()), "{shown:?}");
+}
+
+/// A variable of a shell that is not set must not choose another database.
+#[test]
+fn an_empty_x_that_a_setting_asks_for() {
+    let text =
+        "[migrate]\nurl = {{ x[\"dbUrl\"] or 'local' }}\n[other]\nurl = local\n[variables]\na = {{ x.suffix or '' }}\n";
+    let read = |name: Option<&str>, x: &[(&str, &str)]| configured(text, &environment(&[]), &overrides(name, x));
+    let error = read(None, &[("dbUrl", "local"), ("dbUrl", "")]).unwrap_err();
+    assert_eq!(
+        picture(&error),
+        "`-x dbUrl=` has no value, and `url` asks for it
+  migrate.ini:2:7
+  | url = {{ x[\"***\"] or 'local' }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^^^^
+hint: give it one, or leave `-x dbUrl` out"
+    );
+    for (name, x) in [
+        (None, &[("dbUrl", ""), ("dbUrl", "local"), ("suffix", "")][..]),
+        (None, &[("suffix", ""), ("other", "")]),
+        (Some("other"), &[("dbUrl", "")]),
+    ] {
+        assert!(read(name, x).is_ok(), "{name:?} {x:?}");
+    }
+    assert_eq!(read(None, &[("dbUrl", "a")]).unwrap().unread_x(), [""; 0]);
+    let url = CommandLineOverrides { url: Some(Secret::from("local")), ..overrides(None, &[("dbUrl", "a")]) };
+    let config = configured(text, &environment(&[]), &url).unwrap();
+    assert_eq!(config.unread_x(), ["dbUrl"]);
+    assert_eq!(config.refuse_x("dbUrl").notes(), ["`--url` lies over `url`"]);
+}
+
+#[test]
+fn an_environment_without_a_name() {
+    let error = configured("[migrate]\n", &environment(&[(NAME_VARIABLE, "")]), &overrides(None, &[])).unwrap_err();
+    assert_eq!(
+        picture(&error),
+        "`ALUDEL_ENV` is set, and names no environment\nhint: unset it for the settings of `[migrate]` alone"
+    );
+    let chosen = overrides(Some("a"), &[]);
+    assert!(configured("[migrate]\n[a]\n", &environment(&[(NAME_VARIABLE, "")]), &chosen).is_ok());
 }
 
 #[test]
@@ -335,7 +399,7 @@ fn secrets_that_the_file_itself_says() {
     ] {
         let config = configured(&format!("[migrate]\n{text}\n"), &set, &overrides(None, &[])).unwrap();
         let password = (!text.starts_with("url = a")).then(|| Secret::from("canary"));
-        assert_eq!(config.written_secrets(password.as_ref()), wanted, "{text}");
+        assert_eq!(config.written_secrets(password.as_slice()), wanted, "{text}");
     }
 }
 

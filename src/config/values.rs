@@ -89,14 +89,29 @@ pub enum ChangedFiles {
 /// A command as words; the first is the program. No shell sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// The line as it is in force.
+    /// The line as it is written, for people: what a template makes of it may hold a secret.
     pub line: String,
     /// Program and arguments, at least one.
     pub words: Vec<String>,
 }
 
+impl Command {
+    /// The same, that stands in the settings as `line`, perhaps a template.
+    #[must_use]
+    pub fn written_as(self, line: &str) -> Self {
+        Self { line: line.to_owned(), ..self }
+    }
+
+    /// The program's name for people: as it is written, where a template gives it.
+    #[must_use]
+    pub fn program(&self) -> String {
+        let name = self.words.first().filter(|word| self.line.contains(*word)).unwrap_or(&self.line);
+        mask::cover(name, &mask::hidden(name, 0, false), 0..0).0
+    }
+}
+
 impl std::fmt::Display for Command {
-    /// The line, with what may be a password hidden.
+    /// The line as it is written, with what may be a password hidden.
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.write_str(&mask::cover(&self.line, &mask::hidden(&self.line, 0, false), 0..0).0)
     }

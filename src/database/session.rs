@@ -95,13 +95,22 @@ pub struct Session {
     pub(super) connected_in: Duration,
     /// Whether the history is asked for repeatable files as well.
     pub(super) asks_for_repeated: bool,
-    /// Says the password anew, and when it was last said.
+    /// Says who logs in anew, and when it was last said.
     renewal: Option<(Renewal, Instant)>,
 }
 
-/// Says the password anew: one that a secret store gave may have been replaced, or hold for minutes only.
+/// Says anew who logs in: a password that a secret store gave may have been replaced, or hold for minutes only.
 #[derive(Clone)]
-pub struct Renewal(pub Arc<dyn Fn() -> Option<Secret> + Send + Sync>);
+pub struct Renewal(pub Arc<dyn Fn() -> Option<Renewed> + Send + Sync>);
+
+/// Who logs in from here on.
+#[derive(Clone, Debug)]
+pub struct Renewed {
+    /// The user, where the store says that as well: it may change two of them by turns.
+    pub user: Option<String>,
+    /// The password.
+    pub password: Secret,
+}
 
 impl fmt::Debug for Renewal {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -215,12 +224,15 @@ impl Session {
         }
     }
 
-    /// Has the password said anew; whether it is another one.
+    /// Has user and password said anew; whether they are others.
     fn renew(&mut self) -> bool {
         let Some((renewal, said)) = &mut self.renewal else { return false };
         *said = Instant::now();
-        let Some(password) = (renewal.0)() else { return false };
-        let mut is_new = false;
+        let Some(Renewed { user, password }) = (renewal.0)() else { return false };
+        let user = user.unwrap_or_else(|| self.conninfo.user.clone());
+        self.options.covers.extend(password.forms());
+        let mut is_new = user != self.conninfo.user;
+        self.conninfo.user = user;
         for host in &mut self.conninfo.hosts {
             is_new |= host.password.as_ref() != Some(&password);
             host.password = Some(password.clone());

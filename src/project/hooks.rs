@@ -5,6 +5,7 @@
 use std::path::Path;
 use std::process::{self, Stdio};
 
+use crate::child;
 use crate::config::Command;
 use crate::error::{Error, Result};
 
@@ -34,11 +35,10 @@ fn run_one(command: &Command, file: &Path) -> Result<HookRun> {
     let result = process::Command::new(&arguments[0]).args(&arguments[1..]).stdin(Stdio::null()).output();
     let output = match result {
         Ok(output) => output,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Err(failed(format!("cannot run: there is no program `{}`", arguments[0]))
-                .hint("install it, or change `post_write_hooks` in the ini"));
+        Err(cause) => {
+            let failed = |problem| failed(format!("cannot run: {problem}"));
+            return Err(child::not_started(failed, &command.program(), &arguments[0], cause));
         }
-        Err(error) => return Err(failed("cannot run".to_owned()).cause(error)),
     };
     let mut said = String::from_utf8_lossy(&output.stdout).into_owned();
     said.push_str(&String::from_utf8_lossy(&output.stderr));

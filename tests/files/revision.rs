@@ -707,7 +707,7 @@ versions/001_a.sql
 ----- stderr
 error: post-write hook `no_such_formatter -i {}` cannot run: there is no program `no_such_formatter`
 note: the new file is kept: `versions/001_a.sql`
-hint: install it, or change `post_write_hooks` in the ini
+hint: install it, or correct the line; no shell reads it
 $ aludel revision -m a
 exit code: 1
 ----- stdout

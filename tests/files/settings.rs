@@ -823,3 +823,202 @@ hint: did you mean `require`?
 "#]],
     );
 }
+
+/// What a shell makes of a variable that is not set, and a name that is only a part of one that is read.
+#[test]
+fn values_that_are_not_what_was_meant() {
+    let project = empty();
+    project.write(
+        "migrate.ini",
+        "[migrate]\nurl = {{ x.dbUrl or env.DATABASE_URL }}\n[variables]\nsuffix =\n[other]\nurl = local\n",
+    );
+    project.write(
+        "versions/001.sql",
+        "-- revision: 001\n-- template: true\n\n-- migrate:upgrade\nCREATE TABLE {{ dbname | identifier }} ();\n-- migrate:downgrade\n",
+    );
+    let mut text = session(
+        &project,
+        "heads -x dbUrl=\nplan upgrade head --from base -x suffix= -x dbname=a -q\nplan upgrade head --from base -x dbnam=a\nplan upgrade head --from base --url local -x dbUrl=a",
+    );
+    let mut command = project.command(["env"]);
+    command.env("ALUDEL_ENV", "");
+    text.push_str(&format!("ALUDEL_ENV=\n{}", project.run(command).transcript()));
+    same(
+        text,
+        str![[r#"
+$ aludel heads -x dbUrl=
+exit code: 2
+----- stderr
+error: `-x dbUrl=` has no value, and `url` asks for it
+ --> migrate.ini:2:7
+  |
+2 | url = {{ x.dbUrl or env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: give it one, or leave `-x dbUrl` out
+
+$ aludel plan upgrade head --from base -x suffix= -x dbname=a -q
+exit code: 0
+----- stdout
+upgrade <base> -> 001
+
+$ aludel plan upgrade head --from base -x dbnam=a
+exit code: 2
+----- stderr
+error: `-x dbnam=...` would be passed over: nothing in force reads `x.dbnam`
+note: no revision that is a template does either
+
+$ aludel plan upgrade head --from base --url local -x dbUrl=a
+exit code: 2
+----- stderr
+error: `-x dbUrl=...` would be passed over: nothing in force reads `x.dbUrl`
+ --> migrate.ini:2:7
+  |
+2 | url = {{ x.dbUrl or env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ read here
+  |
+  = note: `--url` lies over `url`
+  = hint: leave `-x dbUrl` out, or leave `--url` out
+ALUDEL_ENV=
+exit code: 2
+----- stderr
+error: `ALUDEL_ENV` is set, and names no environment
+hint: unset it for the settings of `[migrate]` alone
+
+"#]],
+    );
+}
+
+/// Variables that say something of the connection, and the ones that do not since the `url` names a server.
+#[test]
+fn variables_of_the_connection() {
+    let project = empty();
+    project.write("services.conf", "[shop]\nhost=localhost\nport=1\n");
+    let mut text = String::new();
+    for url in ["postgres://", "postgres://localhost/d"] {
+        project
+            .write("migrate.ini", format!("[migrate]\nurl = {url}\nconfirm = {{{{ env.YES or env.YES or 'no' }}}}\n"));
+        let mut command = project.command(["env"]);
+        command.env("PGSERVICE", "shop").env("PGSERVICEFILE", "services.conf").env("PGTZ", "UTC").env("PGGEQO", "off");
+        command.env("PGUSER", "dana").env("YES", "yes").env("PGPASSFILE", "none");
+        let ran = project.run(command);
+        let lines = ran.stdout.lines().filter(|line| !line.ends_with("default"));
+        text.push_str(&lines.map(|line| format!("{line}\n")).collect::<String>());
+    }
+    same(
+        text,
+        str![[r#"
+file          migrate.ini
+database      postgresql://dana@localhost:1/dana
+
+connection
+  host         localhost      service shop
+  port         1              service shop
+  dbname       dana           the user's name
+  user         dana           PGUSER
+  password                    nobody
+  passfile     none           PGPASSFILE
+  service      shop           PGSERVICE
+  servicefile  services.conf  PGSERVICEFILE
+  timezone     UTC            PGTZ
+  geqo         off            PGGEQO
+
+settings
+  url                                  postgres://       migrate.ini:2 [migrate]
+  confirm                              yes               migrate.ini:3 [migrate]: env.YES
+file          migrate.ini
+database      postgresql://dana@localhost:5432/d
+
+connection
+  host      localhost  migrate.ini:2 [migrate]
+  dbname    d          migrate.ini:2 [migrate]
+  user      dana       PGUSER
+  password             nobody
+  passfile  none       PGPASSFILE
+  timezone  UTC        PGTZ
+  geqo      off        PGGEQO
+
+settings
+  url                                  postgres://localhost/d  migrate.ini:2 [migrate]
+  confirm                              yes                     migrate.ini:3 [migrate]: env.YES
+
+"#]],
+    );
+}
+
+/// No program is asked for a project that cannot be used, and a program that does not start is told by where it was looked for.
+#[test]
+fn programs_that_are_not_asked() {
+    let project = empty();
+    let hooks = "url = postgres://u@localhost:1/d\npassword_command = sh -c 'echo x > asked'\n";
+    project.write("migrate.ini", format!("[migrate]\n{hooks}"));
+    project
+        .write("versions/001.sql", "-- revision: 001\n-- parents: 002\n\n-- migrate:upgrade\n-- migrate:downgrade\n");
+    let ran = project.aludel(["upgrade", "head"]);
+    assert!(ran.code == 1 && ran.stderr.contains("002"), "{}", ran.transcript());
+    assert!(!project.path().join("asked").exists());
+    project.write("versions/001.sql", "-- revision: 001\n\n-- migrate:upgrade\n-- migrate:downgrade\n");
+    let mut text = String::new();
+    for program in ["./get.sh shop", "~/get.sh", "SHOP=1 get", "echo null"] {
+        project.write(
+            "migrate.ini",
+            format!("[migrate]\nurl = postgres://u@localhost:1/d\npassword_command = {program}\n"),
+        );
+        text.push_str(&session(&project, "current"));
+    }
+    let section = "[c]\npassword_command = get\n";
+    project.write(
+        "migrate.ini",
+        format!("[migrate]\nurl = postgres://u@localhost:1/d\npassword_command = get\npassword_field = p\n{section}"),
+    );
+    let ran = project.aludel(["env", "-n", "c"]);
+    text.push_str(ran.stdout.lines().find(|line| line.contains("password_field")).expect("the line"));
+    same(
+        text,
+        str![[r#"
+$ aludel current
+exit code: 1
+----- stderr
+error: `password_command` cannot run: there is no program `./get.sh`
+ --> migrate.ini:3:20
+  |
+3 | password_command = ./get.sh shop
+  |                    ^^^^^^^^^^^^^
+  |
+  = note: it was looked for in [CWD]
+  = hint: install it, or correct the line; no shell reads it
+  = hint: beside the ini: `{{ here }}/get.sh`
+$ aludel current
+exit code: 1
+----- stderr
+error: `password_command` cannot run: there is no program `~/get.sh`
+ --> migrate.ini:3:20
+  |
+3 | password_command = ~/get.sh
+  |                    ^^^^^^^^
+  |
+  = hint: no shell reads this line; to have one: sh -c '...'
+$ aludel current
+exit code: 1
+----- stderr
+error: `password_command` cannot run: there is no program `SHOP=1`
+ --> migrate.ini:3:20
+  |
+3 | password_command = SHOP=1 get
+  |                    ^^^^^^^^^^
+  |
+  = hint: no shell reads this line; to have one: sh -c '...'
+$ aludel current
+exit code: 1
+----- stderr
+error: `echo`, which `password_command` runs, printed `null`: nothing is there
+ --> migrate.ini:3:20
+  |
+3 | password_command = echo null
+  |                    ^^^^^^^^^
+  |
+  = note: what it printed is not shown
+  password_field                                                   not used: migrate.ini:4 [migrate] is for another password_command
+"#]],
+    );
+}

@@ -3,7 +3,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::canary::{HEAD, clean, clean_files, password};
+use crate::canary::{HEAD, clean, clean_files, encoded, password};
 use crate::entrances::{all, through};
 use crate::support::{Database, Project, Ran, feed, variables};
 use crate::{Case, LOUD, Target};
@@ -96,8 +96,8 @@ fn gcloud() {
 
 /// A program, what is added to the settings, and what is said of it. `secret` holds the password.
 const FAILURES: [(&str, &str, &str); 17] = [
-    ("awz secret", "", "there is no program `awz`, which `SETTING` runs"),
-    ("./secret", "", "`./secret`, which `SETTING` runs, cannot be started"),
+    ("awz secret", "", "`SETTING` cannot run: there is no program `awz`"),
+    ("./secret", "", "`SETTING` cannot run: `./secret` may not be executed"),
     ("cat secret | tr a b", "", "`cat`, which `SETTING` runs, failed with exit status 1"),
     (
         "aws secretsmanager get-secret-value --secret-id no",
@@ -383,15 +383,42 @@ fn the_settings_in_force() {
 /// A store replaces the password while a run is under way: what connects later gets the new one.
 #[test]
 fn a_password_that_is_replaced_during_the_run() {
+    renewed("rotating", "rotating", |_, password| password.to_owned(), "url = URL\npassword_command = cat secret\n");
+}
+
+/// A store that changes two users by turns says the user as well.
+#[test]
+fn a_user_that_is_replaced_during_the_run() {
+    let secret = |url: &str, password: &str| {
+        let user = url.split("//").nth(1).and_then(|rest| rest.split('@').next()).expect("a user");
+        serde_json::json!({ "u": user, "p": password }).to_string()
+    };
+    let text = "url = BARE\npassword_command = cat secret\npassword_field = p\nuser_field = u\n";
+    renewed("turn_a", "turn_b", secret, text);
+}
+
+#[test]
+fn a_url_whose_password_is_replaced_during_the_run() {
+    let secret = |url: &str, password: &str| url.replacen('@', &format!(":{}@", encoded(password)), 1);
+    renewed("in_a_url", "in_a_url", secret, "url_command = cat secret\n");
+}
+
+/// A run whose session is ended, after a hook before it has replaced who logs in. `secret` is what the store holds for a URL and a password.
+#[track_caller]
+fn renewed(user: &str, next: &str, secret: fn(&str, &str) -> String, text: &str) {
     let mut case = Case::new();
     let target = case.target();
     // No canaries: the server's log holds what the test itself does.
     let (first, second) = ("the first one", "the second one");
-    let alter = |password: &str| format!("PASSWORD '{password}'");
-    case.database.psql(&format!("CREATE ROLE rotating SUPERUSER LOGIN {};", alter(first)));
-    case.write_secret("secret", first);
-    case.write_secret("next", second);
-    case.write_secret("rotate.sql", &format!("ALTER ROLE rotating {};", alter(second)));
+    let url = |user: &str| target.without_password().replace("postgres@", &format!("{user}@"));
+    case.database.psql(&format!("CREATE ROLE {user} SUPERUSER LOGIN PASSWORD '{first}';"));
+    if next != user {
+        case.database.psql(&format!("CREATE ROLE {next} SUPERUSER LOGIN;"));
+    }
+    case.write_secret("secret", &secret(&url(user), first));
+    case.write_secret("next", &secret(&url(next), second));
+    let shut = if next == user { String::new() } else { format!("ALTER ROLE {user} PASSWORD 'another one';") };
+    case.write_secret("rotate.sql", &format!("ALTER ROLE {next} PASSWORD '{second}'; {shut}"));
     case.project.write("rotate.sh", "psql -X -q -f rotate.sql && cp next secret\n");
     // The session is ended within COMMIT.
     case.project.write(
@@ -401,9 +428,8 @@ fn a_password_that_is_replaced_during_the_run() {
          CREATE CONSTRAINT TRIGGER ends AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION ends();\n\
          INSERT INTO a VALUES (1);\n-- migrate:downgrade\n",
     );
-    let url = target.without_password().replace("postgres@", "rotating@");
-    let ini = format!("[migrate]\nurl = {url}\npassword_command = cat secret\nbefore_upgrade = sh rotate.sh\n");
-    case.project.write("migrate.ini", ini);
+    let text = text.replace("URL", &url(user)).replace("BARE", &target.without_password().replace("postgres@", ""));
+    case.project.write("migrate.ini", format!("[migrate]\n{text}before_upgrade = sh rotate.sh\n"));
     let began = Instant::now();
     let ran = case.run(case.project.command(["upgrade", "001"]));
     // Not 5: it was learnt, by the new password, that nothing was committed.
@@ -411,7 +437,12 @@ fn a_password_that_is_replaced_during_the_run() {
     assert!(ran.stderr.contains("nothing of revision 001 was kept"), "{}", ran.transcript());
     assert!(began.elapsed() < Duration::from_secs(20), "{}", ran.transcript());
     assert_eq!(case.database.psql("SELECT count(*) FROM pg_class WHERE relname = 'a'"), "0\n");
-    case.database.psql("DROP OWNED BY rotating; DROP ROLE rotating;");
+    for role in [user, next] {
+        case.database.psql(&format!("DROP OWNED BY {role}; DROP ROLE {role};"));
+        if next == user {
+            break;
+        }
+    }
 }
 
 /// A password that the server refuses is said to come from its program; the one of a URL from the program that printed it.

@@ -13,6 +13,7 @@ mod canary;
 mod commands;
 mod entrances;
 mod processes;
+mod shown;
 mod variables;
 
 use std::collections::BTreeSet;

@@ -18,6 +18,7 @@ mod tests;
 pub use error::{ConninfoError, ServiceProblem};
 pub use password_file::PasswordFileWarning;
 pub use settings::Settings;
+pub use url::decode;
 
 use self::tls::{AllowedMethods, ChannelBinding, TlsSettings};
 use crate::secret::Secret;
@@ -162,6 +163,9 @@ pub struct Keepalive {
 pub fn keywords() -> impl Iterator<Item = (&'static str, Option<&'static str>)> {
     keyword::KEYWORDS.iter().map(|keyword| (keyword.name, keyword.variable))
 }
+
+/// Settings of the session that libpq takes from the environment alone, each with its variable.
+pub const SESSION: [(&str, &str); 3] = [("timezone", "PGTZ"), ("datestyle", "PGDATESTYLE"), ("geqo", "PGGEQO")];
 
 /// What the machine around the program says: read by `config.rs`, handed in.
 pub struct Surroundings<'a> {
@@ -379,10 +383,7 @@ fn is_engine(key: &str) -> bool {
 /// What the environment sets on the session (manual, 34.15); `PGOPTIONS` is a setting.
 fn session(variable: &dyn Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
     let value = |name: &str| variable(name).filter(|value| !value.is_empty() && !value.contains('\0'));
-    [("timezone", "PGTZ"), ("datestyle", "PGDATESTYLE"), ("geqo", "PGGEQO")]
-        .into_iter()
-        .filter_map(|(setting, name)| Some((setting, value(name)?)))
-        .collect()
+    SESSION.into_iter().filter_map(|(setting, name)| Some((setting, value(name)?))).collect()
 }
 
 /// The meaning of a setting that has a few words to choose from; `default` where it is missing.

@@ -42,6 +42,12 @@ impl Settings {
         self.secret.get(key).filter(|value| !value.reveal().is_empty())
     }
 
+    /// The values of the secret settings.
+    #[must_use]
+    pub fn secrets(&self) -> Vec<Secret> {
+        self.secret.values().filter(|value| !value.reveal().is_empty()).cloned().collect()
+    }
+
     /// Gives `key` a value; a later one wins, as in libpq. `show_key`: the name cannot be a part of a password.
     pub(super) fn set(&mut self, key: &str, value: String, show_key: bool) -> Result<(), ConninfoError> {
         let Some(known) = keyword::find(key) else {
@@ -80,7 +86,8 @@ impl Settings {
     }
 
     /// Whether it says where the server is.
-    pub(super) fn names_server(&self) -> bool {
+    #[must_use]
+    pub fn names_server(&self) -> bool {
         self.get("host").is_some() || self.get("hostaddr").is_some()
     }
 

@@ -144,7 +144,10 @@ fn set_driver_hosts(settings: &mut Settings, hosts: &[String]) -> Result<(), Con
 }
 
 /// `text` with `%XX` turned into bytes that must be UTF-8.
-fn decode(text: &str) -> Result<String, ConninfoError> {
+///
+/// # Errors
+/// They are not, or `%` stands before something else.
+pub fn decode(text: &str) -> Result<String, ConninfoError> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut pieces = text.split('%');
     bytes.extend_from_slice(pieces.next().unwrap_or("").as_bytes());
