@@ -271,6 +271,8 @@ impl<'a> Hooks<'a> {
         let program = program(self.workspace, self.author, running.setting, path, summary, expected)?;
         let name = |_| name(running.setting, &running.hook.value);
         let mut told = Told { listener: &self.context.listeners, program: &program, name: &name };
+        // The session as the run found it, for this and for what comes behind it.
+        locked.put_back()?;
         locked.execute(&program, &Script { path: path.to_owned() }, &mut told)?;
         locked.put_back()
     }
