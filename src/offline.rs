@@ -149,7 +149,10 @@ fn operations(program: &Program, bodies: &dyn Bodies, ui: &Ui) -> Result<()> {
                 ui.raw(&format!("{}\n", program.mark(*step, &paper.done())));
             }
             // A database that stopped partway is no matter for paper: each step is printed from its beginning.
-            Operation::Passed { .. } | Operation::Done(_) => {}
+            Operation::Passed { .. } => {}
+            Operation::Done(_) => {
+                ui.raw(&format!("-- The database must still be there.\n{}\n", program.sql(operation)))
+            }
             Operation::Guard(index, scope) => {
                 ui.raw(&format!("{}{}\n", before_guard(step(*index), *scope), program.sql(operation)));
             }

@@ -317,22 +317,7 @@ impl Tables {
         }
         let mut check = String::from("\nBEGIN\n");
         if let Expected::Rows(rows) = expected {
-            let what = format!("{} of {}", record.action.verb(), record.revision);
-            check.push_str(&format!(
-                "    IF ARRAY(SELECT {COLUMN}::pg_catalog.text FROM {table} ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
-        OPERATOR(pg_catalog.<>) {expected} THEN
-        RAISE EXCEPTION {message}, COALESCE((
-            SELECT pg_catalog.string_agg({COLUMN}, ',' ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
-            FROM {table}), '{BASE}') USING ERRCODE = '{MOVED}';
-    END IF;
-",
-                table = self.version(),
-                expected = array(rows),
-                message = literal(&format!(
-                    "{}%",
-                    format(&format!("{what} expects the database at {}; it is at ", spoken(rows)))
-                )),
-            ));
+            check.push_str(&self.unless_at(rows, &format!("{} of {} expects", record.action.verb(), record.revision)));
         }
         if scope.is_first_part() && fresh {
             check.push_str(&format!(
@@ -354,6 +339,29 @@ impl Tables {
         check.push_str("END\n");
         sql.push_str(&format!("DO {};\n", dollar(&check)));
         sql
+    }
+
+    /// PL/pgSQL that raises [`MOVED`] unless the rows are these; `what` has it that the database is there.
+    fn unless_at(&self, rows: &[String], what: &str) -> String {
+        format!(
+            "    IF ARRAY(SELECT {COLUMN}::pg_catalog.text FROM {table} ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
+        OPERATOR(pg_catalog.<>) {expected} THEN
+        RAISE EXCEPTION {message}, COALESCE((
+            SELECT pg_catalog.string_agg({COLUMN}, ',' ORDER BY {COLUMN} COLLATE pg_catalog.\"C\")
+            FROM {table}), '{BASE}') USING ERRCODE = '{MOVED}';
+    END IF;
+",
+            table = self.version(),
+            expected = array(rows),
+            message = literal(&format!("{}%", format(&format!("{what} the database at {}; it is at ", spoken(rows))))),
+        )
+    }
+
+    /// Raises [`MOVED`] where a step that is no business of the rows' has changed them, in the transaction that its guard began.
+    #[must_use]
+    pub fn stays(&self, record: &Record, rows: &[String]) -> String {
+        let what = format!("{} of {} was to leave", record.action.verb(), record.revision);
+        format!("DO {};\n", dollar(&format!("\nBEGIN\n{}END\n", self.unless_at(rows, &what))))
     }
 
     /// How many statements [`Tables::guard`] holds.

@@ -638,6 +638,60 @@ error[22012]: division by zero
 }
 
 #[test]
+fn sql_behind_a_failure_runs_in_a_database_that_has_no_tables_yet() {
+    let case = case("before_upgrade = false\non_failure = sql: failed.sql\n");
+    case.project.write("failed.sql", "CREATE TABLE failures ();");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+ran on_failure `sql: failed.sql` ([TIME])
+error: before_upgrade failed: exit status: 1
+ --> migrate.ini:3:18
+  |
+3 | before_upgrade = false
+  |                  ^^^^^
+  |
+  = note: no revision was run
+
+"#]]
+    );
+    assert_eq!(
+        case.ask("SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
+        "failures"
+    );
+}
+
+#[test]
+fn a_hook_that_changes_where_the_database_stands_is_refused() {
+    let case = case("after_upgrade = sql: after.sql\n");
+    case.project.write("after.sql", "CREATE TABLE gone ();\nUPDATE aludel_version SET version_num = '001';\n");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+upgraded 001 step 001 ([TIME])
+upgraded 002 step 002 ([TIME])
+error: hook of after_upgrade was to leave the database at 002; it is at 001
+ --> migrate.ini:3:17
+  |
+3 | after_upgrade = sql: after.sql
+  |                 ^^^^^^^^^^^^^^
+  |
+  = note: the script of after_upgrade, or a trigger on that table, changes the tool's own rows
+  = note: nothing of after_upgrade (after.sql) was kept
+  = note: the upgrade itself is done: the database is at 002
+  = hint: take that statement or that trigger out; `aludel stamp` sets rows
+  = hint: run what is left by hand: the next run finds nothing to do, and runs no hooks
+
+"#]]
+    );
+    assert_eq!((case.rows(), case.ask("SELECT to_regclass('gone') IS NULL")), ("002".to_owned(), "t".to_owned()));
+}
+
+#[test]
 fn a_script_holds_the_sql_of_hooks_and_names_the_programs() {
     let case = case("before_upgrade =\n  pg_dump -f backup.sql\n  sql: before.sql\nafter_upgrade = sql: after.sql\n");
     case.project
