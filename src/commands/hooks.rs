@@ -20,7 +20,7 @@ use serde_json::Value;
 use super::Context;
 use super::credentials;
 use super::event::{Event, Listener as _, Step, Told};
-use super::lower::Prepared;
+use super::lower::{Prepared, check_leftovers};
 use super::plan::PlanView;
 use super::run::{spoken, verb};
 use super::workspace::{Workspace, covers, tables};
@@ -127,28 +127,7 @@ impl<'a> Hooks<'a> {
         prepared: &'a Prepared,
         standing: &Standing,
     ) -> Result<Self> {
-        let settings = &workspace.config.settings.hooks;
-        let wanted = |direction| plans.iter().any(|plan| plan.direction() == direction);
-        let all = [
-            (wanted(Direction::Upgrade), "before_upgrade", &settings.before_upgrade),
-            (wanted(Direction::Downgrade), "before_downgrade", &settings.before_downgrade),
-            (wanted(Direction::Upgrade), "after_upgrade", &settings.after_upgrade),
-            (wanted(Direction::Downgrade), "after_downgrade", &settings.after_downgrade),
-            (true, ON_FAILURE, &settings.on_failure),
-        ];
-        let (mut scripts, mut errors) = (BTreeMap::new(), Vec::new());
-        for (_, setting, hooks) in all.iter().filter(|(wanted, ..)| *wanted) {
-            for hook in hooks.iter() {
-                let Hook::Sql(path) = &hook.value else { continue };
-                match check(setting, hook, path) {
-                    Ok(summary) => _ = scripts.insert(path.clone(), summary),
-                    Err(error) => errors.push(error),
-                }
-            }
-        }
-        if let Some(error) = Error::all(errors) {
-            return Err(error.note("nothing was run"));
-        }
+        let scripts = scripts(workspace, plans).map_err(|error| error.note("nothing was run"))?;
         let view = |view: PlanView| serde_json::to_value(view).unwrap_or_default();
         let mut sources = prepared.sources();
         let mut each = Vec::with_capacity(plans.len());
@@ -171,6 +150,11 @@ impl<'a> Hooks<'a> {
             rows_after: workspace.ids(rows.1),
             scripts,
         })
+    }
+
+    /// Refuses SQL that leaves something to other clients of a pooler in transaction mode.
+    pub(super) fn check_pooled(&self) -> Result<()> {
+        check_pooled(&self.scripts).map_err(|error| error.note("nothing was run"))
     }
 
     /// The hooks around the steps, as a person reads them.
@@ -348,6 +332,38 @@ fn around(workspace: &Workspace, when: When, direction: Direction) -> (&'static 
     }
 }
 
+/// The SQL files of the hooks around plans, as they were found right.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(super) fn scripts(workspace: &Workspace, plans: &[Plan]) -> Result<BTreeMap<PathBuf, BodySummary>> {
+    let directions = || {
+        [Direction::Upgrade, Direction::Downgrade]
+            .into_iter()
+            .filter(|way| plans.iter().any(|plan| plan.direction() == *way))
+    };
+    let around = [When::Before, When::After]
+        .into_iter()
+        .flat_map(|when| directions().map(move |way| around(workspace, when, way)));
+    let (mut scripts, mut errors) = (BTreeMap::new(), Vec::new());
+    for (setting, hooks) in around.chain([(ON_FAILURE, &workspace.config.settings.hooks.on_failure[..])]) {
+        for hook in hooks {
+            let Hook::Sql(path) = &hook.value else { continue };
+            match check(setting, hook, path) {
+                Ok(summary) => _ = scripts.insert(path.clone(), summary),
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+    Error::all(errors).map_or(Ok(scripts), Err)
+}
+
+/// Refuses SQL that leaves something to other clients of a pooler in transaction mode.
+pub(super) fn check_pooled(scripts: &BTreeMap<PathBuf, BodySummary>) -> Result<()> {
+    let errors = scripts.keys().filter_map(|path| check_leftovers(&Script { path: path.clone() }, 1).err());
+    Error::all(errors).map_or(Ok(()), Err)
+}
+
 /// The hooks of a plan for paper, in databases at these rows: those before its steps, and those behind them.
 ///
 /// # Errors
@@ -392,11 +408,11 @@ fn check(setting: &str, hook: &Sourced<Hook>, path: &Path) -> Result<BodySummary
     })?;
     let wrong = |errors: Vec<BodyError>| explain::several(errors.iter().map(explain::hook_body).collect());
     let summary = check::check(shown.as_str(), file, Form::Script).map_err(wrong)?;
-    match summary.sections.get(1) {
-        Some(_) => Err(place(Error::failed(format!("{setting}: `{shown}` has sections, as a revision has")))
-            .hint("take the lines `-- migrate:...` out: a hook's SQL is one transaction")),
-        None => Ok(summary),
+    if summary.sections.len() > 1 {
+        return Err(place(Error::failed(format!("{setting}: `{shown}` has sections, as a revision has")))
+            .hint("take the lines `-- migrate:...` out: a hook's SQL is one transaction"));
     }
+    Ok(summary)
 }
 
 /// The program that runs an SQL file in a database at `expected`.

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::changed;
+use super::hooks;
 use super::lower::{self, Prepared};
 use super::paper::author_of_a_script;
 use super::resume::{Journal, Resumption};
@@ -221,6 +222,14 @@ impl Asked<'_> {
         }
         if self.pooling == Some(Pooling::Transaction) {
             problems.extend(lower::check_pooled(&prepared).err());
+        }
+        if !prepared.program.steps.is_empty() {
+            match hooks::scripts(workspace, plans) {
+                Ok(scripts) if self.pooling == Some(Pooling::Transaction) => {
+                    problems.extend(hooks::check_pooled(&scripts).err());
+                }
+                scripts => problems.extend(scripts.err()),
+            }
         }
         let creations = creations(&prepared)?;
         let names: Vec<String> = creations.iter().map(|creation| creation.name.clone()).collect();

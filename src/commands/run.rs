@@ -240,6 +240,9 @@ impl<'a> Run<'a> {
         let slow_after = self.workspace.config.settings.slow_after.value;
         let listener = &SlowWatch::new(&self.context.listeners, slow_after);
         let hooks = Hooks::new(self.context, self.workspace, plans, prepared, standing)?;
+        if self.locked.pooling() == Some(Pooling::Transaction) {
+            hooks.check_pooled()?;
+        }
         let (run, steps) = (prepared.program.author.run.as_str(), prepared.program.steps.len());
         let (Outcome { rows_before, rows_after }, repeatables) = (outcome, prepared.repeatables());
         let database = &standing.place;

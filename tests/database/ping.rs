@@ -473,6 +473,35 @@ error: the extension earthdistance requires cube, which is not installed
 }
 
 #[test]
+fn the_sql_of_hooks_is_checked_where_an_upgrade_would_run() {
+    let case = Case::new();
+    case.chain(1);
+    let ini = case.project.read("migrate.ini");
+    case.project
+        .write("migrate.ini", format!("{ini}before_upgrade = sql: missing.sql\nafter_downgrade = sql: nobody.sql\n"));
+    let ran = case.run("ping");
+    assert_eq!(ran.code, 3, "{}", ran.transcript());
+    assert_data_eq!(
+        ran.stderr,
+        str![[r#"
+error: before_upgrade cannot read `missing.sql`
+ --> migrate.ini:3:18
+  |
+3 | before_upgrade = sql: missing.sql
+  |                  ^^^^^^^^^^^^^^^^
+  |
+  = note: caused by: No such file or directory (os error 2)
+  = hint: the path is relative to the ini
+
+"#]]
+    );
+    case.project.write("missing.sql", "SELECT 1;\n");
+    let _ = case.succeeds("upgrade head");
+    std::fs::remove_file(case.project.path().join("missing.sql")).expect("it is there");
+    let _ = case.succeeds("ping");
+}
+
+#[test]
 fn revisions_that_cannot_be_read() {
     let case = Case::new();
     case.chain(1);
