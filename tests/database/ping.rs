@@ -444,6 +444,16 @@ error: the extension no_such_thing is not available on this server
   = hint: have the package that holds it installed on the server's machine
   = hint: what there is: SELECT name FROM pg_available_extensions;
 
+error[42501]: this role may not create the extension earthdistance
+ --> versions/002.sql:7:1
+  |
+7 | CREATE EXTENSION earthdistance;
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: revision 002 creates it
+  = note: it is not trusted: a superuser must create it
+  = hint: have a superuser run: CREATE EXTENSION earthdistance; and write IF NOT EXISTS into the revision
+
 error: the extension earthdistance requires cube, which is not installed
  --> versions/002.sql:7:1
   |
@@ -451,8 +461,8 @@ error: the extension earthdistance requires cube, which is not installed
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: revision 002 creates it
+  = hint: GRANT CREATE ON DATABASE [DATABASE] TO ping_owner;
   = hint: create that before: CREATE EXTENSION cube;
-  = hint: or with it: CREATE EXTENSION earthdistance CASCADE;
 
 "#]]
     );
@@ -470,6 +480,53 @@ error: the extension earthdistance requires cube, which is not installed
     assert_eq!(ran.code, 0, "{}", ran.transcript());
     let _ = case.succeeds("upgrade head");
     let _ = case.ask("DROP OWNED BY ping_owner CASCADE");
+}
+
+#[test]
+fn extensions_in_another_version_or_schema() {
+    let case = Case::new();
+    case.revision(
+        "001",
+        "",
+        "CREATE EXTENSION cube VERSION '99.9' SCHEMA nowhere;\nCREATE SCHEMA here;\nCREATE EXTENSION hstore SCHEMA here VERSION '1.4';\n\
+         CREATE EXTENSION earthdistance SCHEMA public;\nCREATE EXTENSION citext SCHEMA \"Here\";",
+        "",
+    );
+    let ran = case.run("ping");
+    assert_eq!(ran.code, 3, "{}", ran.transcript());
+    assert_data_eq!(
+        ran.stderr,
+        str![[r#"
+error: the extension cube is not available on this server in version 99.9
+ --> versions/001.sql:6:1
+  |
+6 | CREATE EXTENSION cube VERSION '99.9' SCHEMA nowhere;
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: revision 001 creates it
+  = hint: leave `VERSION` out, for version 1.5
+  = hint: what there is: SELECT version FROM pg_available_extension_versions WHERE name = 'cube';
+
+error: the extension cube is to go into schema nowhere, which is not there
+ --> versions/001.sql:6:1
+  |
+6 | CREATE EXTENSION cube VERSION '99.9' SCHEMA nowhere;
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: revision 001 creates it
+  = hint: create it before: CREATE SCHEMA nowhere;
+
+error: the extension citext is to go into schema "Here", which is not there
+  --> versions/001.sql:10:1
+   |
+10 | CREATE EXTENSION citext SCHEMA "Here";
+   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = note: revision 001 creates it
+   = hint: create it before: CREATE SCHEMA "Here";
+
+"#]]
+    );
 }
 
 #[test]
