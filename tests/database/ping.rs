@@ -23,6 +23,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
          CREATE ROLE stranger LOGIN PASSWORD 'cAnArY'; CREATE ROLE peerless LOGIN; CREATE ROLE guest LOGIN PASSWORD 'cAnArY'",
     );
     server.admin("CREATE DATABASE closed");
+    server.admin("CREATE DATABASE shut ALLOW_CONNECTIONS false");
     server.admin("REVOKE CONNECT ON DATABASE closed FROM PUBLIC");
     let file = server.cluster.directory().join("data/pg_hba.conf");
     let rules = std::fs::read_to_string(&file).expect("the rules");
@@ -151,8 +152,7 @@ fn not_let_in() {
         told,
         str![[r#"
 error[28000]: cannot connect to `127.0.0.1:[PORT]`: role "sleeper" is not permitted to log in
-hint: have the role made: CREATE ROLE sleeper LOGIN;
-hint: or, where it is there, let it log in: ALTER ROLE sleeper LOGIN;
+hint: ALTER ROLE sleeper LOGIN;
 
 "#]]
     );
@@ -187,6 +187,15 @@ hint: or by TCP, with a password: `host=localhost`
         str![[r#"
 error[53300]: cannot connect to `127.0.0.1:[PORT]`: too many connections for role "alone"
 hint: close connections of this role that nobody needs, or: ALTER ROLE alone CONNECTION LIMIT -1;
+
+"#]]
+    );
+    let (told, _) = failed(&url("postgres", "shut"));
+    assert_data_eq!(
+        told,
+        str![[r#"
+error[55000]: cannot connect to `127.0.0.1:[PORT]`: database "shut" is not currently accepting connections
+hint: have a superuser let them in, from another database: ALTER DATABASE shut ALLOW_CONNECTIONS true;
 
 "#]]
     );
