@@ -60,6 +60,9 @@ const LINES: usize = 256;
 /// So many of the last lines tell why it failed, where nobody has seen them.
 const LAST: usize = 10;
 
+/// Names the run to its programs, as the history has it.
+pub(super) const RUN_VARIABLE: &str = "ALUDEL_RUN";
+
 /// The hooks behind a failure.
 const ON_FAILURE: &str = "on_failure";
 
@@ -313,7 +316,7 @@ impl<'a> Hooks<'a> {
         let config = &self.workspace.config;
         let file = Path::new(config.path());
         command.env("ALUDEL_CONFIG", std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
-        command.env("ALUDEL_HOOK", setting).env("ALUDEL_DIRECTION", direction).env("ALUDEL_RUN", &self.author.run);
+        command.env("ALUDEL_HOOK", setting).env("ALUDEL_DIRECTION", direction).env(RUN_VARIABLE, &self.author.run);
         match config.name() {
             Some(name) => command.env("ALUDEL_ENV", &name.value),
             None => command.env_remove("ALUDEL_ENV"),

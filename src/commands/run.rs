@@ -6,7 +6,7 @@ use super::Context;
 use super::changed;
 use super::confirm::{self, Asks, Consent, Shown};
 use super::event::{Event, Listener as _, RunBegun, RunEnded, SlowWatch, Told};
-use super::hooks::Hooks;
+use super::hooks::{self, Hooks};
 use super::lower::{self, Prepared};
 use super::metrics::{Metrics, MetricsFile};
 use super::paper;
@@ -151,9 +151,20 @@ pub(super) fn lock(
     let wait = wait.unwrap_or(config.settings.lock_wait.value);
     let mut waited = false;
     let told = |holder: Option<&Holder>| {
+        if let Some(holder) = holder.filter(|holder| holder.is_namesake)
+            && context.environment.get(hooks::RUN_VARIABLE).is_some()
+        {
+            return Err(Error::failed(
+                "this is started by a hook of the run that holds the lock: each would wait for the other",
+            )
+            .note(format!("held by {holder}"))
+            .note("nothing was changed")
+            .hint("take it out of the hook, and run it behind that run"));
+        }
         waited = true;
         let holder = holder.map_or_else(|| "another run".to_owned(), Holder::to_string);
         context.listeners.hear(&Event::LockAwaited { wait, holder: &holder });
+        Ok(())
     };
     let (mut locked, standing) = session.lock(wait, told)?;
     if waited {

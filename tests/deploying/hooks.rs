@@ -597,6 +597,35 @@ hint: run what is left by hand: the next run finds nothing to do, and runs no ho
 }
 
 #[test]
+fn a_hook_that_waits_for_its_own_run_is_refused() {
+    let case = case(&format!("before_upgrade = {} upgrade head\n", env!("CARGO_BIN_EXE_aludel")));
+    let ran = case.run("upgrade head");
+    assert_eq!(ran.code, 1, "{}", ran.transcript());
+    let said: Vec<&str> =
+        ran.stderr.lines().take(4).map(|line| line.split(" process").next().unwrap_or(line)).collect();
+    assert_eq!(
+        said,
+        [
+            "before_upgrade: error: this is started by a hook of the run that holds the lock: each would wait for the other",
+            "before_upgrade: note: held by server",
+            "before_upgrade: note: nothing was changed",
+            "before_upgrade: hint: take it out of the hook, and run it behind that run",
+        ]
+    );
+    untouched(&case);
+    // On another database it is as good as any.
+    let other = crate::support::Database::create();
+    case.settings(&format!(
+        "before_upgrade = {} upgrade head --url {} --config other.ini\n",
+        env!("CARGO_BIN_EXE_aludel"),
+        other.url()
+    ));
+    case.project.write("other.ini", "[migrate]\n");
+    let _ = case.succeeds("upgrade head");
+    assert_eq!(other.psql("SELECT version_num FROM aludel_version"), "002\n");
+}
+
+#[test]
 fn sql_that_a_hook_before_it_rewrites_is_refused() {
     let case = case("before_upgrade =\n  sh -c 'echo \"CREATE TABLE other ();\" > a.sql'\n  sql: a.sql\n");
     case.project.write("a.sql", "CREATE TABLE checked ();\n");
