@@ -153,7 +153,10 @@ fn operations(program: &Program, bodies: &dyn Bodies, ui: &Ui) -> Result<()> {
                 paper.marked = Some((mark.statement, mark.state));
             }
             // A database that stopped partway is no matter for paper: each step is printed from its beginning.
-            Operation::Passed { .. } | Operation::Done(_) => {}
+            Operation::Passed { .. } => {}
+            Operation::Done(_) => {
+                ui.raw(&format!("-- The database must still be there.\n{}\n", program.sql(operation)))
+            }
             Operation::Guard(index, scope) => {
                 let behind = paper.marked.map(|(statement, state)| program.behind(*index, statement, state));
                 let behind = behind.unwrap_or_default();

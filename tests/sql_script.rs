@@ -495,6 +495,27 @@ fn repeatable_files_are_the_same_both_ways() {
     assert_eq!(repeats[..3], repeats[3..]);
 }
 
+#[test]
+fn the_sql_of_hooks_is_the_same_both_ways() {
+    let project = project(&[(
+        "a",
+        "-- revision: a\n-- migrate:upgrade\nCREATE SCHEMA app; CREATE TABLE app.t (id int); CREATE TABLE said (of text);\n\
+         SET search_path = app; SET work_mem = '64MB'; SET statement_timeout = '9min';\n",
+    )]);
+    project.write(
+        "migrate.ini",
+        "[migrate]\nbefore_upgrade = sql: before.sql\nafter_upgrade =\n  sql: after.sql\n  sql: after.sql\n",
+    );
+    project.write("before.sql", "SET search_path = nowhere; SET work_mem = '65MB';\n");
+    // What it begins with is the session as the run found it, whatever was set in between.
+    let settings = "concat_ws(' ', current_setting('search_path'), current_setting('work_mem'), current_setting('statement_timeout'))";
+    project.write(
+        "after.sql",
+        format!("INSERT INTO said SELECT {settings}; SET work_mem = '66MB'; SET search_path = app;\n"),
+    );
+    assert_ways_agree(&project, &Database::create(), &["head"], &[], "upgrade");
+}
+
 /// A small generator (splitmix64): the same graphs on every machine.
 struct Random(u64);
 

@@ -13,13 +13,14 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process_group};
+use anstream::adapter::strip_str;
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 use serde::Serialize;
 use serde_json::Value;
 
 use super::Context;
 use super::event::{Event, Listener as _, Step, Told};
-use super::lower::Prepared;
+use super::lower::{Prepared, check_leftovers};
 use super::plan::PlanView;
 use super::run::{spoken, verb};
 use super::workspace::{Workspace, covers, tables};
@@ -31,7 +32,7 @@ use crate::database::lock::Locked;
 use crate::database::session::Standing;
 use crate::error::{Error, Kind, Result};
 use crate::explain;
-use crate::model::bookkeeping::{Action, Author, Clears, Expected, Record};
+use crate::model::bookkeeping::{self, Action, Author, Clears, Expected, Record};
 use crate::model::plan::{Direction, Plan};
 use crate::model::program::{Again, Program, ProgramStep, SectionUse, TransactionScope};
 use crate::model::sql::body::{Body, Form};
@@ -48,8 +49,9 @@ const LOOK: Duration = Duration::from_millis(50);
 const PAUSE: Duration = Duration::from_millis(5);
 /// How long a program may take to end once it was asked to.
 const GRACE: Duration = Duration::from_secs(10);
-/// How long its output is waited for when it has ended: what it started may hold the other end.
-const REST: Duration = Duration::from_secs(1);
+/// How long its output is waited for when it has ended, and how many lines of it are told: what it started may hold the other end,
+/// and go on writing.
+const REST: (Duration, usize) = (Duration::from_secs(1), 100_000);
 /// How much of a line is told at once.
 const LONGEST_LINE: usize = 8 * 1024;
 /// So many lines wait to be told; whoever writes more waits.
@@ -57,6 +59,9 @@ const LINES: usize = 256;
 
 /// So many of the last lines tell why it failed, where nobody has seen them.
 const LAST: usize = 10;
+
+/// Names the run to its programs, as the history has it.
+pub(super) const RUN_VARIABLE: &str = "ALUDEL_RUN";
 
 /// The hooks behind a failure.
 const ON_FAILURE: &str = "on_failure";
@@ -127,50 +132,41 @@ impl<'a> Hooks<'a> {
         prepared: &'a Prepared,
         standing: &Standing,
     ) -> Result<Self> {
-        let settings = &workspace.config.settings.hooks;
-        let wanted = |direction| plans.iter().any(|plan| plan.direction() == direction);
-        let all = [
-            (wanted(Direction::Upgrade), "before_upgrade", &settings.before_upgrade),
-            (wanted(Direction::Downgrade), "before_downgrade", &settings.before_downgrade),
-            (wanted(Direction::Upgrade), "after_upgrade", &settings.after_upgrade),
-            (wanted(Direction::Downgrade), "after_downgrade", &settings.after_downgrade),
-            (true, ON_FAILURE, &settings.on_failure),
-        ];
-        let (mut scripts, mut errors) = (BTreeMap::new(), Vec::new());
-        for (_, setting, hooks) in all.iter().filter(|(wanted, ..)| *wanted) {
-            for hook in hooks.iter() {
-                let Hook::Sql(path) = &hook.value else { continue };
-                match check(setting, hook, path) {
-                    Ok(summary) => _ = scripts.insert(path.clone(), summary),
-                    Err(error) => errors.push(error),
-                }
-            }
-        }
-        if let Some(error) = Error::all(errors) {
-            return Err(error.note("nothing was run"));
-        }
-        let view = |view: PlanView| serde_json::to_value(view).unwrap_or_default();
+        let scripts = scripts(workspace, plans).map_err(|error| error.note("nothing was run"))?;
+        // Only a program is told of it.
+        let view = |hooks: &[&[Sourced<Hook>]], direction, rows, sources: Vec<_>| {
+            let is_read = hooks.iter().copied().flatten().any(|hook| matches!(hook.value, Hook::Command(_)));
+            let view = is_read.then(|| PlanView::new(workspace, direction, rows, sources.into_iter()));
+            serde_json::to_value(view).unwrap_or_default()
+        };
         let mut sources = prepared.sources();
         let mut each = Vec::with_capacity(plans.len());
         for (index, plan) in plans.iter().enumerate() {
             let rows = (plan.rows_before(), plan.rows_after());
             // Behind the last one's steps stand repeatable files.
             let count = if index + 1 == plans.len() { usize::MAX } else { plan.steps().len() };
-            let sources = sources.by_ref().take(count);
-            each.push((plan.direction(), view(PlanView::new(workspace, verb(plan.direction()), rows, sources))));
+            let sources = sources.by_ref().take(count).collect();
+            let hooks = [When::Before, When::After].map(|when| around(workspace, when, plan.direction()).1);
+            each.push((plan.direction(), view(&hooks, verb(plan.direction()), rows, sources)));
         }
         let direction = if plans.len() > 1 { "redo" } else { plans.first().map_or("", |plan| verb(plan.direction())) };
         let rows = (plans.first().map_or(&[][..], Plan::rows_before), plans.last().map_or(&[][..], Plan::rows_after));
+        let on_failure = &workspace.config.settings.hooks.on_failure;
         Ok(Self {
             context,
             workspace,
             author: &prepared.program.author,
             plans: each,
-            run: (direction, view(PlanView::new(workspace, direction, rows, prepared.sources()))),
+            run: (direction, view(&[on_failure], direction, rows, prepared.sources().collect())),
             rows_before: standing.rows.clone(),
             rows_after: workspace.ids(rows.1),
             scripts,
         })
+    }
+
+    /// Refuses SQL that leaves something to other clients of a pooler in transaction mode.
+    pub(super) fn check_pooled(&self) -> Result<()> {
+        check_pooled(&self.scripts).map_err(|error| error.note("nothing was run"))
     }
 
     /// The hooks around the steps, as a person reads them.
@@ -202,10 +198,14 @@ impl<'a> Hooks<'a> {
         let ended = Ended { outcome: Some("done"), time: Some(time), error: None };
         let result = self.each(When::After, locked, None, ended, &self.rows_after);
         result.map_err(|error| {
-            let at = spoken(&self.rows_after);
-            error
-                .note(format!("the {} itself is done: the database is at {at}", self.run.0))
-                .hint("run what is left by hand: the next run finds nothing to do, and runs no hooks")
+            // What failed may be just that it is elsewhere.
+            let at = locked.session().standing().map_or_else(|_| self.rows_after.clone(), |standing| standing.rows);
+            let stays = bookkeeping::spoken(&at) == bookkeeping::spoken(&self.rows_after);
+            let error = error.note(format!("the {} itself is done: the database is at {}", self.run.0, spoken(&at)));
+            match stays {
+                true => error.hint("run what is left by hand: the next run finds nothing to do, and runs no hooks"),
+                false => error,
+            }
         })
     }
 
@@ -241,12 +241,26 @@ impl<'a> Hooks<'a> {
                 }
                 let running = Running { setting, hook, direction, plan, ended, rows: Some(rows) };
                 self.run(&running, locked)?;
-                if when == When::Before && matches!(hook.value, Hook::Command(_)) {
-                    locked.check()?;
+                if matches!(hook.value, Hook::Command(_)) {
+                    self.check_behind(&running, rows, locked)?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Makes sure behind a program, which can do anything, that the lock is still held and that the database stands where it stood.
+    fn check_behind(&self, running: &Running, rows: &[String], locked: &mut Locked) -> Result<()> {
+        locked.check()?;
+        let standing = locked.session().standing()?;
+        if bookkeeping::spoken(&standing.rows) == bookkeeping::spoken(rows) {
+            return Ok(());
+        }
+        let (from, to) = (spoken(rows), spoken(&standing.rows));
+        let error = Error::failed(format!("the database was at {from}, and is at {to} behind {}", running.setting))
+            .note(format!("the program has changed {}", tables(&self.workspace.config).version()))
+            .hint("take that out of it; `aludel stamp` sets rows");
+        Err(running.hook.origin.excerpt().cloned().into_iter().fold(error, Error::at))
     }
 
     fn run(&self, running: &Running, locked: &mut Locked) -> Result<()> {
@@ -271,6 +285,8 @@ impl<'a> Hooks<'a> {
         let program = program(self.workspace, self.author, running.setting, path, summary, expected)?;
         let name = |_| name(running.setting, &running.hook.value);
         let mut told = Told { listener: &self.context.listeners, program: &program, name: &name };
+        // The session as the run found it, for this and for what comes behind it.
+        locked.put_back()?;
         locked.execute(&program, &Script { path: path.to_owned() }, &mut told)?;
         locked.put_back()
     }
@@ -300,7 +316,7 @@ impl<'a> Hooks<'a> {
         let config = &self.workspace.config;
         let file = Path::new(config.path());
         command.env("ALUDEL_CONFIG", std::path::absolute(file).unwrap_or_else(|_| file.to_owned()));
-        command.env("ALUDEL_HOOK", setting).env("ALUDEL_DIRECTION", direction).env("ALUDEL_RUN", &self.author.run);
+        command.env("ALUDEL_HOOK", setting).env("ALUDEL_DIRECTION", direction).env(RUN_VARIABLE, &self.author.run);
         match config.name() {
             Some(name) => command.env("ALUDEL_ENV", &name.value),
             None => command.env_remove("ALUDEL_ENV"),
@@ -310,13 +326,14 @@ impl<'a> Hooks<'a> {
             None => command.env_remove("ALUDEL_ROLE"),
         };
         let interrupt = locked.session().interrupt();
+        let is_stopped = ended.error.is_some_and(|error| matches!(error.kind(), Kind::Signal(_)));
         let secrets = locked.session().secrets();
         let watch = Watch {
             context: self.context,
             step: &step,
             covers: self.covers(&secrets),
-            // Behind a failure, the signal that ended the run is old news; a second one leaves at once.
-            interrupt: interrupt.filter(|_| ended.error.is_none()),
+            interrupt,
+            is_stopped,
             limit: config.settings.hook_timeout.value,
         };
         self.context.listeners.hear(&Event::Begun(&step));
@@ -344,6 +361,38 @@ fn around(workspace: &Workspace, when: When, direction: Direction) -> (&'static 
         (When::After, Direction::Upgrade) => ("after_upgrade", &settings.after_upgrade),
         (When::After, Direction::Downgrade) => ("after_downgrade", &settings.after_downgrade),
     }
+}
+
+/// The SQL files of the hooks around plans, as they were found right.
+///
+/// # Errors
+/// Everything that is wrong with them.
+pub(super) fn scripts(workspace: &Workspace, plans: &[Plan]) -> Result<BTreeMap<PathBuf, BodySummary>> {
+    let directions = || {
+        [Direction::Upgrade, Direction::Downgrade]
+            .into_iter()
+            .filter(|way| plans.iter().any(|plan| plan.direction() == *way))
+    };
+    let around = [When::Before, When::After]
+        .into_iter()
+        .flat_map(|when| directions().map(move |way| around(workspace, when, way)));
+    let (mut scripts, mut errors) = (BTreeMap::new(), Vec::new());
+    for (setting, hooks) in around.chain([(ON_FAILURE, &workspace.config.settings.hooks.on_failure[..])]) {
+        for hook in hooks {
+            let Hook::Sql(path) = &hook.value else { continue };
+            match check(setting, hook, path) {
+                Ok(summary) => _ = scripts.insert(path.clone(), summary),
+                Err(error) => errors.push(error),
+            }
+        }
+    }
+    Error::all(errors).map_or(Ok(scripts), Err)
+}
+
+/// Refuses SQL that leaves something to other clients of a pooler in transaction mode.
+pub(super) fn check_pooled(scripts: &BTreeMap<PathBuf, BodySummary>) -> Result<()> {
+    let errors = scripts.keys().filter_map(|path| check_leftovers(&Script { path: path.clone() }, 1).err());
+    Error::all(errors).map_or(Ok(()), Err)
 }
 
 /// The hooks of a plan for paper, in databases at these rows: those before its steps, and those behind them.
@@ -390,11 +439,11 @@ fn check(setting: &str, hook: &Sourced<Hook>, path: &Path) -> Result<BodySummary
     })?;
     let wrong = |errors: Vec<BodyError>| explain::several(errors.iter().map(explain::hook_body).collect());
     let summary = check::check(shown.as_str(), file, Form::Script).map_err(wrong)?;
-    match summary.sections.get(1) {
-        Some(_) => Err(place(Error::failed(format!("{setting}: `{shown}` has sections, as a revision has")))
-            .hint("take the lines `-- migrate:...` out: a hook's SQL is one transaction")),
-        None => Ok(summary),
+    if summary.sections.len() > 1 {
+        return Err(place(Error::failed(format!("{setting}: `{shown}` has sections, as a revision has")))
+            .hint("take the lines `-- migrate:...` out: a hook's SQL is one transaction"));
     }
+    Ok(summary)
 }
 
 /// The program that runs an SQL file in a database at `expected`.
@@ -459,6 +508,8 @@ struct Watch<'a> {
     step: &'a Step<'a>,
     covers: Covers,
     interrupt: Option<Interrupt>,
+    /// A signal has ended the run already: the next one is the second.
+    is_stopped: bool,
     /// How long it may take; zero is no limit.
     limit: Duration,
 }
@@ -468,6 +519,8 @@ struct Watch<'a> {
 enum Asked {
     Signal(u8),
     Limit,
+    /// It wants something of a terminal, which is the run's: the system has stopped it.
+    Terminal,
 }
 
 impl Watch<'_> {
@@ -484,66 +537,87 @@ impl Watch<'_> {
             // One that does not read it is as good as one that does.
             std::thread::spawn(move || _ = stdin.write_all(&input));
         }
+        let result = self.wait(&mut child, &lines, &mut last);
+        self.interrupt.iter().for_each(Interrupt::watched);
+        let (status, asked) = result
+            .map_err(|cause| Error::failed(format!("{} cannot be waited for", self.step.revision)).cause(cause))?;
+        self.tell_rest(&lines, &mut last);
+        // Elsewhere it stands above the error.
+        let said = Some(Vec::from(last).join("\n  ")).filter(|said| self.context.ui.is_quiet() && !said.is_empty());
+        self.judge(status, asked)
+            .map_err(|error| said.into_iter().fold(error, |error, said| error.note(format!("it said: {said}"))))
+    }
+
+    /// Tells what the program writes until it ends, and has it end where it must: how it ended, and why it was asked to.
+    fn wait(
+        &self,
+        child: &mut Child,
+        lines: &Receiver<Vec<u8>>,
+        last: &mut VecDeque<String>,
+    ) -> std::io::Result<(ExitStatus, Option<Asked>)> {
         let began = Instant::now();
         let mut asked: Option<(Asked, Instant)> = None;
+        let mut is_stopped = self.is_stopped;
+        if is_stopped {
+            // That one is old news.
+            let _ = self.interrupt.as_ref().and_then(Interrupt::next);
+        }
         let mut looked = Instant::now();
         let mut told = Duration::ZERO;
-        let status = loop {
-            let more = self.tell_next(&lines, &mut last);
+        loop {
+            let more = self.tell_next(lines, last);
             if more && looked.elapsed() < LOOK {
                 continue;
             }
             looked = Instant::now();
-            match child.try_wait() {
-                Ok(Some(status)) => break status,
-                Ok(None) => {}
-                Err(cause) => {
-                    return Err(Error::failed(format!("{} cannot be waited for", self.step.revision)).cause(cause));
+            // It is looked at and left: its number stays its own until it is waited for.
+            let options =
+                WaitIdOptions::EXITED | WaitIdOptions::STOPPED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+            let state = waitid(WaitId::Pid(Pid::from_child(child)), options)?;
+            if state.as_ref().is_some_and(|state| !state.stopped()) {
+                if asked.is_some() {
+                    // A shell's background jobs do not hear SIGINT.
+                    send(child, Signal::TERM);
                 }
+                return Ok((child.wait()?, asked.map(|(asked, _)| asked)));
             }
             let time = began.elapsed();
             if time.as_secs() > told.as_secs() {
                 told = time;
                 self.context.listeners.hear(&Event::Waiting { step: self.step, time, blockers: &[] });
             }
-            match asked {
-                None => {
-                    let signal = self.interrupt.as_ref().and_then(Interrupt::take);
-                    if let Some(signal) = signal {
-                        self.context.listeners.hear(&Event::Interrupted(signal));
-                        asked = Some((Asked::Signal(signal), Instant::now()));
-                        send(&child, if signal == 15 { Signal::TERM } else { Signal::INT });
-                    } else if !self.limit.is_zero() && time >= self.limit {
-                        asked = Some((Asked::Limit, Instant::now()));
-                        send(&child, Signal::TERM);
-                    }
+            if let Some(signal) = self.interrupt.as_ref().and_then(Interrupt::next) {
+                if std::mem::replace(&mut is_stopped, true) {
+                    send(child, Signal::KILL);
+                    interrupt::leave(signal);
                 }
-                Some((_, since)) if since.elapsed() >= GRACE => send(&child, Signal::KILL),
-                Some(_) => {}
+                self.context.listeners.hear(&Event::Interrupted(signal));
+                asked = Some((Asked::Signal(signal), Instant::now()));
+                send(child, Signal::from_named_raw(signal.into()).unwrap_or(Signal::TERM));
             }
-        };
-        if asked.is_some() {
-            // A shell's background jobs do not hear SIGINT.
-            send(&child, Signal::TERM);
+            let wants_terminal = state
+                .and_then(|state| state.stopping_signal())
+                .is_some_and(|signal| [Signal::TTIN, Signal::TTOU].iter().any(|stop| stop.as_raw() == signal));
+            match asked {
+                None if wants_terminal => {
+                    asked = Some((Asked::Terminal, Instant::now()));
+                    send(child, Signal::TERM);
+                }
+                None if !self.limit.is_zero() && time >= self.limit => {
+                    asked = Some((Asked::Limit, Instant::now()));
+                    send(child, Signal::TERM);
+                }
+                Some((_, since)) if since.elapsed() >= GRACE => send(child, Signal::KILL),
+                None | Some(_) => {}
+            }
         }
-        let until = Instant::now() + REST;
-        while Instant::now() < until && self.tell_next(&lines, &mut last) {}
-        // Elsewhere it stands above the error.
-        let said = Some(Vec::from(last).join("\n  ")).filter(|said| self.context.ui.is_quiet() && !said.is_empty());
-        self.judge(status, asked.map(|(asked, _)| asked))
-            .map_err(|error| said.into_iter().fold(error, |error, said| error.note(format!("it said: {said}"))))
     }
 
     /// Tells a line, or waits a little for one; false where none can come any more.
     fn tell_next(&self, lines: &Receiver<Vec<u8>>, last: &mut VecDeque<String>) -> bool {
         match lines.recv_timeout(LOOK) {
             Ok(line) => {
-                let line = self.covers.cover(String::from_utf8_lossy(&line).trim_end().to_owned());
-                self.context.listeners.hear(&Event::Said(self.step, &line));
-                if last.len() == LAST {
-                    last.pop_front();
-                }
-                last.push_back(line);
+                self.tell(&line, last);
                 true
             }
             Err(RecvTimeoutError::Timeout) => true,
@@ -552,6 +626,29 @@ impl Watch<'_> {
                 false
             }
         }
+    }
+
+    /// Tells what a program that has ended has written. What counts is the time for which there is nothing: whoever reads what is told
+    /// may be slow.
+    fn tell_rest(&self, lines: &Receiver<Vec<u8>>, last: &mut VecDeque<String>) {
+        let (mut rest, most) = REST;
+        for _ in 0..most {
+            let began = Instant::now();
+            let Ok(line) = lines.recv_timeout(rest) else { return };
+            rest = rest.saturating_sub(began.elapsed());
+            self.tell(&line, last);
+        }
+    }
+
+    /// Tells a line, without what would move a terminal's cursor.
+    fn tell(&self, line: &[u8], last: &mut VecDeque<String>) {
+        let line = self.covers.cover(String::from_utf8_lossy(line).trim_end().to_owned());
+        let line = visible(&strip_str(&line).to_string());
+        self.context.listeners.hear(&Event::Said(self.step, &line));
+        if last.len() == LAST {
+            last.pop_front();
+        }
+        last.push_back(line);
     }
 
     fn judge(&self, status: ExitStatus, asked: Option<Asked>) -> Result<()> {
@@ -565,16 +662,35 @@ impl Watch<'_> {
                 "{setting} took longer than `hook_timeout` allows ({}), and was ended",
                 duration(self.limit)
             ))),
+            Some(Asked::Terminal) => Err(Error::failed(format!("{setting} asked at a terminal, and was ended"))
+                .note("a hook has none: the terminal is the run's")
+                .hint(
+                    "have it go on without: by an option (`--no-password`, `--yes`), or by what it reads from a file",
+                )),
             None if status.success() => Ok(()),
             None => Err(Error::failed(format!("{setting} failed: {status}"))),
         }
     }
 }
 
-/// Sends a signal to a program and what it has started.
+/// Sends a signal to a program that was not waited for yet, and to what it has started.
 fn send(child: &Child, signal: Signal) {
-    // It may have ended meanwhile.
-    let _ = kill_process_group(Pid::from_child(child), signal);
+    let group = Pid::from_child(child);
+    let _ = kill_process_group(group, signal);
+    // What is stopped hears nothing.
+    let _ = kill_process_group(group, Signal::CONT);
+}
+
+/// `text` with control characters as they are written in source text.
+fn visible(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c.is_control() && c != '\t' {
+            true => shown.extend(c.escape_default()),
+            false => shown.push(c),
+        }
+    }
+    shown
 }
 
 fn pipe(reader: impl Read + Send + 'static) -> Box<dyn Read + Send> {

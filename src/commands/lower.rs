@@ -416,11 +416,11 @@ pub(super) fn check_widths(program: &Program, standing: &Standing) -> Result<()>
 }
 
 /// Refuses statements that leave in the session what cannot be taken back before another client gets it.
-fn check_leftovers(prepared: &Prepared) -> Result<()> {
+pub(super) fn check_leftovers(bodies: &dyn Bodies, steps: usize) -> Result<()> {
     let mut errors = Vec::new();
-    for step in 0..prepared.bodies.steps.len() {
-        let mut body = prepared.bodies.open(step)?;
-        while let Some(batch) = body.next_batch().map_err(|error| prepared.bodies.explain(&error))? {
+    for step in 0..steps {
+        let mut body = bodies.open(step)?;
+        while let Some(batch) = body.next_batch().map_err(|error| bodies.explain(&error))? {
             for (index, range) in batch.statements.iter().enumerate() {
                 let error = match leftover(&batch.text[range.clone()]) {
                     Some(Leftover::Prepared) => {
@@ -438,7 +438,7 @@ fn check_leftovers(prepared: &Prepared) -> Result<()> {
             }
         }
     }
-    Error::all(errors).map_or(Ok(()), |error| Err(error.note("nothing was run")))
+    Error::all(errors).map_or(Ok(()), Err)
 }
 
 /// Refuses sections without a transaction where each statement may run on another server connection.
@@ -447,7 +447,8 @@ pub(super) fn check_pooled(prepared: &Prepared) -> Result<()> {
     let mut error = Error::failed("a section without a transaction cannot run through a pooler in transaction mode");
     let found: Vec<&ProgramStep> = prepared.program.steps.iter().filter(bare).collect();
     if found.is_empty() {
-        return check_leftovers(prepared);
+        return check_leftovers(&prepared.bodies, prepared.bodies.steps.len())
+            .map_err(|error| error.note("nothing was run"));
     }
     for step in found {
         error = error.note(format!("it is in {}", step.title));

@@ -8,13 +8,14 @@ use serde_json::Value;
 
 use super::Context;
 use super::changed;
+use super::hooks;
 use super::lower::{self, Prepared};
 use super::paper::author_of_a_script;
 use super::resume::{Journal, Resumption};
 use super::view::seconds;
 use super::workspace::{Database, Workspace, connect, load_config};
 use crate::database::execute::Bodies as _;
-use crate::database::facts::{Extension, Facts};
+use crate::database::facts::{Extension, Facts, Wanted};
 use crate::database::pooler::Pooling;
 use crate::database::session::{Session, Standing};
 use crate::error::{Error, Kind, Result};
@@ -22,7 +23,7 @@ use crate::model::applied::Applied;
 use crate::model::journal::Wish;
 use crate::model::plan;
 use crate::model::sql::extension::{ExtensionUse, extension_use};
-use crate::model::sql::quote::identifier;
+use crate::model::sql::quote::{identifier, literal};
 use crate::model::target::Target;
 use crate::source::Excerpt;
 use crate::ui::{counted, duration};
@@ -222,11 +223,21 @@ impl Asked<'_> {
         if self.pooling == Some(Pooling::Transaction) {
             problems.extend(lower::check_pooled(&prepared).err());
         }
+        if !prepared.program.steps.is_empty() {
+            match hooks::scripts(workspace, plans) {
+                Ok(scripts) if self.pooling == Some(Pooling::Transaction) => {
+                    problems.extend(hooks::check_pooled(&scripts).err());
+                }
+                scripts => problems.extend(scripts.err()),
+            }
+        }
         let creations = creations(&prepared)?;
-        let names: Vec<String> = creations.iter().map(|creation| creation.name.clone()).collect();
-        for (creation, extension) in creations.iter().zip(session.extensions(&names)?) {
-            let (creatable, problem) = self.judge(creation, &extension);
-            problems.extend(problem);
+        let wanted: Vec<Wanted> = creations.iter().map(|creation| creation.wanted.clone()).collect();
+        for (creation, extension) in creations.iter().zip(session.extensions(&wanted)?) {
+            let lacking = extension.requires.iter().filter(|name| !creation.before.contains(*name));
+            let lacking: Vec<Wanted> = lacking.map(|name| Wanted { name: name.clone(), ..Wanted::default() }).collect();
+            let (creatable, found) = self.judge(creation, &extension, &session.extensions(&lacking)?);
+            problems.extend(found);
             report.extensions.push(ExtensionView {
                 name: extension.name,
                 revision: creation.revision.clone(),
@@ -238,74 +249,105 @@ impl Asked<'_> {
         Ok(())
     }
 
-    /// Whether an extension can be created as far as the catalogs tell, and what keeps it from that.
-    fn judge(&self, creation: &Creation, extension: &Extension) -> (Option<bool>, Option<Error>) {
-        let name = identifier(&creation.name);
-        let Creation { revision, if_missing, cascade, excerpt, dropped, .. } = creation;
-        let problem = |word: &'static str, title: String| {
-            let error = Error::failed(title).reason(word).at(excerpt.clone());
-            (Some(false), error.note(format!("revision {revision} creates it")))
-        };
-        let told = |(creatable, error): (Option<bool>, Error), hints: &[String]| {
-            (creatable, Some(hints.iter().fold(error, Error::hint)))
-        };
-        if let Some(version) = extension.installed.as_ref().filter(|_| !dropped) {
-            if *if_missing {
-                return (Some(true), None);
+    /// Whether an extension can be created as far as the catalogs tell, and all that keeps it from that; `lacking` are those that it
+    /// requires, where they will not be there.
+    fn judge(&self, creation: &Creation, extension: &Extension, lacking: &[Extension]) -> (Option<bool>, Vec<Error>) {
+        let name = identifier(&extension.name);
+        if let Some(version) = extension.installed.as_ref().filter(|_| !creation.dropped) {
+            if creation.if_missing {
+                return (Some(true), Vec::new());
             }
             let title = format!("the extension {name} is installed already (version {version})");
-            return told(
-                problem("extension_installed", title),
-                &[format!("write: CREATE EXTENSION IF NOT EXISTS {name};")],
+            let hint = format!("write: CREATE EXTENSION IF NOT EXISTS {name};");
+            return (Some(false), vec![creation.problem("extension_installed", title).hint(hint)]);
+        }
+        let mut problems: Vec<Error> = self.obstacle(creation, extension).into_iter().collect();
+        if let Some(schema) = creation.wanted.schema.as_ref().filter(|_| !extension.has_schema)
+            && !creation.schemas.contains(schema)
+        {
+            let schema = identifier(schema);
+            let title = format!("the extension {name} is to go into schema {schema}, which is not there");
+            let hint = format!("create it before: CREATE SCHEMA {schema};");
+            problems.push(creation.problem("extension_schema", title).hint(hint));
+        }
+        for required in lacking {
+            if creation.cascade {
+                problems.extend(self.obstacle(creation, required));
+                continue;
+            }
+            let other = identifier(&required.name);
+            let title = format!("the extension {name} requires {other}, which is not installed");
+            let error = creation.problem("extension_requires", title);
+            let before = format!("create that before: CREATE EXTENSION {other};");
+            problems.push(match (self.may_create(required), self.may_create(extension)) {
+                (Some(false), _) if required.trusted => error.hint(self.way_to(required)).hint(before),
+                (Some(false), _) => error.hint(self.way_to(required)),
+                (_, Some(false)) => error.hint(before),
+                _ => error.hint(before).hint(format!("or with it: CREATE EXTENSION {name} CASCADE;")),
+            });
+        }
+        let with = if creation.cascade { lacking } else { &[] };
+        let is_known = [extension].into_iter().chain(with).all(|extension| self.may_create(extension).is_some());
+        (if problems.is_empty() { is_known.then_some(true) } else { Some(false) }, problems)
+    }
+
+    /// What keeps an extension that is not installed from being had here by this role.
+    fn obstacle(&self, creation: &Creation, extension: &Extension) -> Option<Error> {
+        let name = identifier(&extension.name);
+        let Some(usual) = &extension.available else {
+            let title = format!("the extension {name} is not available on this server");
+            return Some(
+                creation
+                    .problem("extension_not_available", title)
+                    .hint("have the package that holds it installed on the server's machine")
+                    .hint("what there is: SELECT name FROM pg_available_extensions;"),
             );
-        }
-        if extension.available.is_none() {
-            return told(
-                problem("extension_not_available", format!("the extension {name} is not available on this server")),
-                &[
-                    "have the package that holds it installed on the server's machine".to_owned(),
-                    "what there is: SELECT name FROM pg_available_extensions;".to_owned(),
-                ],
-            );
-        }
-        let lacking = extension.requires.iter().find(|required| !creation.before.contains(*required));
-        if let Some(required) = lacking.filter(|_| !cascade) {
-            let required = identifier(required);
-            return told(
-                problem(
-                    "extension_requires",
-                    format!("the extension {name} requires {required}, which is not installed"),
-                ),
-                &[
-                    format!("create that before: CREATE EXTENSION {required};"),
-                    format!("or with it: CREATE EXTENSION {name} CASCADE;"),
-                ],
-            );
-        }
-        let facts = self.facts;
-        if facts.superuser || !extension.for_superusers || (extension.trusted && facts.creates_in_database) {
-            return (Some(true), None);
-        }
-        if facts.administers.is_some() {
-            return (None, None);
-        }
-        let (role, database) = (identifier(&facts.role), identifier(&facts.database));
-        let title = format!("this role may not create the extension {name}");
-        let (creatable, error) = problem("extension_not_allowed", title);
-        let (error, hint) = match extension.trusted {
-            true => (error, format!("GRANT CREATE ON DATABASE {database} TO {role};")),
-            false => (
-                error.note("it is not trusted: a superuser must create it"),
-                format!("have a superuser run: CREATE EXTENSION {name}; and write IF NOT EXISTS into the revision"),
-            ),
         };
-        told((creatable, error.code("42501")), &[hint])
+        if !extension.has_version {
+            let version = creation.wanted.version.as_deref().unwrap_or_default();
+            let title = format!("the extension {name} is not available on this server in version {version}");
+            return Some(
+                creation
+                    .problem("extension_not_available", title)
+                    .hint(format!("leave `VERSION` out, for version {usual}"))
+                    .hint(format!(
+                        "what there is: SELECT version FROM pg_available_extension_versions WHERE name = {};",
+                        literal(&extension.name)
+                    )),
+            );
+        }
+        (self.may_create(extension) == Some(false)).then(|| {
+            let title = format!("this role may not create the extension {name}");
+            let error = creation.problem("extension_not_allowed", title).code("42501");
+            match extension.trusted {
+                true => error.hint(self.way_to(extension)),
+                false => error
+                    .note("it is not trusted: a superuser must create it")
+                    .hint(format!("{} and write IF NOT EXISTS into the revision", self.way_to(extension))),
+            }
+        })
+    }
+
+    /// Whether this role may create it; not known where a provider decides.
+    fn may_create(&self, extension: &Extension) -> Option<bool> {
+        let facts = self.facts;
+        let may = facts.superuser || !extension.for_superusers || (extension.trusted && facts.creates_in_database);
+        if !may && facts.administers.is_some() { None } else { Some(may) }
+    }
+
+    /// How one comes into the database that this role may not create.
+    fn way_to(&self, extension: &Extension) -> String {
+        let (role, database) = (identifier(&self.facts.role), identifier(&self.facts.database));
+        match extension.trusted {
+            true => format!("GRANT CREATE ON DATABASE {database} TO {role};"),
+            false => format!("have a superuser run: CREATE EXTENSION {};", identifier(&extension.name)),
+        }
     }
 }
 
 /// An extension that a pending revision creates.
 struct Creation {
-    name: String,
+    wanted: Wanted,
     revision: String,
     if_missing: bool,
     cascade: bool,
@@ -314,12 +356,22 @@ struct Creation {
     dropped: bool,
     /// The extensions that pending statements before it create.
     before: Vec<String>,
+    /// The schemas that they create.
+    schemas: Vec<String>,
+}
+
+impl Creation {
+    /// What keeps it from being created.
+    fn problem(&self, word: &'static str, title: String) -> Error {
+        let error = Error::failed(title).reason(word).at(self.excerpt.clone());
+        error.note(format!("revision {} creates it", self.revision))
+    }
 }
 
 /// The extensions that a program creates, each at its first place.
 fn creations(prepared: &Prepared) -> Result<Vec<Creation>> {
     let mut creations: Vec<Creation> = Vec::new();
-    let mut all_dropped = Vec::new();
+    let (mut all_dropped, mut schemas) = (Vec::new(), Vec::new());
     for (index, step) in prepared.program.steps.iter().enumerate() {
         let bodies = &prepared.bodies;
         let mut body = bodies.open(index)?;
@@ -327,17 +379,20 @@ fn creations(prepared: &Prepared) -> Result<Vec<Creation>> {
             for (statement, range) in batch.statements.iter().enumerate() {
                 match extension_use(&batch.text[range.clone()]) {
                     Some(ExtensionUse::Drops(names)) => all_dropped.extend(names),
-                    Some(ExtensionUse::Creates { name, if_missing, cascade }) => {
-                        let before: Vec<String> = creations.iter().map(|creation| creation.name.clone()).collect();
+                    Some(ExtensionUse::CreatesSchema(schema)) => schemas.push(schema),
+                    Some(ExtensionUse::Creates { name, if_missing, cascade, version, schema }) => {
+                        let before: Vec<String> =
+                            creations.iter().map(|creation| creation.wanted.name.clone()).collect();
                         if !before.contains(&name) {
                             creations.push(Creation {
                                 dropped: all_dropped.contains(&name),
-                                name,
+                                wanted: Wanted { name, version, schema },
                                 revision: step.record.revision.clone(),
                                 if_missing,
                                 cascade,
                                 excerpt: batch.at_statement(statement),
                                 before,
+                                schemas: schemas.clone(),
                             });
                         }
                     }

@@ -6,7 +6,7 @@ use super::Context;
 use super::changed;
 use super::confirm::{self, Asks, Consent, Shown};
 use super::event::{Event, Listener as _, RunBegun, RunEnded, SlowWatch, Told};
-use super::hooks::Hooks;
+use super::hooks::{self, Hooks};
 use super::lower::{self, Prepared};
 use super::metrics::{Metrics, MetricsFile};
 use super::paper;
@@ -152,9 +152,20 @@ pub(super) fn lock(
     let wait = wait.unwrap_or(config.settings.lock_wait.value);
     let mut waited = false;
     let told = |holder: Option<&Holder>| {
+        if let Some(holder) = holder.filter(|holder| holder.is_namesake)
+            && context.environment.get(hooks::RUN_VARIABLE).is_some()
+        {
+            return Err(Error::failed(
+                "this is started by a hook of the run that holds the lock: each would wait for the other",
+            )
+            .note(format!("held by {holder}"))
+            .note("nothing was changed")
+            .hint("take it out of the hook, and run it behind that run"));
+        }
         waited = true;
         let holder = holder.map_or_else(|| "another run".to_owned(), Holder::to_string);
         context.listeners.hear(&Event::LockAwaited { wait, holder: &holder });
+        Ok(())
     };
     let (mut locked, standing) = session.lock(wait, told)?;
     if waited {
@@ -241,6 +252,9 @@ impl<'a> Run<'a> {
         let slow_after = self.workspace.config.settings.slow_after.value;
         let listener = &SlowWatch::new(&self.context.listeners, slow_after);
         let hooks = Hooks::new(self.context, self.workspace, plans, prepared, standing)?;
+        if self.locked.pooling() == Some(Pooling::Transaction) {
+            hooks.check_pooled()?;
+        }
         let (run, steps) = (prepared.program.author.run.as_str(), prepared.program.steps.len());
         let (Outcome { rows_before, rows_after }, repeatables) = (outcome, prepared.repeatables());
         let database = &standing.place;

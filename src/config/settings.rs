@@ -121,7 +121,7 @@ impl Settings {
             expect_database: optional(lookup, keys::EXPECT_DATABASE, values::identifier)?,
             expect_system_id: optional(lookup, keys::EXPECT_SYSTEM_ID, values::system_identifier)?,
             confirm: one(lookup, keys::CONFIRM, values::boolean)?,
-            role: optional(lookup, keys::ROLE, values::identifier)?,
+            role: optional(lookup, keys::ROLE, values::role)?,
             hooks: Hooks {
                 before_upgrade: hooks(lookup, keys::BEFORE_UPGRADE, directory)?,
                 after_upgrade: hooks(lookup, keys::AFTER_UPGRADE, directory)?,

@@ -195,6 +195,18 @@ pub fn identifier(text: &str) -> Result<String, ValueError> {
     Ok(text.to_owned())
 }
 
+/// A name of a role, as it is, without quotes.
+///
+/// # Errors
+/// As for [`identifier`]; and `none`, which is no role's: PostgreSQL takes it for the one that logs in.
+pub fn role(text: &str) -> Result<String, ValueError> {
+    match text {
+        "none" => Err(ValueError::new("is `none`, which is no name of a role in PostgreSQL")
+            .hint("to work as the role that logs in, leave the setting out")),
+        name => identifier(name),
+    }
+}
+
 /// The clock that `UTC`, `local` or an offset names.
 ///
 /// # Errors

@@ -289,6 +289,10 @@ impl ConnectError {
                     ),
                     _ => "close connections that nobody needs, or raise `max_connections`".to_owned(),
                 },
+                "55000" if error.routine.as_deref() == Some("CheckMyDatabase") => format!(
+                    "have a superuser let them in, from another database: ALTER DATABASE {} ALLOW_CONNECTIONS true;",
+                    identifier(database)
+                ),
                 "57P03" => "wait until the server is ready, and try again".to_owned(),
                 // PgBouncer's words; a server takes any.
                 "08P01" if error.routine.is_none() && error.message.contains("startup parameter") => {
@@ -317,6 +321,10 @@ fn not_let_in(error: &ServerError, user: &str, database: &str, place: &str) -> V
     match error.routine.as_deref() {
         Some("InitializeSessionUserId") => {
             let role = identifier(user);
+            // Which of the two it is, only words tell, which may be of any language.
+            if error.message.contains("not permitted to log in") {
+                return vec![format!("ALTER ROLE {role} LOGIN;")];
+            }
             vec![
                 format!("have the role made: CREATE ROLE {role} LOGIN;"),
                 format!("or, where it is there, let it log in: ALTER ROLE {role} LOGIN;"),

@@ -216,7 +216,7 @@ impl Locked {
     /// Beside it the journal, where the program has one.
     fn count_anew(&mut self, program: &Program, until: Instant) -> Result<(usize, Vec<Progress>)> {
         self.session.reconnect(until)?;
-        let standing = self.session.acquire(until.saturating_duration_since(Instant::now()), |_| ())?;
+        let standing = self.session.acquire(until.saturating_duration_since(Instant::now()), |_| Ok(()))?;
         if self.session.is_shared() {
             self.session.wait_for_writers(until)?;
         }

@@ -50,12 +50,27 @@ pub struct Extension {
     pub installed: Option<String>,
     /// The version that CREATE EXTENSION would install; none where the server has no files of it.
     pub available: Option<String>,
+    /// Whether the server has files of the version that is wanted.
+    pub has_version: bool,
+    /// Whether the schema is there that it is to go into, where one is named.
+    pub has_schema: bool,
     /// Whether only a superuser may create it, unless it is trusted.
     pub for_superusers: bool,
     /// Whether whoever may create in the database may create it.
     pub trusted: bool,
     /// What it requires and is not installed.
     pub requires: Vec<String>,
+}
+
+/// An extension that is wanted.
+#[derive(Clone, Debug, Default)]
+pub struct Wanted {
+    /// Its name.
+    pub name: String,
+    /// Which version; without, the one that the server would choose.
+    pub version: Option<String>,
+    /// Which schema it is to go into, where one is named.
+    pub schema: Option<String>,
 }
 
 /// The roles that RDS, Cloud SQL, AlloyDB and Azure give to their customers in place of a superuser's. Which extensions they may
@@ -151,39 +166,42 @@ impl Session {
     ///
     /// # Errors
     /// The connection is lost, or the server does not let its catalogs be read.
-    pub fn extensions(&mut self, names: &[String]) -> Result<Vec<Extension>> {
-        if names.is_empty() {
+    pub fn extensions(&mut self, wanted: &[Wanted]) -> Result<Vec<Extension>> {
+        if wanted.is_empty() {
             return Ok(Vec::new());
         }
-        let wanted: Vec<String> = names.iter().map(|name| literal(name)).collect();
+        let text = |text: Option<&str>| text.map_or_else(|| "NULL".to_owned(), literal);
+        let rows = wanted.iter().enumerate().map(|(number, Wanted { name, version, schema })| {
+            let schema = schema.as_deref().map(identifier);
+            format!("({number}, {}, {}, {})", literal(name), text(version.as_deref()), text(schema.as_deref()))
+        });
         let sql = format!(
-            "SELECT a.name, a.installed_version, a.default_version, v.superuser, v.trusted, \
+            "SELECT w.name, a.installed_version, a.default_version, v.version IS NOT NULL, \
+             w.schema IS NULL OR pg_catalog.to_regnamespace(w.schema) IS NOT NULL, v.superuser, v.trusted, \
              ARRAY(SELECT q.name FROM pg_catalog.unnest(v.requires) q(name) WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_extension e \
              WHERE e.extname OPERATOR(pg_catalog.=) q.name)) \
-             FROM pg_catalog.pg_available_extensions a LEFT JOIN pg_catalog.pg_available_extension_versions v \
-             ON v.name OPERATOR(pg_catalog.=) a.name AND v.version OPERATOR(pg_catalog.=) a.default_version \
-             WHERE a.name OPERATOR(pg_catalog.=) ANY (ARRAY[{}]::pg_catalog.name[])",
-            wanted.join(", ")
+             FROM (VALUES {}) w(number, name, version, schema) \
+             LEFT JOIN pg_catalog.pg_available_extensions a ON a.name OPERATOR(pg_catalog.=) w.name::pg_catalog.name \
+             LEFT JOIN pg_catalog.pg_available_extension_versions v ON v.name OPERATOR(pg_catalog.=) a.name \
+             AND v.version OPERATOR(pg_catalog.=) COALESCE(w.version, a.default_version) ORDER BY w.number",
+            rows.collect::<Vec<_>>().join(", ")
         );
         let rows = self.run(&sql, "cannot ask for extensions")?;
         let read = |row: &Row| {
-            let list = row.get(5).unwrap_or_default().trim_matches(['{', '}']);
+            let list = row.get(7).unwrap_or_default().trim_matches(['{', '}']);
             let requires = list.split(',').map(|name| name.trim_matches('"').to_owned());
             Extension {
                 name: row.get(0).unwrap_or_default().to_owned(),
                 installed: row.get(1).map(str::to_owned),
                 available: row.get(2).map(str::to_owned),
-                for_superusers: row.get(3) != Some("f"),
-                trusted: row.get(4) == Some("t"),
+                has_version: row.get(3) == Some("t"),
+                has_schema: row.get(4) == Some("t"),
+                for_superusers: row.get(5) != Some("f"),
+                trusted: row.get(6) == Some("t"),
                 requires: requires.filter(|name| !name.is_empty()).collect(),
             }
         };
-        let known: Vec<Extension> = rows.iter().map(read).collect();
-        let of = |name: &String| known.iter().find(|extension| extension.name == *name).cloned();
-        Ok(names
-            .iter()
-            .map(|name| of(name).unwrap_or(Extension { name: name.clone(), ..Extension::default() }))
-            .collect())
+        Ok(rows.iter().map(read).collect())
     }
 
     /// The time that a message and its answer take: the median of a few.

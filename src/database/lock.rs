@@ -37,6 +37,8 @@ pub struct Holder {
     pub address: Option<String>,
     /// How long it has been connected, in seconds.
     pub seconds: Option<u64>,
+    /// Whether the session that asks goes by the same name: a hook's program is given that of its run.
+    pub is_namesake: bool,
 }
 
 impl std::fmt::Display for Holder {
@@ -65,17 +67,25 @@ pub(super) const PAUSES: (Duration, Duration) = (Duration::from_millis(50), Dura
 impl Session {
     /// Takes the lock, waiting for it up to `wait`, and reads where the database stands: one round trip where the lock is free.
     ///
-    /// `waiting` is called once with the holder when the lock is found taken.
+    /// `waiting` is called once with the holder when the lock is found taken; it may refuse to wait.
     ///
     /// # Errors
     /// The lock stays taken, naming its holder; or the standing cannot be read.
-    pub fn lock(mut self, wait: Duration, waiting: impl FnMut(Option<&Holder>)) -> Result<(Locked, Standing)> {
+    pub fn lock(
+        mut self,
+        wait: Duration,
+        waiting: impl FnMut(Option<&Holder>) -> Result<()>,
+    ) -> Result<(Locked, Standing)> {
         let standing = self.acquire(wait, waiting)?;
         Ok((Locked { session: self, released: false }, standing))
     }
 
     /// [`Session::lock`] for a session that stays where it is.
-    pub(super) fn acquire(&mut self, wait: Duration, mut waiting: impl FnMut(Option<&Holder>)) -> Result<Standing> {
+    pub(super) fn acquire(
+        &mut self,
+        wait: Duration,
+        mut waiting: impl FnMut(Option<&Holder>) -> Result<()>,
+    ) -> Result<Standing> {
         self.beaten = Instant::now();
         if self.is_shared() {
             return self.acquire_shared(wait, waiting);
@@ -131,7 +141,7 @@ impl Session {
             if !told {
                 told = true;
                 let holder = self.holder();
-                waiting(holder.as_ref());
+                waiting(holder.as_ref())?;
             }
             self.pause(jittered(pause).min(until - now))?;
             pause = (pause * 3 / 2).min(PAUSES.1);
@@ -242,7 +252,8 @@ impl Session {
     pub fn holder(&mut self) -> Option<Holder> {
         let sql = format!(
             "SELECT l.pid, a.usename, a.application_name, pg_catalog.host(a.client_addr), \
-             EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.backend_start)::pg_catalog.int8 \
+             EXTRACT(epoch FROM pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) a.backend_start)::pg_catalog.int8, \
+             a.application_name OPERATOR(pg_catalog.=) pg_catalog.current_setting('application_name') \
              FROM pg_catalog.pg_locks l LEFT JOIN pg_catalog.pg_stat_activity a ON a.pid OPERATOR(pg_catalog.=) l.pid \
              WHERE {}",
             self.the_lock()
@@ -256,6 +267,7 @@ impl Session {
             application: text(2),
             address: text(3),
             seconds: text(4).and_then(|seconds| seconds.parse().ok()),
+            is_namesake: row.get(5) == Some("t"),
         })
     }
 }

@@ -262,7 +262,7 @@ impl Session {
     pub(super) fn acquire_shared(
         &mut self,
         wait: Duration,
-        mut waiting: impl FnMut(Option<&Holder>),
+        mut waiting: impl FnMut(Option<&Holder>) -> Result<()>,
     ) -> Result<Standing> {
         if let Some(keeper) = self.keeper.take() {
             let _ = keeper.release();
@@ -308,7 +308,7 @@ impl Session {
             }
             if !told {
                 told = true;
-                waiting(self.holder().as_ref());
+                waiting(self.holder().as_ref())?;
             }
             self.pause(jittered(pause).min(until - now))?;
             pause = (pause * 3 / 2).min(PAUSES.1);

@@ -366,6 +366,13 @@ impl Tables {
         )
     }
 
+    /// Raises [`MOVED`] where a step that is no business of the rows' has changed them, in the transaction that its guard began.
+    #[must_use]
+    pub fn stays(&self, record: &Record, rows: &[String]) -> String {
+        let unless = self.unless_at(rows, &to_leave(record, rows));
+        format!("DO {};\n", dollar(&format!("\nBEGIN\n{unless}END\n")))
+    }
+
     /// How many statements [`Tables::guard`] holds.
     #[must_use]
     pub fn statements_of_guard(scope: Scope) -> usize {
@@ -412,8 +419,7 @@ BEGIN
             sql.push_str(&format!("    INSERT INTO {table} ({COLUMN}) VALUES ({});\n", literal(row)));
         }
         let rows = record.rows_behind(expected);
-        let what = format!("{} of {}", record.action.verb(), record.revision);
-        sql.push_str(&self.unless_at(&rows, &format!("{what} is to leave the database at {}", spoken(&rows))));
+        sql.push_str(&self.unless_at(&rows, &to_leave(record, &rows)));
         sql.push_str("END\n");
         let history = self.history_row(record, author, record.action.outcome(), &began.sql(), None);
         let clear = match &record.clears {
@@ -566,6 +572,11 @@ fn array(rows: &[String]) -> String {
 
 /// How no rows are spoken of.
 const BASE: &str = "base";
+
+/// What is said where the rows are others than those that a step was to leave.
+fn to_leave(record: &Record, rows: &[String]) -> String {
+    format!("{} of {} is to leave the database at {}", record.action.verb(), record.revision, spoken(rows))
+}
 
 /// `text` as it stands in the format of a `RAISE`, where `%` is the place of a value.
 pub(super) fn format(text: &str) -> String {

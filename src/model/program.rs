@@ -149,7 +149,7 @@ pub enum Operation {
     },
     /// The rows are changed and the history is written, in the open transaction.
     Record(usize),
-    /// A step of which nothing is recorded is done, in the open transaction.
+    /// A step of which nothing is recorded is done, in the open transaction: the rows must be what they were.
     Done(usize),
     /// The transaction ends.
     Commit,
@@ -335,8 +335,7 @@ impl Program {
             | Operation::Verify { .. }
             | Operation::Passed { .. }
             | Operation::Bare { .. }
-            | Operation::Mark { .. }
-            | Operation::Done(_) => String::new(),
+            | Operation::Mark { .. } => String::new(),
             Operation::Reset => format!("{RESET}{}", self.set_role()),
             // Whatever the session's default is: the guard must see what was committed while it waited for the table's lock.
             Operation::Begin => "BEGIN ISOLATION LEVEL READ COMMITTED;\n".to_owned(),
@@ -345,6 +344,13 @@ impl Program {
                 let ProgramStep { record, expected, .. } = &self.steps[*step];
                 let sql = self.tables.record(record, expected, &self.author, self.began(*step));
                 format!("{}{sql}", self.own_role())
+            }
+            Operation::Done(step) => {
+                let ProgramStep { record, expected, .. } = &self.steps[*step];
+                match expected {
+                    Expected::Rows(rows) => format!("{}{}", self.own_role(), self.tables.stays(record, rows)),
+                    Expected::Anything => String::new(),
+                }
             }
             Operation::Commit => "COMMIT;\n".to_owned(),
         }
@@ -359,8 +365,9 @@ impl Program {
             | Operation::Verify { .. }
             | Operation::Passed { .. }
             | Operation::Bare { .. }
-            | Operation::Mark { .. }
-            | Operation::Done(_) => 0,
+            | Operation::Mark { .. } => 0,
+            Operation::Done(step) if self.steps[*step].expected == Expected::Anything => 0,
+            Operation::Done(_) => self.own_role().lines().count() + 1,
             Operation::Begin | Operation::Commit => 1,
             Operation::Record(step) => {
                 self.own_role().lines().count() + Tables::statements_of_record(&self.steps[*step].record)
@@ -457,6 +464,9 @@ RESET ROLE;
 /// transaction is one that ends with a mark, each section without stands alone behind a guard of its own, and the record
 /// comes last. What is done already is passed over.
 fn lower_step(index: usize, step: &ProgramStep, operations: &mut Vec<Operation>) {
+    if step.record.action == Action::Hook {
+        return lower_hook(index, step, operations);
+    }
     let whole = !step.is_in_parts();
     let mut first = true;
     let mut scope = |bare: bool| {
@@ -498,8 +508,17 @@ fn lower_step(index: usize, step: &ProgramStep, operations: &mut Vec<Operation>)
     if !open {
         operations.extend([Operation::Begin, scope(false)]);
     }
-    let last = if step.record.action == Action::Hook { Operation::Done(index) } else { Operation::Record(index) };
-    operations.extend([last, Operation::Commit]);
+    operations.extend([Operation::Record(index), Operation::Commit]);
+}
+
+/// A hook is one transaction. One behind a failure runs wherever the database stands, also where it has none of the tool's tables yet.
+fn lower_hook(index: usize, step: &ProgramStep, operations: &mut Vec<Operation>) {
+    operations.push(Operation::Begin);
+    if step.expected != Expected::Anything {
+        operations.push(Operation::Guard(index, Scope::Transaction));
+    }
+    operations.extend(step.sections.iter().map(|section| section.in_transaction(index)));
+    operations.extend([Operation::Done(index), Operation::Commit]);
 }
 
 #[cfg(test)]
@@ -620,6 +639,21 @@ mod tests {
         let one =
             Program::lower(vec![verifying(&[true, true], 1)], TransactionScope::Run, program.tables, program.author);
         assert_eq!(words(&one.unwrap()), "begin #0 guard(SharedTransaction) body0 verify1 record commit");
+    }
+
+    #[test]
+    fn a_hook_leaves_the_rows_and_one_behind_a_failure_asks_for_none() {
+        let mut hook = step(&[true]);
+        hook.record.action = Action::Hook;
+        let anywhere = ProgramStep { expected: Expected::Anything, ..hook.clone() };
+        let program = program(vec![hook, anywhere], TransactionScope::Revision).unwrap();
+        assert_eq!(
+            words(&program),
+            "#0 begin guard(Transaction) body0 done(0) commit #1 reset begin body0 done(1) commit"
+        );
+        let done = program.sql(&Operation::Done(0));
+        assert!(done.starts_with(OWN_ROLE) && done.contains("hook of 001 is to leave the database at base"), "{done}");
+        assert_eq!(program.sql(&Operation::Done(1)), "");
     }
 
     #[test]

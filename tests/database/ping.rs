@@ -23,6 +23,7 @@ static SERVER: LazyLock<Server> = LazyLock::new(|| {
          CREATE ROLE stranger LOGIN PASSWORD 'cAnArY'; CREATE ROLE peerless LOGIN; CREATE ROLE guest LOGIN PASSWORD 'cAnArY'",
     );
     server.admin("CREATE DATABASE closed");
+    server.admin("CREATE DATABASE shut ALLOW_CONNECTIONS false");
     server.admin("REVOKE CONNECT ON DATABASE closed FROM PUBLIC");
     let file = server.cluster.directory().join("data/pg_hba.conf");
     let rules = std::fs::read_to_string(&file).expect("the rules");
@@ -151,8 +152,7 @@ fn not_let_in() {
         told,
         str![[r#"
 error[28000]: cannot connect to `127.0.0.1:[PORT]`: role "sleeper" is not permitted to log in
-hint: have the role made: CREATE ROLE sleeper LOGIN;
-hint: or, where it is there, let it log in: ALTER ROLE sleeper LOGIN;
+hint: ALTER ROLE sleeper LOGIN;
 
 "#]]
     );
@@ -187,6 +187,15 @@ hint: or by TCP, with a password: `host=localhost`
         str![[r#"
 error[53300]: cannot connect to `127.0.0.1:[PORT]`: too many connections for role "alone"
 hint: close connections of this role that nobody needs, or: ALTER ROLE alone CONNECTION LIMIT -1;
+
+"#]]
+    );
+    let (told, _) = failed(&url("postgres", "shut"));
+    assert_data_eq!(
+        told,
+        str![[r#"
+error[55000]: cannot connect to `127.0.0.1:[PORT]`: database "shut" is not currently accepting connections
+hint: have a superuser let them in, from another database: ALTER DATABASE shut ALLOW_CONNECTIONS true;
 
 "#]]
     );
@@ -444,6 +453,16 @@ error: the extension no_such_thing is not available on this server
   = hint: have the package that holds it installed on the server's machine
   = hint: what there is: SELECT name FROM pg_available_extensions;
 
+error[42501]: this role may not create the extension earthdistance
+ --> versions/002.sql:7:1
+  |
+7 | CREATE EXTENSION earthdistance;
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: revision 002 creates it
+  = note: it is not trusted: a superuser must create it
+  = hint: have a superuser run: CREATE EXTENSION earthdistance; and write IF NOT EXISTS into the revision
+
 error: the extension earthdistance requires cube, which is not installed
  --> versions/002.sql:7:1
   |
@@ -451,8 +470,8 @@ error: the extension earthdistance requires cube, which is not installed
   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: revision 002 creates it
+  = hint: GRANT CREATE ON DATABASE [DATABASE] TO ping_owner;
   = hint: create that before: CREATE EXTENSION cube;
-  = hint: or with it: CREATE EXTENSION earthdistance CASCADE;
 
 "#]]
     );
@@ -470,6 +489,82 @@ error: the extension earthdistance requires cube, which is not installed
     assert_eq!(ran.code, 0, "{}", ran.transcript());
     let _ = case.succeeds("upgrade head");
     let _ = case.ask("DROP OWNED BY ping_owner CASCADE");
+}
+
+#[test]
+fn extensions_in_another_version_or_schema() {
+    let case = Case::new();
+    case.revision(
+        "001",
+        "",
+        "CREATE EXTENSION cube VERSION '99.9' SCHEMA nowhere;\nCREATE SCHEMA here;\nCREATE EXTENSION hstore SCHEMA here VERSION '1.4';\n\
+         CREATE EXTENSION earthdistance SCHEMA public;\nCREATE EXTENSION citext SCHEMA \"Here\";",
+        "",
+    );
+    let ran = case.run("ping");
+    assert_eq!(ran.code, 3, "{}", ran.transcript());
+    assert_data_eq!(
+        ran.stderr,
+        str![[r#"
+error: the extension cube is not available on this server in version 99.9
+ --> versions/001.sql:6:1
+  |
+6 | CREATE EXTENSION cube VERSION '99.9' SCHEMA nowhere;
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: revision 001 creates it
+  = hint: leave `VERSION` out, for version 1.5
+  = hint: what there is: SELECT version FROM pg_available_extension_versions WHERE name = 'cube';
+
+error: the extension cube is to go into schema nowhere, which is not there
+ --> versions/001.sql:6:1
+  |
+6 | CREATE EXTENSION cube VERSION '99.9' SCHEMA nowhere;
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: revision 001 creates it
+  = hint: create it before: CREATE SCHEMA nowhere;
+
+error: the extension citext is to go into schema "Here", which is not there
+  --> versions/001.sql:10:1
+   |
+10 | CREATE EXTENSION citext SCHEMA "Here";
+   | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = note: revision 001 creates it
+   = hint: create it before: CREATE SCHEMA "Here";
+
+"#]]
+    );
+}
+
+#[test]
+fn the_sql_of_hooks_is_checked_where_an_upgrade_would_run() {
+    let case = Case::new();
+    case.chain(1);
+    let ini = case.project.read("migrate.ini");
+    case.project
+        .write("migrate.ini", format!("{ini}before_upgrade = sql: missing.sql\nafter_downgrade = sql: nobody.sql\n"));
+    let ran = case.run("ping");
+    assert_eq!(ran.code, 3, "{}", ran.transcript());
+    assert_data_eq!(
+        ran.stderr,
+        str![[r#"
+error: before_upgrade cannot read `missing.sql`
+ --> migrate.ini:3:18
+  |
+3 | before_upgrade = sql: missing.sql
+  |                  ^^^^^^^^^^^^^^^^
+  |
+  = note: caused by: No such file or directory (os error 2)
+  = hint: the path is relative to the ini
+
+"#]]
+    );
+    case.project.write("missing.sql", "SELECT 1;\n");
+    let _ = case.succeeds("upgrade head");
+    std::fs::remove_file(case.project.path().join("missing.sql")).expect("it is there");
+    let _ = case.succeeds("ping");
 }
 
 #[test]

@@ -362,14 +362,12 @@ fn much_output_a_stdin_that_nobody_reads_and_what_a_hook_leaves_behind() {
     // More than a pipe holds, on both sides; a line longer than is told at once; a program that stays and holds the pipe.
     let case = case(
         "before_upgrade =\n  sh -c 'yes 0123456789012345678901234567890123456789 | head -n 50000; head -c 30000 /dev/zero | tr \"\\\\0\" x'\n\
-         after_upgrade = sh -c 'sleep 30 & echo left'\n",
+         after_upgrade = sh -c 'sleep 600 & echo left'\n",
     );
     for number in 3..300 {
         case.revision(&format!("{number:03}"), &format!("{:03}", number - 1), &format!("SELECT {number};"), "");
     }
-    let began = Instant::now();
     let ran = case.succeeds("upgrade head");
-    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     assert_eq!(ran.stderr.matches("before_upgrade: 0123456789").count(), 50_000);
     let long = ran.stderr.lines().filter_map(|line| line.strip_prefix("before_upgrade: x"));
     assert_eq!(long.map(|line| line.len() + 1).sum::<usize>(), 30_000);
@@ -406,19 +404,35 @@ note: no revision was run
     untouched(&case);
 }
 
+/// Waits until the process is gone whose number a hook has written into this file.
+#[track_caller]
+fn goes(case: &Case, file: &str) {
+    let number = case.project.read(file);
+    let began = Instant::now();
+    loop {
+        // One that has ended and that nobody has waited for is there still.
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", number.trim())).unwrap_or_default();
+        if stat.is_empty() || stat.contains(") Z ") {
+            return;
+        }
+        assert!(began.elapsed() < Duration::from_secs(30), "{stat}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
 #[test]
 fn a_signal_ends_the_hook_and_all_it_has_started() {
-    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129)] {
         let case = case(
-            "before_upgrade = sh -c 'sleep 600 & echo $! > child; touch begun; wait'\non_failure = sh -c 'cat > failed.json'\n",
+            "before_upgrade = sh -c 'trap \"touch heard; exit\" HUP INT TERM; sleep 600 & echo $! > child; touch begun; wait'\n\
+             on_failure = sh -c 'cat > failed.json'\n",
         );
         let running = Started::new(&case, "upgrade head");
         running.until("begun");
-        let began = Instant::now();
         running.signal(signal);
         let ran = running.end();
         assert_eq!(ran.code, code, "{}", ran.transcript());
-        assert!(began.elapsed() < Duration::from_secs(9), "{:?}", began.elapsed());
+        assert!(case.project.path().join("heard").exists(), "it was asked, not killed");
         if code == 143 {
             assert_data_eq!(
                 ran.transcript(),
@@ -430,8 +444,8 @@ ran on_failure `sh -c 'cat > failed.json'` ([TIME])
 error: stopped by SIGTERM while before_upgrade ran
  --> migrate.ini:3:18
   |
-3 | before_upgrade = sh -c 'sleep 600 & echo $! > child; touch begun; wait'
-  |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+3 | before_upgrade = sh -c 'trap "touch heard; exit" HUP INT TERM; sleep 600 & echo $! > child; touch begun; wait'
+  |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
   |
   = note: no revision was run
 
@@ -439,30 +453,200 @@ error: stopped by SIGTERM while before_upgrade ran
             );
         }
         assert!(case.project.read("failed.json").contains("\"outcome\":\"interrupted\""));
-        let child = case.project.read("child");
-        // One that has ended and that nobody has waited for is there still.
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
-        assert!(stat.is_empty() || stat.contains(") Z "), "{stat}");
+        goes(&case, "child");
         untouched(&case);
     }
 }
 
 #[test]
-fn a_second_signal_leaves_a_hook_that_does_not_end() {
-    let case = case(
-        "before_upgrade = sh -c 'trap \"\" INT TERM; touch begun; while :; do sleep 1; test -e stop && exit; done'\n",
-    );
+fn a_second_signal_leaves_and_takes_the_hook_along() {
+    let stays = "sh -c 'trap \"\" HUP INT TERM; echo $$ > hook; touch begun; while :; do sleep 1; done'";
+    for hooks in [
+        format!("before_upgrade = {stays}\n"),
+        format!("before_upgrade = sh -c 'touch first; sleep 600'\non_failure = {stays}\n"),
+    ] {
+        let case = case(&hooks);
+        let mut running = Started::new(&case, "upgrade head");
+        if hooks.contains("on_failure") {
+            running.until("first");
+            running.signal(Signal::INT);
+        }
+        running.until("begun");
+        if !hooks.contains("on_failure") {
+            running.signal(Signal::INT);
+            running.until_said("SIGINT");
+        }
+        running.signal(Signal::INT);
+        let ran = running.end();
+        assert_eq!(ran.code, 130, "{}", ran.transcript());
+        assert!(!ran.stderr.contains("error"), "at once: {}", ran.stderr);
+        goes(&case, "hook");
+        untouched(&case);
+    }
+}
+
+#[test]
+fn a_signal_ends_the_program_behind_a_failure() {
+    let case = case("before_upgrade = false\non_failure = sh -c 'echo $$ > hook; touch begun; sleep 600'\n");
     let running = Started::new(&case, "upgrade head");
     running.until("begun");
-    running.signal(Signal::INT);
-    std::thread::sleep(Duration::from_millis(500));
-    let began = Instant::now();
-    running.signal(Signal::INT);
-    let ran = running.end();
-    case.project.write("stop", "");
-    assert_eq!(ran.code, 130, "{}", ran.transcript());
-    assert!(began.elapsed() < Duration::from_secs(5));
+    running.signal(Signal::TERM);
+    assert_data_eq!(
+        running.end().transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+warning: SIGTERM: cancelling what runs; a second signal leaves at once, and the server then finishes or rolls back by itself
+warning: stopped by SIGTERM while on_failure ran (migrate.ini:4 [migrate])
+error: before_upgrade failed: exit status: 1
+ --> migrate.ini:3:18
+  |
+3 | before_upgrade = false
+  |                  ^^^^^
+  |
+  = note: no revision was run
+
+"#]]
+    );
+    goes(&case, "hook");
+}
+
+#[test]
+fn a_hook_has_no_terminal() {
+    // What the system does with a program that reads from the terminal of another.
+    let case = case("before_upgrade = sh -c 'kill -TTIN $$; touch went_on'\n");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+error: before_upgrade asked at a terminal, and was ended
+ --> migrate.ini:3:18
+  |
+3 | before_upgrade = sh -c 'kill -TTIN $$; touch went_on'
+  |                  ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: a hook has none: the terminal is the run's
+  = note: no revision was run
+  = hint: have it go on without: by an option (`--no-password`, `--yes`), or by what it reads from a file
+
+"#]]
+    );
     untouched(&case);
+    assert!(!case.project.path().join("went_on").exists());
+}
+
+#[test]
+fn the_last_lines_of_a_hook_are_told_to_whoever_reads_slowly() {
+    let case = case("before_upgrade = sh -c 'seq 1 9000; touch written'\n");
+    let running = Started::new(&case, "upgrade head");
+    running.until("written");
+    // Longer than the output of one that has ended is waited for.
+    std::thread::sleep(Duration::from_secs(2));
+    let ran = running.end().succeeded();
+    assert_eq!(ran.stderr.lines().filter(|line| line.starts_with("before_upgrade: ")).count(), 9000);
+}
+
+#[test]
+fn what_moves_a_cursor_is_not_passed_on() {
+    let case = case("before_upgrade = printf '10%%\\r20%%\\r\\a\\033[31mred\\033[0m\\033[2K\\tend\\r\\n'\n");
+    let ran = case.succeeds("upgrade head");
+    assert!(ran.stderr.starts_with("before_upgrade: 10%\\r20%\\rred\tend\n"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_program_that_changes_where_the_database_stands_or_ends_the_session_is_told_of() {
+    let case = case("after_upgrade = psql -X -qc \"UPDATE aludel_version SET version_num = '001'\"\n");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+upgraded 001 step 001 ([TIME])
+upgraded 002 step 002 ([TIME])
+ran after_upgrade `psql -X -qc "UPDATE aludel_version SET version_num = '001'"` ([TIME])
+error: the database was at 002, and is at 001 behind after_upgrade
+ --> migrate.ini:3:17
+  |
+3 | after_upgrade = psql -X -qc "UPDATE aludel_version SET version_num = '001'"
+  |                 ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: the program has changed public.aludel_version
+  = note: the upgrade itself is done: the database is at 001
+  = hint: take that out of it; `aludel stamp` sets rows
+
+"#]]
+    );
+    let end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let case = self::case(&format!("after_upgrade = psql -X -qAtc \"{end}\" -o /dev/null\n"));
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+upgraded 001 step 001 ([TIME])
+upgraded 002 step 002 ([TIME])
+ran after_upgrade `psql -X -qAtc "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()" -o /dev/null` ([TIME])
+error: the server ended the session: terminating connection due to administrator command
+note: on postgresql://postgres@/[DATABASE]?host=[SOCKET]
+note: the upgrade itself is done: the database is at 002
+hint: run what is left by hand: the next run finds nothing to do, and runs no hooks
+
+"#]]
+    );
+}
+
+#[test]
+fn a_hook_that_waits_for_its_own_run_is_refused() {
+    let case = case(&format!("before_upgrade = {} upgrade head\n", env!("CARGO_BIN_EXE_aludel")));
+    let ran = case.run("upgrade head");
+    assert_eq!(ran.code, 1, "{}", ran.transcript());
+    let said: Vec<&str> =
+        ran.stderr.lines().take(4).map(|line| line.split(" process").next().unwrap_or(line)).collect();
+    assert_eq!(
+        said,
+        [
+            "before_upgrade: error: this is started by a hook of the run that holds the lock: each would wait for the other",
+            "before_upgrade: note: held by server",
+            "before_upgrade: note: nothing was changed",
+            "before_upgrade: hint: take it out of the hook, and run it behind that run",
+        ]
+    );
+    untouched(&case);
+    // On another database it is as good as any.
+    let other = crate::support::Database::create();
+    case.settings(&format!(
+        "before_upgrade = {} upgrade head --url {} --config other.ini\n",
+        env!("CARGO_BIN_EXE_aludel"),
+        other.url()
+    ));
+    case.project.write("other.ini", "[migrate]\n");
+    let _ = case.succeeds("upgrade head");
+    assert_eq!(other.psql("SELECT version_num FROM aludel_version"), "002\n");
+}
+
+#[test]
+fn sql_that_a_hook_before_it_rewrites_is_refused() {
+    let case = case("before_upgrade =\n  sh -c 'echo \"CREATE TABLE other ();\" > a.sql'\n  sql: a.sql\n");
+    case.project.write("a.sql", "CREATE TABLE checked ();\n");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+ran before_upgrade `sh -c 'echo "CREATE TABLE other ();" > a.sql'` ([TIME])
+error: the file changed while it was being run: before_upgrade (a.sql)
+ --> migrate.ini:5:3
+  |
+5 |   sql: a.sql
+  |   ^^^^^^^^^^
+  |
+  = note: no revision was run
+  = hint: run the same command again
+
+"#]]
+    );
+    assert_eq!(case.ask("SELECT to_regclass('other') IS NULL AND to_regclass('checked') IS NULL"), "t");
 }
 
 #[test]
@@ -635,6 +819,60 @@ error[22012]: division by zero
     );
     assert_eq!(case.rows(), "");
     assert_eq!(case.ask("SELECT count(*) FROM failures"), "1");
+}
+
+#[test]
+fn sql_behind_a_failure_runs_in_a_database_that_has_no_tables_yet() {
+    let case = case("before_upgrade = false\non_failure = sql: failed.sql\n");
+    case.project.write("failed.sql", "CREATE TABLE failures ();");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+ran on_failure `sql: failed.sql` ([TIME])
+error: before_upgrade failed: exit status: 1
+ --> migrate.ini:3:18
+  |
+3 | before_upgrade = false
+  |                  ^^^^^
+  |
+  = note: no revision was run
+
+"#]]
+    );
+    assert_eq!(
+        case.ask("SELECT string_agg(relname, ',') FROM pg_class WHERE relnamespace = 'public'::regnamespace"),
+        "failures"
+    );
+}
+
+#[test]
+fn a_hook_that_changes_where_the_database_stands_is_refused() {
+    let case = case("after_upgrade = sql: after.sql\n");
+    case.project.write("after.sql", "CREATE TABLE gone ();\nUPDATE aludel_version SET version_num = '001';\n");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 1
+----- stderr
+upgraded 001 step 001 ([TIME])
+upgraded 002 step 002 ([TIME])
+error: hook of after_upgrade is to leave the database at 002; it is at 001
+ --> migrate.ini:3:17
+  |
+3 | after_upgrade = sql: after.sql
+  |                 ^^^^^^^^^^^^^^
+  |
+  = note: the script of after_upgrade, or a trigger on that table, changes the tool's own rows
+  = note: nothing of after_upgrade (after.sql) was kept
+  = note: the upgrade itself is done: the database is at 002
+  = hint: take that statement or that trigger out; `aludel stamp` sets rows
+  = hint: run what is left by hand: the next run finds nothing to do, and runs no hooks
+
+"#]]
+    );
+    assert_eq!((case.rows(), case.ask("SELECT to_regclass('gone') IS NULL")), ("002".to_owned(), "t".to_owned()));
 }
 
 #[test]

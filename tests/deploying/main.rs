@@ -10,7 +10,8 @@ mod confirmation;
 mod hooks;
 mod roles;
 
-use std::process::{Child, Command, Stdio};
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::process::{Child, ChildStderr, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -106,13 +107,17 @@ impl Case {
 struct Started<'a> {
     case: &'a Case,
     child: Child,
+    stderr: BufReader<ChildStderr>,
+    /// What was read of it.
+    said: String,
 }
 
 impl<'a> Started<'a> {
     fn new(case: &'a Case, arguments: &str) -> Self {
         let mut command = case.command(arguments);
-        let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        Self { case, child }
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let stderr = BufReader::new(child.stderr.take().expect("a pipe"));
+        Self { case, child, stderr, said: String::new() }
     }
 
     /// Waits until this file is in the project.
@@ -125,12 +130,23 @@ impl<'a> Started<'a> {
         }
     }
 
+    /// Waits until a line with this text is on standard error.
+    #[track_caller]
+    fn until_said(&mut self, text: &str) {
+        while !self.said.contains(text) {
+            let read = self.stderr.read_line(&mut self.said).expect("text");
+            assert!(read > 0, "it does not say `{text}`: {}", self.said);
+        }
+    }
+
     fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("the signal is sent");
     }
 
-    fn end(self) -> Ran {
-        let output = self.child.wait_with_output().expect("the binary ends");
+    fn end(mut self) -> Ran {
+        self.stderr.read_to_string(&mut self.said).expect("text");
+        let mut output = self.child.wait_with_output().expect("the binary ends");
+        output.stderr = self.said.into_bytes();
         Ran::of(&output, |text| self.case.project.still(text))
     }
 }

@@ -95,6 +95,22 @@ hint: CREATE ROLE "nobody here" NOLOGIN; GRANT "nobody here" TO postgres;
 
 "#]]
     );
+    case.settings("role = none\n");
+    assert_data_eq!(
+        case.transcript("upgrade head"),
+        str![[r#"
+exit code: 2
+----- stderr
+error: `role` is `none`, which is no name of a role in PostgreSQL
+ --> migrate.ini:3:8
+  |
+3 | role = none
+  |        ^^^^
+  |
+  = hint: to work as the role that logs in, leave the setting out
+
+"#]]
+    );
     let (deployer, owner) = roles(&case);
     server().admin(&format!("REVOKE \"{owner}\" FROM {deployer}"));
     case.settings(&format!("role = {owner}\n"));

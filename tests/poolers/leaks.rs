@@ -202,6 +202,35 @@ error: through a pooler in transaction mode, a custom setting would reach other 
     let _ = case.run_directly("upgrade head").succeeded();
 }
 
+/// The SQL of a hook is held to the same.
+#[test]
+fn what_a_hook_could_not_take_back() {
+    let case = Case::with("transaction", "default_pool_size = 4", "after_upgrade = sql: after.sql\n");
+    case.project.write("after.sql", "SET app.tenant = 'somebody';\n");
+    case.effect("001", "", "");
+    assert_data_eq!(
+        case.run("upgrade head").transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error: through a pooler in transaction mode, a custom setting would reach other clients
+ --> after.sql:1:1
+  |
+1 | SET app.tenant = 'somebody';
+  | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = note: nothing was run
+  = hint: set it for the transaction: `SET LOCAL`, or `set_config(..., true)`
+
+"#]]
+    );
+    assert_eq!(case.state(), (String::new(), String::new()));
+    let ping = case.run("ping");
+    assert_eq!(ping.code, 3, "{}", ping.transcript());
+    assert!(ping.stderr.contains("a custom setting would reach other clients"), "{}", ping.stderr);
+    let _ = case.run_directly("upgrade head").succeeded();
+}
+
 #[test]
 fn settings_stay_with_a_pooler_that_resets_nothing() {
     let pooler = "default_pool_size = 1\nserver_reset_query =\nserver_reset_query_always = 0";
