@@ -15,7 +15,7 @@ use super::run::spoken;
 use super::workspace::Workspace;
 use crate::database::execute::Bodies;
 use crate::database::session::{Session, Standing};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::applied::Applied;
 use crate::model::bookkeeping::{Action, Author};
 use crate::model::journal::{Progress, Wish};
@@ -163,10 +163,10 @@ pub(super) fn ask(
     let answer = session.alive_while(|| context.ui.ask_unless(PROMPT, wake.as_deref()))?;
     session.check_signal()?;
     judge(answer.as_deref(), "nothing was run")?;
-    session.round_trip().map(drop).map_err(|error| {
-        error
-            .note("the session has ended while it waited for the answer; nothing was run")
-            .hint("run the same command again")
+    // It may have ended meanwhile.
+    session.round_trip().map(drop).map_err(|error| match error.kind() {
+        Kind::Signal(_) => error,
+        _ => error.note("nothing was run").hint("run the same command again"),
     })
 }
 
