@@ -19,6 +19,7 @@ use anstyle::{AnsiColor, Style};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
+use rustix::termios::{QueueSelector, tcflush};
 use serde::Serialize;
 use serde_json::Value;
 
@@ -288,9 +289,10 @@ impl Ui {
         self.say(text.trim_end_matches('\n'));
     }
 
-    /// Says what a question is about; `-q` does not hide it.
+    /// Says what a question is about; `-q` does not hide it. What would move the cursor is shown as what it is: a name must not
+    /// write over what stands before it.
     pub fn question(&self, text: impl Display) {
-        let text = text.to_string();
+        let text = visible(&text.to_string());
         self.tell(LogLevel::Warning, "question", &text);
         if !self.is_read_at_once() {
             self.show(&format!("{}\n", self.covers.borrow().cover(text)));
@@ -336,7 +338,9 @@ impl Ui {
         answer()
     }
 
+    /// What was typed before the question is seen is no answer to it.
     fn prompt(&self, question: impl Display) {
+        let _ = tcflush(io::stdin(), QueueSelector::IFlush);
         self.flush();
         let question = format!("{question} ");
         if !self.is_read_at_once() {
@@ -418,6 +422,21 @@ impl Ui {
             None => write(),
         }
     }
+}
+
+/// `text` with the characters escaped that are not seen but done: controls, and those that turn the direction of writing.
+fn visible(text: &str) -> String {
+    let mut visible = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
+                visible.extend(character.escape_unicode());
+            }
+            control if control.is_control() => visible.extend(control.escape_default()),
+            character => visible.push(character),
+        }
+    }
+    visible
 }
 
 /// The terminal that standard input is, to be written to.
@@ -561,6 +580,12 @@ error[42601]: syntax error at or near "x"
         let text = format!("{}HERE{}", "x".repeat(1000), "y".repeat(1000));
         let drawn = draw(&Error::failed("long").at(Excerpt::new("f", &text, 1000..1004, 7)), false, "");
         assert!(drawn.contains("f:7:1001"), "{drawn}");
+    }
+
+    #[test]
+    fn what_is_asked_about_cannot_write_over_itself() {
+        assert_eq!(visible("äß \"a b\" 名"), "äß \"a b\" 名");
+        assert_eq!(visible("a\rb\u{1b}[2K\n\u{9b}\u{202e}"), r"a\rb\u{1b}[2K\n\u{9b}\u{202e}");
     }
 
     #[test]

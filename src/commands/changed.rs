@@ -185,6 +185,11 @@ fn short(checksum: &str) -> &str {
 }
 
 impl Changed {
+    /// Of the file as it was read.
+    pub(super) fn checksum(&self) -> Checksum {
+        self.checksum
+    }
+
     /// `002 (versions/002_orders.sql): applied 2026-11-21T09:12:03Z by app (ann) as 1f2e3d4c5b6a, now d41d8cd98f00`
     pub(super) fn line(&self, workspace: &Workspace) -> String {
         let recorded = &self.recorded;

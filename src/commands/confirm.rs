@@ -6,20 +6,23 @@
 use clap::Args;
 
 use super::Context;
-use super::hooks::Hooks;
+use super::hooks::{Hooks, Named, When};
 use super::lower::{self, Prepared};
 use super::narrator::steps as count_of;
-use super::plan::{effects, line};
+use super::plan::{each_statement, line};
 use super::resume::{Journal, Resumption, Typed};
 use super::run::spoken;
 use super::workspace::Workspace;
+use crate::database::execute::Bodies;
 use crate::database::session::{Session, Standing};
-use crate::error::{Error, Result};
+use crate::error::{Error, Kind, Result};
 use crate::model::applied::Applied;
 use crate::model::bookkeeping::{Action, Author};
 use crate::model::journal::{Progress, Wish};
 use crate::model::plan::Plan;
-use crate::model::sql::classify::{Effect, Object, ObjectName};
+use crate::model::sql::classify::Effect;
+use crate::model::sql::losses::{Loss, Losses};
+use crate::ui::Ui;
 
 /// The option of every command that may ask.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -51,6 +54,8 @@ pub(super) struct Shown {
     progress: Vec<Progress>,
     /// Each step, with the text of its file.
     steps: Vec<(Action, String, Option<String>)>,
+    /// Each hook, with the text of its file.
+    hooks: Vec<Named>,
 }
 
 impl Consent {
@@ -104,14 +109,19 @@ pub(super) fn plans(
     if plans.iter().all(|plan| plan.steps().is_empty()) && due.is_empty() && resumption.is_empty() {
         return Ok(Shown::of(&standing, None));
     }
-    let (prepared, lost) = session.alive_while(|| -> Result<_> {
+    let (prepared, hooks, lost) = session.alive_while(|| -> Result<_> {
         let prepared = lower::plan(workspace, context, &plans, &due, author, resumption)?;
-        let lost = lost(&prepared)?;
-        Ok((prepared, lost))
+        // What is wrong is told now rather than behind the answer.
+        lower::check_widths(&prepared.program, &standing)?;
+        let hooks = match prepared.program.steps.is_empty() {
+            true => Vec::new(),
+            false => Hooks::new(context, workspace, &plans, &prepared, &standing)?.named(),
+        };
+        let lost = lost(&prepared, &hooks)?;
+        Ok((prepared, hooks, lost))
     })?;
-    let shown = Shown::of(&standing, Some(&prepared));
     if prepared.program.steps.is_empty() {
-        return Ok(shown);
+        return Ok(Shown::of(&standing, Some(&prepared)));
     }
     prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
     prepared.remarks.iter().for_each(|remark| context.ui.status(remark));
@@ -123,24 +133,19 @@ pub(super) fn plans(
     if prepared.program.steps.len() > LISTED {
         run.push(format!("and {} more", prepared.program.steps.len() - LISTED));
     }
-    let mut losses = Vec::with_capacity(lost.len());
-    for (revision, what, table) in lost {
-        let extent = table.map(|table| session.extent(&table)).transpose()?;
-        losses.push(match extent {
-            Some(extent) => format!("{revision}: {what} ({extent})"),
-            None => format!("{revision}: {what}"),
-        });
-    }
-    // What is wrong with them is told now rather than behind the answer.
-    let hooks = Hooks::new(context, workspace, &plans, &prepared, &standing)?.named();
-    ask(context, workspace, session, &[("to be run", run), ("hooks", hooks), ("to be lost", losses)])?;
-    Ok(shown)
+    let extents = session.extents(lost.iter().map(|(_, loss)| &loss.whereabouts))?;
+    let losses =
+        lost.iter().zip(extents).map(|((by, loss), extent)| format!("{by}: {} ({extent})", named(&loss.effect)));
+    let losses = losses.collect();
+    let around = hooks.iter().map(|hook| hook.name.clone()).collect();
+    ask(context, workspace, session, &[("to be run", run), ("hooks", around), ("to be lost", losses)])?;
+    Ok(Shown { hooks, ..Shown::of(&standing, Some(&prepared)) })
 }
 
 /// Shows where something would be done, and what, under a heading each; only a typed `yes` goes on.
 ///
 /// # Errors
-/// Anything else was typed, or a signal came.
+/// Anything else was typed, a signal came, or the session ended meanwhile.
 pub(super) fn ask(
     context: &Context,
     workspace: &Workspace,
@@ -152,45 +157,83 @@ pub(super) fn ask(
         table.push(("environment", vec![name.value.clone()]));
     }
     table.extend(what.iter().map(|(heading, lines)| (*heading, lines.clone())));
-    let width = table.iter().map(|(heading, _)| heading.len()).max().unwrap_or_default();
-    for (heading, lines) in &table {
-        for (index, line) in lines.iter().enumerate() {
-            let heading = if index == 0 { heading } else { "" };
-            context.ui.question(format_args!("{heading:<width$}  {line}"));
-        }
-    }
+    show(context.ui, &table);
     let interrupt = session.interrupt();
     let wake = interrupt.as_ref().map(crate::database::interrupt::Interrupt::wake);
-    let answer = session.alive_while(|| context.ui.ask_unless("Type yes to go on:", wake.as_deref()))?;
+    let answer = session.alive_while(|| context.ui.ask_unless(PROMPT, wake.as_deref()))?;
     session.check_signal()?;
-    match answer.as_deref().map(str::trim) {
-        Some("yes") => Ok(()),
-        _ => Err(Error::failed("not confirmed").note("nothing was run")),
+    judge(answer.as_deref(), "nothing was run")?;
+    // It may have ended meanwhile.
+    session.round_trip().map(drop).map_err(|error| match error.kind() {
+        Kind::Signal(_) => error,
+        _ => error.note("nothing was run").hint("run the same command again"),
+    })
+}
+
+/// The same without a database that is connected to; `kept` is what is said to whoever does not go on.
+///
+/// # Errors
+/// Anything but `yes` was typed.
+pub(super) fn ask_plainly(ui: &Ui, what: &[(&str, Vec<String>)], kept: &str) -> Result<()> {
+    show(ui, what);
+    judge(Some(&ui.ask(PROMPT)?), kept)
+}
+
+const PROMPT: &str = "Type yes to go on:";
+
+fn show(ui: &Ui, table: &[(&str, Vec<String>)]) {
+    let width = table.iter().map(|(heading, _)| heading.len()).max().unwrap_or_default();
+    for (heading, lines) in table {
+        for (index, line) in lines.iter().enumerate() {
+            let heading = if index == 0 { heading } else { "" };
+            ui.question(format_args!("{heading:<width$}  {line}"));
+        }
     }
 }
 
-/// What the statements of a program would take away, as far as their text says it: the revision, what, and the table whose rows tell
-/// how much that is.
-fn lost(prepared: &Prepared) -> Result<Vec<(String, String, Option<ObjectName>)>> {
+/// What an answer means; blanks around it mean nothing.
+fn judge(answer: Option<&str>, kept: &str) -> Result<()> {
+    match answer.map(str::trim) {
+        Some("yes") => Ok(()),
+        _ => Err(Error::failed("not confirmed").note(kept)),
+    }
+}
+
+/// What the statements of a program and of the hooks around it would take away, as far as their text says it, each with the revision
+/// or the setting whose it is.
+fn lost(prepared: &Prepared, hooks: &[Named]) -> Result<Vec<(String, Loss)>> {
+    let mut losses = Losses::default();
     let mut lost = Vec::new();
-    for (index, step) in prepared.program.steps.iter().enumerate() {
-        for effect in effects(prepared, index)? {
-            let (what, table) = match effect {
-                Effect::Drops(object @ (Object::Table | Object::MaterializedView), name) => {
-                    (format!("{} {name}", object.keywords().to_lowercase()), Some(name))
-                }
-                Effect::Drops(Object::Schema, name) => (format!("schema {name}"), None),
-                Effect::DropsColumn { ref table, .. } => {
-                    let what = effect.to_string();
-                    (what.trim_start_matches("drops ").to_owned(), Some(table.clone()))
-                }
-                Effect::Truncates(name) => (format!("all rows of {name}"), Some(name)),
-                _ => continue,
-            };
-            lost.push((step.record.revision.clone(), what, table));
+    let mut part = |losses: &mut Losses, bodies: &dyn Bodies, step: usize, done: usize, by: &str| -> Result<()> {
+        each_statement(bodies, step, |before, statement| match before < done {
+            true => losses.passed(statement),
+            false => lost.extend(losses.of(statement).into_iter().map(|loss| (by.to_owned(), loss))),
+        })?;
+        losses.session_put_back();
+        Ok(())
+    };
+    for when in [When::Before, When::After, When::Failed] {
+        if when == When::After {
+            for (index, step) in prepared.program.steps.iter().enumerate() {
+                part(&mut losses, &prepared.bodies, index, step.done(), &step.record.revision)?;
+            }
+        }
+        if when == When::Failed {
+            losses.lose_track();
+        }
+        for hook in hooks.iter().filter(|hook| hook.when == when) {
+            hook.script().map_or(Ok(()), |script| part(&mut losses, &script, 0, 0, hook.setting))?;
         }
     }
     Ok(lost)
+}
+
+/// What is taken away, in words.
+fn named(effect: &Effect) -> String {
+    match effect {
+        Effect::Truncates(name) => format!("all rows of {name}"),
+        effect => effect.to_string().trim_start_matches("drops ").to_owned(),
+    }
 }
 
 impl Shown {
@@ -200,6 +243,7 @@ impl Shown {
             rows: standing.rows.clone(),
             progress: standing.progress.clone(),
             steps: prepared.map_or_else(Vec::new, steps),
+            hooks: Vec::new(),
         }
     }
 
@@ -227,6 +271,15 @@ impl Shown {
             return Err(differs("there is more or less to do by now".to_owned()));
         }
         Ok(())
+    }
+
+    /// Refuses hooks that are not those that were shown; their files count as they are by now.
+    pub(super) fn check_hooks(&self, hooks: &Hooks) -> Result<()> {
+        let hooks = hooks.named();
+        match hooks.iter().zip(&self.hooks).find(|(hook, shown)| hook != shown) {
+            Some((hook, _)) => Err(differs(format!("the file has changed since: {}", hook.name))),
+            None => Ok(()),
+        }
     }
 }
 

@@ -37,6 +37,7 @@ use crate::model::plan::{Direction, Plan};
 use crate::model::program::{Again, Program, ProgramStep, SectionUse, TransactionScope};
 use crate::model::sql::body::{Body, Form};
 use crate::model::sql::check::{self, BodySummary, Savepoints};
+use crate::model::sql::checksum::Checksum;
 use crate::model::sql::marker::SectionKind;
 use crate::model::sql::problem::BodyError;
 use crate::offline::Around;
@@ -83,9 +84,30 @@ pub(super) struct Hooks<'a> {
 
 /// When hooks are run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum When {
+pub(super) enum When {
     Before,
     After,
+    Failed,
+}
+
+/// A hook for whoever is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Named {
+    pub(super) when: When,
+    pub(super) setting: &'static str,
+    /// As a person reads it.
+    pub(super) name: String,
+    /// Its SQL file.
+    script: Option<PathBuf>,
+    /// Of the text of that file.
+    checksum: Option<Checksum>,
+}
+
+impl Named {
+    /// Its statements, where it is an SQL file.
+    pub(super) fn script(&self) -> Option<impl Bodies + use<>> {
+        self.script.clone().map(|path| Script { path })
+    }
 }
 
 /// What a program is told on its standard input: a plan as `plan --json` prints it, and this.
@@ -169,14 +191,21 @@ impl<'a> Hooks<'a> {
         check_pooled(&self.scripts).map_err(|error| error.note("nothing was run"))
     }
 
-    /// The hooks around the steps, as a person reads them.
-    pub(super) fn named(&self) -> Vec<String> {
+    /// All of them as they are now, in the order in which they may be run.
+    pub(super) fn named(&self) -> Vec<Named> {
+        let each = |when| self.plans.iter().map(move |(direction, _)| (when, *direction));
+        let failed = each(When::Failed).take(1);
         let mut named = Vec::new();
-        for when in [When::Before, When::After] {
-            for (direction, _) in &self.plans {
-                let (setting, hooks) = around(self.workspace, when, *direction);
-                named.extend(hooks.iter().map(|hook| name(setting, &hook.value)));
-            }
+        for (when, direction) in each(When::Before).chain(each(When::After)).chain(failed) {
+            let (setting, hooks) = around(self.workspace, when, direction);
+            named.extend(hooks.iter().map(|hook| {
+                let script = match &hook.value {
+                    Hook::Sql(path) => Some(path.clone()),
+                    Hook::Command(_) => None,
+                };
+                let checksum = script.as_ref().and_then(|path| self.scripts.get(path)).map(|summary| summary.checksum);
+                Named { when, setting, name: name(setting, &hook.value), script, checksum }
+            }));
         }
         named
     }
@@ -360,6 +389,7 @@ fn around(workspace: &Workspace, when: When, direction: Direction) -> (&'static 
         (When::Before, Direction::Downgrade) => ("before_downgrade", &settings.before_downgrade),
         (When::After, Direction::Upgrade) => ("after_upgrade", &settings.after_upgrade),
         (When::After, Direction::Downgrade) => ("after_downgrade", &settings.after_downgrade),
+        (When::Failed, _) => (ON_FAILURE, &settings.on_failure),
     }
 }
 

@@ -7,10 +7,13 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use super::Context;
-use super::confirm::Consent;
+use super::confirm::{self, Consent};
 use super::workspace::{load_config, local};
+use crate::database::conninfo::{Conninfo, Surroundings};
+use crate::database::extent::databases;
 use crate::error::{Error, Result};
-use crate::local::{Keep, Status};
+use crate::local::{Keep, Local, Status};
+use crate::model::sql::quote::identifier;
 
 /// The private PostgreSQL of this project, for development and tests
 ///
@@ -87,9 +90,9 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
                         Error::usage("this deletes data, and nobody can be asked").hint("aludel local destroy --yes")
                     );
                 }
-                let answer = ui.ask(format_args!("delete {}? Type yes:", local.data().display()))?;
-                if answer != "yes" {
-                    return Err(Error::failed("not confirmed").note("nothing was deleted"));
+                let status = local.status()?;
+                if status != Status::Absent {
+                    confirm::ask_plainly(ui, &to_be_deleted(&local, &status), "nothing was deleted")?;
                 }
             }
             let ran = matches!(local.status()?, Status::Running { .. });
@@ -104,7 +107,29 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     Ok(())
 }
 
-fn report(context: &Context, local: &crate::local::Local, json: bool) -> Result<()> {
+/// What goes with the data. What databases there are is known only while the server runs.
+fn to_be_deleted(local: &Local, status: &Status) -> Vec<(&'static str, Vec<String>)> {
+    let size = |bytes: u64| match bytes >> 20 {
+        0 => "less than 1 MB".to_owned(),
+        megabytes => format!("{megabytes} MB"),
+    };
+    let found = match status {
+        Status::Running { connection, .. } => {
+            let surroundings = Surroundings { variable: &|_| None, user: None };
+            Conninfo::parse(&connection.url(), &surroundings).ok().and_then(|conninfo| databases(&conninfo))
+        }
+        Status::Absent | Status::Stopped => None,
+    };
+    let databases = match found {
+        Some(found) => found.iter().map(|(name, bytes)| format!("{} ({})", identifier(name), size(*bytes))).collect(),
+        None if *status == Status::Stopped => vec!["all in it (the server is not running)".to_owned()],
+        None => vec!["all in it (the server does not say which)".to_owned()],
+    };
+    let data = format!("{} ({})", local.data().display(), size(local.size()));
+    vec![("to be deleted", vec![data]), ("databases", databases)]
+}
+
+fn report(context: &Context, local: &Local, json: bool) -> Result<()> {
     let data = local.data().display().to_string();
     let (state, pid, url, kept) = match local.status()? {
         Status::Absent => ("absent", None, None, false),

@@ -12,7 +12,7 @@ use super::paper::{author_of_a_script, refuse_backwards, start_of};
 use super::resume::{Journal, Resumption};
 use super::run::{Request, at, make_plan, spoken, verb, warn_beside_branch};
 use super::workspace::{Start, Workspace, parse_route, parse_start};
-use crate::database::execute::Bodies as _;
+use crate::database::execute::Bodies;
 use crate::error::Result;
 use crate::model::graph::Node;
 use crate::model::journal::Wish;
@@ -129,17 +129,28 @@ fn show(context: &Context, request: Request, json: bool) -> Result<()> {
 
 /// What a step's statements create, change and drop, as far as their text says it; the rest (data, functions' work) is
 /// not listed.
-pub(super) fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
-    let mut body = prepared.bodies.open(step)?;
+fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
     let mut effects = Vec::new();
-    while let Some(batch) = body.next_batch().map_err(|error| prepared.bodies.explain(&error))? {
-        // What a verification does is taken back.
-        for range in batch.statements.iter().filter(|_| !batch.section.verifies) {
-            // What the parser cannot read is left to the server to judge.
-            effects.extend(classify::effects(&batch.text[range.clone()]).unwrap_or_default());
+    // What the parser cannot read is left to the server to judge.
+    let more = |_, statement: &str| effects.extend(classify::effects(statement).unwrap_or_default());
+    each_statement(&prepared.bodies, step, more)?;
+    Ok(effects)
+}
+
+/// Hands out the statements of a step, each with the number of those before it, but for those of verifications: what they do is taken
+/// back.
+pub(super) fn each_statement(bodies: &dyn Bodies, step: usize, mut told: impl FnMut(usize, &str)) -> Result<()> {
+    let mut body = bodies.open(step)?;
+    let mut before = 0;
+    while let Some(batch) = body.next_batch().map_err(|error| bodies.explain(&error))? {
+        for range in &batch.statements {
+            if !batch.section.verifies {
+                told(before, &batch.text[range.clone()]);
+            }
+            before += 1;
         }
     }
-    Ok(effects)
+    Ok(())
 }
 
 /// A step in one line.

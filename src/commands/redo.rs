@@ -54,7 +54,7 @@ fn redo(context: &Context, config: Config, arguments: &Arguments) -> Result<()> 
     let (workspace, mut database) = Workspace::connected(config, context, wanted)?;
     let command = if count == 1 { "aludel redo".to_owned() } else { format!("aludel redo {count}") };
     let mut shown = None;
-    if consent.is_asked(Asks::WhereConfigured, context, &workspace, &command)? {
+    if consent.is_asked(Asks::AtATerminal, context, &workspace, &command)? {
         let (session, author) = (&mut database.session, author(context, &workspace));
         let plans = |_: &mut Session, applied: &Applied| down_and_up(&workspace, applied, count);
         shown = Some(confirm::plans(context, &workspace, session, author, Wish::Safe, Typed::Counted, plans)?);

@@ -60,6 +60,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     }
     let (mut run, standing) = Run::begin(context, &workspace, database, lock_wait)?;
     let (changed, named) = changed_files(&workspace, &targets, &standing, run.locked.session())?;
+    let is_shown = shown.is_some();
     if let Some((shown, lines)) = shown {
         shown.check_standing(&standing)?;
         if !changed.iter().map(|changed| changed.line(&workspace)).eq(lines) {
@@ -73,6 +74,12 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     }
     let nodes: Vec<Node> = changed.iter().map(|changed| changed.node).collect();
     let prepared = lower::repair(&workspace, context, &nodes, &standing.rows, run.author())?;
+    for (changed, (source, step)) in changed.iter().zip(prepared.sources()).filter(|_| is_shown) {
+        let same = step.record.checksum.as_ref() == Some(&changed.checksum().to_string());
+        if !same || !prepared.bodies.file(source).is_still_the_same()? {
+            return Err(confirm::differs(format!("the file has changed since: {}", step.title)));
+        }
+    }
     run.locked.execute(&prepared.program, &prepared.bodies, &mut Silent)?;
     for line in changed.iter().map(|changed| changed.line(&workspace)) {
         context.ui.done("accepted", line);

@@ -232,7 +232,8 @@ impl<'a> Run<'a> {
         if self.locked.pooling() == Some(Pooling::Transaction) {
             self.locked.session().alive_while(|| lower::check_pooled(&prepared))?;
         }
-        match self.shown.take() {
+        let shown = self.shown.take();
+        match &shown {
             Some(shown) => shown.check(standing, &prepared)?,
             None => {
                 prepared.warnings.iter().for_each(|warning| ui.warning(warning));
@@ -243,18 +244,26 @@ impl<'a> Run<'a> {
             nothing_to_do();
             return Ok(outcome);
         }
-        self.execute(standing, plans, &prepared, &outcome)?;
+        self.execute(standing, plans, &prepared, &outcome, shown.as_ref())?;
         Ok(outcome)
     }
 
     /// Has a program run, and tells the listeners.
-    fn execute(&mut self, standing: &Standing, plans: &[Plan], prepared: &Prepared, outcome: &Outcome) -> Result<()> {
+    fn execute(
+        &mut self,
+        standing: &Standing,
+        plans: &[Plan],
+        prepared: &Prepared,
+        outcome: &Outcome,
+        shown: Option<&Shown>,
+    ) -> Result<()> {
         let slow_after = self.workspace.config.settings.slow_after.value;
         let listener = &SlowWatch::new(&self.context.listeners, slow_after);
         let hooks = Hooks::new(self.context, self.workspace, plans, prepared, standing)?;
         if self.locked.pooling() == Some(Pooling::Transaction) {
             hooks.check_pooled()?;
         }
+        shown.map_or(Ok(()), |shown| shown.check_hooks(&hooks))?;
         let (run, steps) = (prepared.program.author.run.as_str(), prepared.program.steps.len());
         let (Outcome { rows_before, rows_after }, repeatables) = (outcome, prepared.repeatables());
         let database = &standing.place;

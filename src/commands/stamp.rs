@@ -8,7 +8,7 @@ use super::Context;
 use super::confirm::{self, Asks, Consent, Shown};
 use super::lower;
 use super::paper::{author_of_a_script, start_of};
-use super::run::{Outcome, Run, Silent, range_needs_sql, spoken};
+use super::run::{Outcome, Run, Silent, author, range_needs_sql, spoken};
 use super::workspace::{Start, Workspace, connect, parse_route, parse_start, parse_wait};
 use crate::database::session::Standing;
 use crate::error::Result;
@@ -128,6 +128,9 @@ pub(super) fn stamp(
         if !is_done(&stamp, &standing) || standing.progress.iter().any(|row| ends(&workspace, &stamp, purge, row)) {
             let mut lines = vec![format!("from {} to {}", spoken(&standing.rows), spoken(&workspace.ids(&stamp.rows)))];
             lines.extend(forgotten(&workspace, &standing, &stamp)?);
+            let (expected, author) = (Expected::Rows(standing.rows.clone()), author(context, &workspace));
+            let prepared = lower::stamp(&workspace, &stamp, expected, purge, Clears::Nothing, author)?;
+            lower::check_widths(&prepared.program, &standing)?;
             confirm::ask(context, &workspace, &mut database.session, &[("to be stamped", lines)])?;
         }
         shown = Some(Shown::of(&standing, None));

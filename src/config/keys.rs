@@ -113,7 +113,7 @@ keys! {
     EXPECT_SYSTEM_ID "expect_system_id" Kind::SystemIdentifier, "",
         "the server that it must be: what `SELECT system_identifier FROM pg_control_system()` says there", rare;
     CONFIRM "confirm" Kind::Boolean, "no",
-        "whether a person must type `yes` before anything is changed; `--yes` answers for a machine";
+        "whether a person must type `yes` before a run, a stamp or a repair changes anything; `--yes` answers for a machine";
     ROLE "role" Kind::Identifier, "",
         "the role to work as, which owns what is made; the one that logs in must be a member of it", rare;
     BEFORE_UPGRADE "before_upgrade" Kind::Hooks, "",

@@ -127,6 +127,12 @@ impl Local {
         Ok(removed)
     }
 
+    /// How many bytes its data are.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        tree::size(&self.data())
+    }
+
     /// What the cluster is doing; changes nothing. Waits for a start or a stop that is under way.
     ///
     /// # Errors

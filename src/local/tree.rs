@@ -31,6 +31,17 @@ pub(super) fn copy(from: &Path, to: &Path, identity: &Identity) -> io::Result<()
     Ok(())
 }
 
+/// The bytes of all files below `path`; what vanishes meanwhile does not count.
+pub(super) fn size(path: &Path) -> u64 {
+    let entries = fs::read_dir(path).into_iter().flatten().flatten();
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(metadata) if metadata.is_dir() => size(&entry.path()),
+        Ok(metadata) => metadata.len(),
+        Err(_) => 0,
+    };
+    entries.map(size).sum()
+}
+
 /// Removes a directory with all in it; true where there was one.
 pub(super) fn remove(path: &Path) -> io::Result<bool> {
     match fs::remove_dir_all(path) {
@@ -59,6 +70,7 @@ mod tests {
         assert_eq!(fs::read_to_string(to.path().join("PG_VERSION")).unwrap(), "15\n");
         assert_eq!(fs::metadata(to.path().join("base")).unwrap().permissions().mode() & 0o777, 0o700);
         assert!(!to.path().join("link").exists());
+        assert_eq!((size(to.path()), size(&to.path().join("gone"))), (7, 0));
         assert!(remove(&to.path().join("base")).unwrap());
         assert!(!remove(&to.path().join("base")).unwrap());
     }

@@ -70,7 +70,7 @@ done 2 revisions in [TIME]; at 002
 fn any_other_answer_runs_nothing() {
     let case = Case::with(CONFIRM);
     case.shop();
-    for answer in ["no", "", "y", "YES", "yes please"] {
+    for answer in ["no", "", "y", "YES", "yes please", "ye s"] {
         let mut at = case.sits_at("upgrade head");
         at.until(QUESTION).types(answer);
         let shown = case.screen(at);
@@ -125,8 +125,13 @@ no longer taken for applied: 002
 "#]]
     );
     assert_eq!(case.rows(), "001");
+    // It undoes what it applies again.
+    let mut at = case.sits_at("redo");
+    at.until("to be lost  ").until(QUESTION).types("no");
+    assert!(case.screen(at).starts_with("exit code: 1\n"));
     // Piped, it goes on as ever; and `--yes` answers anywhere.
     case.succeeds("stamp --purge 002");
+    case.succeeds("redo");
     let at = case.sits_at("downgrade -y 001");
     assert!(!case.screen(at).contains(QUESTION));
     case.succeeds("downgrade base");
@@ -332,22 +337,26 @@ fn the_session_stays_alive_at_the_prompt() {
 
 #[test]
 fn what_is_lost_is_told_with_its_rows() {
-    let case = Case::with(CONFIRM);
+    // Nothing of this session would give up waiting for a lock.
+    let case = Case::with("confirm = yes\nlock_timeout = 0\n");
     case.revision(
         "001",
         "",
         "CREATE TABLE wide (n int, filler text) WITH (fillfactor = 10, autovacuum_enabled = off);
          CREATE TABLE parts (n int) PARTITION BY RANGE (n);
          CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (10);
-         CREATE TABLE \"Odd name\" (n int); CREATE TABLE locked (); CREATE TABLE emptied (); CREATE SCHEMA s;",
+         CREATE TABLE \"Odd name\" (n int); CREATE TABLE locked (); CREATE TABLE emptied (); CREATE SCHEMA s;
+         CREATE SCHEMA bare;",
         "DROP TABLE wide, parts, \"Odd name\", locked, gone;
          TRUNCATE emptied; DELETE FROM s.t;
-         DROP SCHEMA s CASCADE;",
+         ALTER TABLE emptied DROP COLUMN IF EXISTS nope;
+         DROP SCHEMA s CASCADE; DROP SCHEMA bare; DROP SCHEMA nowhere;",
     )
     .succeeds("upgrade head --yes");
     // About 100 MB, of which a count reads all.
     case.ask("INSERT INTO wide SELECT n, repeat('x', 700) FROM generate_series(1, 12000) n; ANALYZE wide");
     case.ask("INSERT INTO parts VALUES (1), (2), (3); CREATE TABLE s.t (n int)");
+    case.ask("CREATE TABLE s.u AS SELECT 1 UNION SELECT 2");
     let mut other = case.database.client();
     let mut holder = other.transaction().expect("a transaction");
     holder.batch_execute("LOCK TABLE locked IN ACCESS EXCLUSIVE MODE").expect("the table is locked");
@@ -369,7 +378,10 @@ to be lost  001: table wide (about 12,000 rows)
             001: table gone (not there)
             001: all rows of emptied (0 rows)
             001: all rows of s.t (0 rows)
-            001: schema s
+            001: column emptied.nope (not there)
+            001: schema s (2 tables, 2 rows)
+            001: schema bare (no tables)
+            001: schema nowhere (not there)
 Type yes to go on: no
 error: not confirmed
 note: nothing was run
@@ -379,12 +391,192 @@ note: nothing was run
 }
 
 #[test]
+fn what_is_renamed_on_the_way_is_counted_under_the_name_it_has_now() {
+    let case = Case::with("confirm = yes\nbefore_downgrade = sql: before.sql\nafter_downgrade = sql: after.sql\n");
+    case.revision("001", "", "CREATE TABLE users (n int);", "DROP TABLE users;")
+        .revision("002", "001", "ALTER TABLE users RENAME TO people;", "ALTER TABLE people RENAME TO users;")
+        .revision(
+            "003",
+            "002",
+            "CREATE TABLE users (old int); CREATE TABLE kept (a int);",
+            "ALTER TABLE kept RENAME a TO b; ALTER TABLE kept DROP b; DROP TABLE users;",
+        )
+        .succeeds("upgrade head --yes");
+    case.revision("004", "003", "", "SET search_path = nowhere; DROP TABLE IF EXISTS kept, public.kept;")
+        .succeeds("upgrade head --yes");
+    case.project.write("before.sql", "TRUNCATE kept;").write("after.sql", "DROP TABLE IF EXISTS other, people;");
+    case.ask("INSERT INTO people VALUES (1), (2), (3); CREATE TABLE other (); INSERT INTO kept VALUES (1)");
+    let mut at = case.sits_at("downgrade base");
+    at.until(QUESTION).types("no");
+    let shown = case.screen(at);
+    let lost = shown.split_once("to be lost  ").and_then(|(_, rest)| rest.split_once("Type")).expect("what is lost").0;
+    assert_data_eq!(
+        lost,
+        str![[r#"
+before_downgrade: all rows of kept (1 row)
+            004: table kept (rows not counted)
+            004: table public.kept (rows not counted)
+            003: column kept.b (rows not counted)
+            003: table users (0 rows)
+            001: table users (3 rows)
+            after_downgrade: table other (0 rows)
+            after_downgrade: table people (rows not counted)
+
+"#]]
+    );
+    // What is made on the way holds nothing yet.
+    let case = Case::with(CONFIRM);
+    case.revision("001", "", "CREATE TABLE a ();", "").revision("002", "001", "DROP TABLE a;", "");
+    let mut at = case.sits_at("upgrade head");
+    at.until("to be lost  002: table a (made in this run)").until(QUESTION).types("no");
+    case.ask("CREATE TABLE a ()");
+    let mut at = case.sits_at("upgrade head");
+    at.until("to be lost  002: table a (rows not counted)").until(QUESTION).types("no");
+}
+
+#[test]
+fn what_has_run_already_of_a_revision_is_not_followed_again() {
+    let case = Case::with(CONFIRM);
+    let up = "\n-- migrate:upgrade transaction:false\nCREATE TABLE x AS SELECT 1;\nALTER TABLE x RENAME TO y;\nSELECT 1 / 0;\nDROP TABLE y;";
+    case.revision("001", "", up, "");
+    assert_eq!(case.run("upgrade head --yes").code, 4);
+    let mut at = case.sits_at("upgrade head");
+    at.until("to be lost  001: table y (1 row)").until(QUESTION).types("no");
+    case.screen(at);
+}
+
+#[test]
+fn a_name_does_not_write_over_the_question() {
+    let case = Case::with(CONFIRM);
+    let odd = "\"a\u{1b}[2Kb\"";
+    case.revision("001", "", &format!("CREATE TABLE {odd} ();"), &format!("DROP TABLE {odd};"))
+        .succeeds("upgrade head -y");
+    let mut at = case.sits_at("downgrade base");
+    at.until(r#"to be lost  001: table "a\u{1b}[2Kb" (0 rows)"#).until(QUESTION).types("no");
+    case.screen(at);
+}
+
+#[test]
+fn rows_that_this_role_may_not_see_are_not_counted() {
+    let case = Case::with("");
+    let role = format!("r_{}", case.ask("SELECT current_database()"));
+    case.ask(&format!("CREATE ROLE {role}; GRANT CREATE, USAGE ON SCHEMA public TO {role}"));
+    case.settings(&format!("confirm = yes\nrole = {role}\n"));
+    let secured = "ALTER TABLE t ENABLE ROW LEVEL SECURITY; ALTER TABLE t FORCE ROW LEVEL SECURITY;";
+    case.revision("001", "", &format!("CREATE TABLE t (n int); {secured}"), "DROP TABLE t;")
+        .succeeds("upgrade head --yes");
+    case.ask("INSERT INTO t VALUES (1)");
+    let mut at = case.sits_at("downgrade base");
+    at.until(&format!("user        postgres as {role}"));
+    at.until("to be lost  001: table t (rows not counted)").until(QUESTION).types("no");
+    case.screen(at);
+    case.ask(&format!("DROP OWNED BY {role}; DROP ROLE {role}"));
+}
+
+#[test]
+fn what_holds_many_tables_does_not_hold_the_question() {
+    let case = Case::with("confirm = yes\nlock_timeout = 0\n");
+    let tables: Vec<String> = (0..30).map(|number| format!("t{number}")).collect();
+    let made: String = tables.iter().map(|table| format!("CREATE TABLE {table} (); ")).collect();
+    case.revision("001", "", &made, &format!("DROP TABLE {};", tables.join(", "))).succeeds("upgrade head --yes");
+    let mut other = case.database.client();
+    let mut holder = other.transaction().expect("a transaction");
+    holder.batch_execute(&format!("LOCK TABLE {}", tables.join(", "))).expect("the tables are locked");
+    let began = std::time::Instant::now();
+    let mut at = case.sits_at("downgrade base");
+    at.until("001: table t29 (rows not counted)").until(QUESTION).types("no");
+    assert!(began.elapsed() < std::time::Duration::from_secs(12), "{:?}", began.elapsed());
+    case.screen(at);
+}
+
+#[test]
+fn what_was_typed_before_the_question_is_no_answer() {
+    let case = Case::with(CONFIRM);
+    case.shop();
+    let mut at = case.sits_at("upgrade head");
+    at.types("yes").until(QUESTION).types("no");
+    assert!(case.screen(at).ends_with("error: not confirmed\nnote: nothing was run\n"));
+}
+
+#[test]
+fn a_session_that_ends_at_the_prompt_is_told_of() {
+    let case = Case::with(CONFIRM);
+    case.shop();
+    let mut at = case.sits_at("upgrade head");
+    at.until(QUESTION);
+    case.ask("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()");
+    at.types("yes");
+    let shown = case.screen(at);
+    assert!(shown.starts_with("exit code: 1\n"), "{shown}");
+    assert!(shown.contains("error: the server ended the session: terminating connection"), "{shown}");
+    assert!(shown.ends_with("note: nothing was run\nhint: run the same command again\n"), "{shown}");
+}
+
+#[test]
+fn what_would_be_refused_is_not_asked_for() {
+    let case = Case::with(CONFIRM);
+    case.shop().revision("003_too_long", "002", "SELECT 1;", "").succeeds("upgrade 002 --yes");
+    case.ask("ALTER TABLE aludel_version ALTER COLUMN version_num TYPE varchar(10)");
+    for command in ["upgrade head", "stamp 003_too_long"] {
+        let at = case.sits_at(command);
+        let shown = case.screen(at);
+        assert!(shown.contains("error: the id `003_too_long` does not fit"), "{shown}");
+        assert!(!shown.contains(QUESTION), "{shown}");
+    }
+}
+
+#[test]
+fn a_text_that_was_not_shown_is_not_accepted() {
+    let case = Case::with(CONFIRM);
+    // Larger than what is kept of a file.
+    let large = format!("-- {}\n", "x".repeat(20_000));
+    for more in ["", &large] {
+        case.shop();
+        case.succeeds("upgrade head --yes");
+        case.revision("002", "001", &format!("SELECT 1; {more}"), "");
+        let mut at = case.sits_at("repair");
+        at.until(QUESTION);
+        case.revision("002", "001", &format!("SELECT 2; {more}"), "");
+        at.types("yes");
+        let shown = case.screen(at);
+        assert!(shown.contains("error: what would be run is no longer what was confirmed\n"), "{shown}");
+        assert!(!shown.contains("\naccepted "), "{} {shown}", more.len());
+    }
+}
+
+#[test]
 fn destroying_a_private_server_asks() {
     let case = Case::with("");
+    let at = case.sits_at("local destroy");
+    assert_data_eq!(
+        case.screen(at),
+        str![[r#"
+exit code: 0
+nothing to do: there are no data
+
+"#]]
+    );
+    case.succeeds("local start");
     let mut at = case.sits_at("local destroy");
-    at.until("Type yes: ").types("no");
-    assert!(case.screen(at).contains("error: not confirmed"));
-    case.succeeds("local destroy -y");
+    at.until(QUESTION).types("no");
+    assert_data_eq!(
+        case.screen(at),
+        str![[r#"
+exit code: 1
+to be deleted  [..]/.aludel/postgres/data ([..] MB)
+databases      aludel ([..] MB)
+               postgres ([..] MB)
+Type yes to go on: no
+error: not confirmed
+note: nothing was deleted
+
+"#]]
+    );
+    case.succeeds("local stop");
+    let mut at = case.sits_at("local destroy");
+    at.until("databases      all in it (the server is not running)").until(QUESTION).types(" yes ");
+    let shown = case.screen(at);
+    assert!(shown.ends_with("its data are deleted; it was not running\n"), "{shown}");
 }
 
 #[test]
@@ -401,7 +593,9 @@ fn a_program_says_yes_in_its_request() {
 
 #[test]
 fn repeatable_files_and_hooks_are_shown_and_wrong_hooks_told_before_the_question() {
-    let case = Case::with("confirm = yes\nbefore_upgrade =\n  true\n  sql: a.sql\nafter_upgrade = echo done\n");
+    let case = Case::with(
+        "confirm = yes\nbefore_upgrade =\n  true\n  sql: a.sql\nafter_upgrade = echo done\non_failure = false\n",
+    );
     case.shop();
     case.project
         .write(
@@ -424,6 +618,7 @@ to be run   2 revisions, 1 repeatable, from base to 002
 hooks       before_upgrade `true`
             before_upgrade `sql: a.sql`
             after_upgrade `echo done`
+            on_failure `false`
 Type yes to go on: yes
 ran before_upgrade `true` ([TIME])
 ran before_upgrade `sql: a.sql` ([TIME])
@@ -444,6 +639,17 @@ done 2 revisions, 1 repeatable in [TIME]; at 002
         .write("versions/repeatable/seen.sql", "-- repeatable: seen\nCREATE OR REPLACE VIEW seen AS SELECT 2 AS id;\n");
     at.types("yes");
     assert!(case.screen(at).contains("note: the file has changed since: "));
+    // The hooks' files are as they were shown, too.
+    let mut at = case.sits_at("upgrade head");
+    at.until(QUESTION);
+    case.project.write("a.sql", "SELECT 2;");
+    at.types("yes");
+    let shown = case.screen(at);
+    assert!(
+        shown.contains("note: the file has changed since: before_upgrade `sql: a.sql`\nnote: nothing was run"),
+        "{shown}"
+    );
+    assert!(!shown.contains("ran "), "{shown}");
     case.project.write("a.sql", "COMMIT;");
     let at = case.sits_at("upgrade head");
     let shown = case.screen(at);

@@ -132,6 +132,13 @@ pub enum Effect {
         /// The new name, in the same schema.
         to: String,
     },
+    /// It moves a table to another schema.
+    MovesTable {
+        /// The table.
+        table: ObjectName,
+        /// The schema.
+        schema: String,
+    },
     /// It removes all rows of a table.
     Truncates(ObjectName),
 }
@@ -157,6 +164,9 @@ impl fmt::Display for Effect {
                 write!(formatter, "renames column {} to {}", column(table, from), quote::identifier(to))
             }
             Self::RenamesTable { from, to } => write!(formatter, "renames table {from} to {}", quote::identifier(to)),
+            Self::MovesTable { table, schema } => {
+                write!(formatter, "moves table {table} to schema {}", quote::identifier(schema))
+            }
             Self::Truncates(table) => write!(formatter, "removes all rows of {table}"),
         }
     }
@@ -344,6 +354,9 @@ fn alters(alter: &ast::AlterTable) -> Vec<Effect> {
             ast::AlterTableAction::TableRenameTo(it) => {
                 Effect::RenamesTable { from: table, to: object_name(it.table_name()?.syntax())?.name }
             }
+            ast::AlterTableAction::SetSchema(it) => {
+                Effect::MovesTable { table, schema: plain_name(it.schema_ref()?.syntax()) }
+            }
             _ => return None,
         })
     };
@@ -437,6 +450,10 @@ mod tests {
                 vec![Effect::RenamesColumn { table: name("t"), from: "a".to_owned(), to: "b".to_owned() }],
             ),
             ("ALTER TABLE s.t RENAME TO u;", vec![Effect::RenamesTable { from: name("s.t"), to: "u".to_owned() }]),
+            (
+                "ALTER TABLE s.t SET SCHEMA \"U\";",
+                vec![Effect::MovesTable { table: name("s.t"), schema: "U".to_owned() }],
+            ),
             ("TRUNCATE a, s.b;", vec![Effect::Truncates(name("a")), Effect::Truncates(name("s.b"))]),
             ("DELETE FROM ONLY s.b AS x;", vec![Effect::Truncates(name("s.b"))]),
             ("DELETE FROM a WHERE true;", vec![]),

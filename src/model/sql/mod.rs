@@ -5,6 +5,7 @@
 //! - [`check`]: one pass that finds everything to refuse; [`problem`]: what that can be; [`checksum`]
 //! - [`extension`]: what one does with an extension
 //! - [`outside`]: what a statement that cannot be in a transaction needs; [`session_setting`]: what one sets for those behind it
+//! - [`losses`]: what statements take away, and where that is before them
 //! - [`verify`]: what the statements of a verification are run as
 //! - [`written`]: the file that errors name, and what they may show of it
 //! - [`body`]: a file's statements as batches to be sent; [`psql`]: as psql must be given them
@@ -17,6 +18,7 @@ pub mod extension;
 pub mod keywords;
 pub mod leftover;
 mod lex;
+pub mod losses;
 pub mod marker;
 pub mod outside;
 pub mod privilege;
