@@ -191,7 +191,7 @@ fn connection(
     let named_later = command.filter(|_| said(USER_VARIABLE)).and_then(|command| command.user_field.as_ref());
     let service = written.get("service").or(conninfo.settings.get("service")).or(environment.get("PGSERVICE"));
     let origin = |name: &str, variable: Option<&str>| -> Option<String> {
-        if written.get(name).is_some() || written.secret(name).is_some() {
+        if written.is_given(name) {
             return Some(given_by.origin.to_string());
         }
         match (variable.filter(|variable| said(variable)), command, named_later) {
@@ -201,9 +201,7 @@ fn connection(
             (Some(USER_VARIABLE), _, Some(field)) => Some(format!("user_field, {}", field.origin)),
             (Some(variable), _, _) => Some(variable.to_owned()),
             (None, _, _) if name == "sslmode" && said("PGREQUIRESSL") => Some("PGREQUIRESSL".to_owned()),
-            (None, _, _) if conninfo.settings.get(name).is_some() || conninfo.settings.secret(name).is_some() => {
-                service.map(|service| format!("service {service}"))
-            }
+            (None, _, _) if conninfo.settings.is_given(name) => service.map(|service| format!("service {service}")),
             (None, _, _) => None,
         }
     };
@@ -237,10 +235,10 @@ fn value(name: &str, conninfo: &Conninfo) -> (Option<String>, String) {
             }
             false => (None, "nobody".to_owned()),
         },
-        _ => match conninfo.settings.get(name) {
-            Some(value) => (Some(value.to_owned()), default),
-            None => (Some(mask::HIDDEN.to_owned()), default),
-        },
+        _ => {
+            let hidden = || conninfo.settings.secret(name).map(|_| mask::HIDDEN);
+            (conninfo.settings.get(name).or_else(hidden).map(str::to_owned), default)
+        }
     }
 }
 

@@ -246,7 +246,12 @@ impl ConnectError {
     fn hints(&self, attempt: &Attempt) -> Vec<String> {
         let (user, database, place) = (&self.user, &self.database, &attempt.place);
         let hint = match &attempt.failure {
-            ConnectFailure::Refused | ConnectFailure::SocketMissing(_) => {
+            ConnectFailure::SocketMissing(_) => {
+                "start the server, or say where it listens: `host=...` in the URL (a directory, or a name), or `PGHOST`; \
+                 `pg_lsclusters` shows what runs"
+                    .to_owned()
+            }
+            ConnectFailure::Refused => {
                 "start the server, or correct host and port in the URL; `pg_lsclusters` or `pg_isready` show what runs"
                     .to_owned()
             }

@@ -61,7 +61,8 @@ mod tests {
     use crate::database::tls::{TlsFailure, TlsSummary};
 
     fn warned(text: &str, security: &Security) -> Vec<String> {
-        let conninfo = Conninfo::parse(text, &Surroundings { variable: &|_| None, user: Some("u") }).unwrap();
+        let conninfo =
+            Conninfo::parse(text, &Surroundings { variable: &|_| None, home: None, user: Some("u") }).unwrap();
         warnings(&conninfo, &conninfo.hosts[0], security).into_iter().map(|warning| warning.text).collect()
     }
 

@@ -63,7 +63,7 @@ fn serve<T: Send + 'static>(script: impl FnOnce(TcpListener) -> T + Send + 'stat
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let text = format!("postgresql://u:CANARY@127.0.0.1:{port}/d?connect_timeout=5&sslmode=disable");
-    let conninfo = Conninfo::parse(&text, &Surroundings { variable: &|_| None, user: None }).unwrap();
+    let conninfo = Conninfo::parse(&text, &Surroundings { variable: &|_| None, home: None, user: None }).unwrap();
     (conninfo, spawn(move || script(listener)))
 }
 
@@ -166,7 +166,8 @@ fn a_server_that_skips_its_proof_is_not_believed() {
 #[test]
 fn where_nobody_listens() {
     let connect = |text: &str| {
-        let conninfo = Conninfo::parse(text, &Surroundings { variable: &|_| None, user: Some("u") }).unwrap();
+        let conninfo =
+            Conninfo::parse(text, &Surroundings { variable: &|_| None, home: None, user: Some("u") }).unwrap();
         let mut error = Connection::connect(&conninfo, &ConnectOptions::default()).unwrap_err();
         error.attempts.remove(0).failure
     };
@@ -217,7 +218,7 @@ fn the_next_host_is_tried() {
         "host=127.0.0.1,127.0.0.1,127.0.0.1 port={dead},{live},{live} \
          target_session_attrs=read-write sslmode=disable"
     );
-    let conninfo = Conninfo::parse(&text, &Surroundings { variable: &|_| None, user: Some("u") }).unwrap();
+    let conninfo = Conninfo::parse(&text, &Surroundings { variable: &|_| None, home: None, user: Some("u") }).unwrap();
     let connection = Connection::connect(&conninfo, &ConnectOptions::default()).unwrap();
     assert_eq!(connection.parameter("in_hot_standby"), Some("off"));
     server.join().unwrap();
