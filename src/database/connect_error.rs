@@ -132,10 +132,11 @@ impl ConnectFailure {
         }
     }
 
-    /// Whether the next host of a list is tried after it. As in libpq: not after a refused log-in.
+    /// Whether the next host of a list is tried after it. As in libpq: after a server's own answer only where it is not ready yet. One
+    /// that is full is the right one, and the next may be another.
     pub(crate) fn goes_on(&self) -> bool {
         match self {
-            Self::Server(error) => matches!(error.code.as_str(), "57P03" | "53300"),
+            Self::Server(error) => error.code == "57P03",
             // As a server that hangs up without TLS.
             Self::Tls(TlsFailure::Closed) => true,
             Self::PasswordMissing

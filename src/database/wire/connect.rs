@@ -86,22 +86,20 @@ fn in_order<T>(conninfo: &Conninfo, mut places: Vec<T>) -> Vec<T> {
     places
 }
 
-/// Tries the addresses of one host; each gets an equal share of the time that is left. What went wrong with the last of them.
+/// Tries the addresses of one host; each gets the whole time, as in libpq. What went wrong with the last of them.
 fn try_host(
     conninfo: &Conninfo,
     host: &Host,
     wanted: TargetSession,
     options: &ConnectOptions,
 ) -> Result<Connection, Vec<ConnectFailure>> {
-    let deadline = conninfo.connect_timeout.map(|timeout| Instant::now() + timeout);
-    let addresses = in_order(conninfo, addresses(host, options, deadline).map_err(|failure| vec![failure])?);
+    let deadline = || conninfo.connect_timeout.map(|timeout| Instant::now() + timeout);
+    let addresses = in_order(conninfo, addresses(host, options, deadline()).map_err(|failure| vec![failure])?);
     let mut last = vec![ConnectFailure::Timeout];
-    for (index, address) in addresses.iter().enumerate() {
-        let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        let now = Instant::now();
-        let share = deadline.map(|deadline| now + deadline.saturating_duration_since(now) / left);
-        let started = start_by_mode(conninfo, host, address, options, share);
-        match started.and_then(|connection| check(connection, wanted, share).map_err(|failure| vec![failure])) {
+    for address in &addresses {
+        let deadline = deadline();
+        let started = start_by_mode(conninfo, host, address, options, deadline);
+        match started.and_then(|connection| check(connection, wanted, deadline).map_err(|failure| vec![failure])) {
             Ok(connection) => return Ok(connection),
             Err(failures) if failures.last().is_none_or(ConnectFailure::goes_on) => last = failures,
             Err(failures) => return Err(failures),

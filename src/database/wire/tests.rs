@@ -126,7 +126,7 @@ fn the_start_is_one_message() {
 
 #[test]
 fn log_ins_that_fail() {
-    for (code, goes_on) in [("28P01", false), ("3D000", false), ("57P03", true), ("53300", true)] {
+    for (code, goes_on) in [("28P01", false), ("3D000", false), ("57P03", true), ("53300", false)] {
         let error = refused(complaint(b'E', "FATAL", code, "no"));
         assert_eq!(error.main().unwrap().failure.code(), Some(code));
         assert_eq!(error.main().unwrap().failure.goes_on(), goes_on);
@@ -196,6 +196,25 @@ fn a_silent_server_takes_its_time_and_no_more() {
     assert!(matches!(error.attempts[0].failure, ConnectFailure::Timeout), "{error}");
     assert!(began.elapsed() < Duration::from_secs(3));
     server.join().unwrap();
+}
+
+/// Each address has the whole time: the first that is silent takes nothing from the second.
+#[test]
+fn every_address_has_its_time() {
+    use std::net::ToSocketAddrs as _;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let others = ("localhost", port).to_socket_addrs().unwrap().filter(|address| !address.is_ipv4());
+    let others: Vec<TcpListener> = others.filter_map(|address| TcpListener::bind(address).ok()).collect();
+    let text = format!("host=localhost port={port} sslmode=disable");
+    let surroundings = Surroundings { variable: &|_| None, home: None, user: Some("u") };
+    let mut conninfo = Conninfo::parse(&text, &surroundings).unwrap();
+    let time = Duration::from_millis(300);
+    conninfo.connect_timeout = Some(time);
+    let began = Instant::now();
+    let error = Connection::connect(&conninfo, &ConnectOptions::default()).unwrap_err();
+    assert!(matches!(error.attempts[0].failure, ConnectFailure::Timeout), "{error}");
+    assert!(began.elapsed() >= time * (1 + u32::try_from(others.len()).unwrap()));
 }
 
 #[test]
