@@ -296,13 +296,16 @@ hint: unset `PGHOST`, or write its value in UTF-8
 "#]]
     );
     let url = case.url("postgres", "postgres", PASSWORD);
-    assert_data_eq!(with(&url, "PGSERVICE", "cAnArY".as_ref()), str![[r#"
+    assert_data_eq!(
+        with(&url, "PGSERVICE", "cAnArY".as_ref()),
+        str![[r#"
 exit code: 0
 ----- stderr
 warning: `PGSERVICE` is passed over, as the `url` names a host itself; `service=NAME` there would count
 nothing is applied
 
-"#]]);
+"#]]
+    );
     // What is given is not asked of the environment.
     assert_data_eq!(
         with(&url, "PGHOST", bytes),
