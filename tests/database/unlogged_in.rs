@@ -129,6 +129,20 @@ hint: check the password of `nobody`, or the user: `postgresql://user:password@â
 "#]]
     );
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", case.port, case.database.name);
+    case.project.write("passwords", "*:*:*:*:cAnArY, wrong\n");
+    let (file, mode) = (case.project.path().join("passwords"), std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    std::fs::set_permissions(&file, mode).expect("permissions");
+    assert_data_eq!(
+        case.ran(case.project.command(["current"]).env("DATABASE_URL", &url).env("PGPASSFILE", &file)).transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[28P01]: cannot connect to `127.0.0.1:[PORT]`: password authentication failed for user "postgres"
+note: the password came from `[CWD]/passwords`
+hint: check the password of `postgres`, or the user: `postgresql://user:password@â€¦`
+
+"#]]
+    );
     assert_data_eq!(
         case.transcript("current", &url),
         str![[r#"

@@ -51,7 +51,7 @@ fn parameters(wanted: &Wanted<'_>) -> CertificateParams {
     parameters.not_before = date_time_ymd(2020, 1, 1);
     parameters.not_after = if wanted.expired { date_time_ymd(2021, 2, 3) } else { date_time_ymd(2120, 1, 1) };
     parameters.serial_number = Some(SerialNumber::from(wanted.serial));
-    parameters.is_ca = wanted.is_ca.clone();
+    parameters.is_ca = wanted.is_ca;
     parameters
 }
 

@@ -86,6 +86,8 @@ pub struct Conninfo {
     pub keepalive: Keepalive,
     /// Everything as given, for settings that have no field here.
     pub settings: Settings,
+    /// The file that a password came from.
+    pub password_file: Option<PathBuf>,
     /// What was passed over, and may have been meant.
     pub warnings: Vec<Warning>,
 }
@@ -243,6 +245,7 @@ impl Conninfo {
             session: session(surroundings)?,
             target_session: target_session(&settings)?,
             keepalive: keepalive(&settings)?,
+            password_file: None,
             warnings,
             settings,
         };
@@ -280,6 +283,7 @@ impl Conninfo {
                     let name = host.endpoint.name_in_password_file();
                     host.password = password_file::find(&text, &name, host.port, &self.database, &self.user);
                 }
+                self.password_file = self.hosts.iter().any(|host| host.password.is_some()).then_some(path);
             }
             Ok(None) => {}
             Err(warning) => self.warnings.push(Warning::PasswordFile(warning)),
