@@ -2,16 +2,18 @@
 //!
 //! Each command's arguments and help stand in its own file under `commands/`; what holds for all of them is here.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::process::ExitCode;
 
-use clap::{Args, Parser};
+use clap::builder::TypedValueParser;
+use clap::error::ErrorKind;
+use clap::{Arg, Args, Parser};
 
 use crate::commands::event::{Listener, Listeners};
 use crate::commands::narrator::Narrator;
 use crate::commands::run_log::RunLog;
 use crate::commands::{self, Command, Context, Credentials};
-use crate::config::{Environment, mask};
+use crate::config::{self, Environment, mask};
 use crate::error::{Error, Kind};
 use crate::secret::{Covers, Secret};
 use crate::ui::{LogFormat, Ui, Volume};
@@ -45,7 +47,7 @@ pub struct Global {
     pub name: Option<String>,
 
     /// A value for the configuration (`{{ x.NAME }}`) and for revisions that are templates; may be given again
-    #[arg(short = 'x', global = true, value_name = "NAME=VALUE", value_parser = parse_variable)]
+    #[arg(short = 'x', global = true, value_name = "NAME=VALUE", value_parser = VariableParser)]
     pub x: Vec<(String, Secret)>,
 
     /// The database, instead of the configuration's `url`: a URL, `key=value` pairs, or `local`
@@ -81,10 +83,25 @@ impl Global {
     }
 }
 
-fn parse_variable(text: &str) -> Result<(String, Secret), &'static str> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), Secret::new(value))),
-        _ => Err("write it as NAME=VALUE"),
+/// `-x NAME=VALUE`. What has no name may be a secret that was meant to have one, or a URL with a `=` in it: clap would quote it.
+#[derive(Clone)]
+struct VariableParser;
+
+impl TypedValueParser for VariableParser {
+    type Value = (String, Secret);
+
+    fn parse_ref(&self, command: &clap::Command, _: Option<&Arg>, value: &OsStr) -> Result<Self::Value, clap::Error> {
+        let is_name = |name: &str| {
+            !name.is_empty() && name.chars().all(|character| character.is_alphanumeric() || "_-.".contains(character))
+        };
+        match value.to_str().and_then(|text| text.split_once('=')) {
+            Some((name, value)) if is_name(name) => Ok((name.to_owned(), Secret::new(value))),
+            _ => {
+                let told = "write `-x` as NAME=VALUE; what is given instead is not shown\n\n\
+                            For more information, try '--help'.\n";
+                Err(clap::Error::raw(ErrorKind::ValueValidation, told).with_cmd(command))
+            }
+        }
     }
 }
 
@@ -96,8 +113,8 @@ fn parse_secret(text: &str) -> Result<Secret, std::convert::Infallible> {
 #[must_use]
 pub fn main() -> ExitCode {
     let arguments = with_psql_apart(std::env::args_os());
-    let covers = covers(&arguments);
     let environment = Environment::of_process();
+    let covers = covers(&arguments, environment.as_ref().ok());
     // Known before the rest, so that what is wrong with the rest is said in it.
     let format = log_format(&arguments, environment.as_ref().ok());
     let said = *format.as_ref().unwrap_or(&LogFormat::Text);
@@ -156,10 +173,13 @@ fn log_format(arguments: &[OsString], environment: Option<&Environment>) -> Resu
 /// The variable for those who cannot give an option.
 const LOG_FORMAT: &str = "ALUDEL_LOG_FORMAT";
 
-/// The arguments that may hold a password, each with what may be shown of it. `upgrade head $DATABASE_URL`, without `--url`, is
-/// quoted by whoever refuses it, and that goes into the log of a deployment.
-fn covers(arguments: &[OsString]) -> Covers {
-    let covered = arguments.iter().skip(1).filter_map(|argument| {
+/// The arguments that may hold a password, each with what may be shown of it; and the variables that stand in for `-c` and `-n`.
+/// `upgrade head $DATABASE_URL`, without `--url`, is quoted by whoever refuses it, and that goes into the log of a deployment.
+fn covers(arguments: &[OsString], environment: Option<&Environment>) -> Covers {
+    let variables = [config::FILE_VARIABLE, config::NAME_VARIABLE];
+    let variables = variables.into_iter().filter_map(|name| environment?.get_os(name));
+    let given = arguments.iter().skip(1).map(OsString::as_os_str).chain(variables);
+    let covered = given.filter_map(|argument| {
         let argument = argument.to_string_lossy();
         // `001:orders@head` is none.
         let settings = argument.contains("://") || argument.contains('=');

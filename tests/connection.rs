@@ -21,7 +21,7 @@ fn server_url() -> String {
 }
 
 fn conninfo() -> Conninfo {
-    Conninfo::parse(&server_url(), &Surroundings { variable: &|_| None, user: None }).unwrap()
+    Conninfo::parse(&server_url(), &Surroundings { variable: &|_| None, home: None, user: None }).unwrap()
 }
 
 fn connect() -> Connection {

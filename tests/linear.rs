@@ -301,7 +301,7 @@ fn targets_and_urls() {
         black_box((Target::parse(text).is_ok(), Range::parse(text).is_ok(), Route::parse(text).is_ok()));
     };
     let url = |text: &str| {
-        let conninfo = Conninfo::parse(text, &Surroundings { variable: &|_| None, user: Some("me") });
+        let conninfo = Conninfo::parse(text, &Surroundings { variable: &|_| None, home: None, user: Some("me") });
         black_box(conninfo.map_or_else(|error| error.to_string(), |conninfo| conninfo.to_string()));
     };
     each(bytes().min(1_000_000), &prefixes, &units, &[("target", &target), ("url", &url)]);

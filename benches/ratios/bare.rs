@@ -29,7 +29,7 @@ pub fn command(url: &str, script: &Path, large: bool) -> Command {
 pub fn main(arguments: &[String]) {
     let [url, kind, script] = arguments else { panic!("{ARGUMENT} URL each|large SCRIPT") };
     let nothing = |_: &str| None;
-    let conninfo = Conninfo::parse(url, &Surroundings { variable: &nothing, user: None }).expect("a URL");
+    let conninfo = Conninfo::parse(url, &Surroundings { variable: &nothing, home: None, user: None }).expect("a URL");
     let mut connection = Connection::connect(&conninfo, &ConnectOptions::default()).expect("a connection");
     let script = std::fs::read_to_string(script).expect("a script");
     if kind == "large" {

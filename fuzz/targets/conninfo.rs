@@ -7,7 +7,7 @@ use aludel::error::Error;
 use libfuzzer_sys::fuzz_target;
 
 fn parse(text: &str) -> Result<Conninfo, ConninfoError> {
-    Conninfo::parse(text, &Surroundings { variable: &|_| None, user: Some("me") })
+    Conninfo::parse(text, &Surroundings { variable: &|_| None, home: None, user: Some("me") })
 }
 
 /// Everything that is ever shown of a connection string.

@@ -26,7 +26,8 @@ impl GivenBy<'_> {
         let error = if self.command.is_some() { error.without_text() } else { error };
         let explained = Error::usage(format!("cannot read where the database is: {error}"));
         // Where a password stands in a string that cannot be taken apart is not known.
-        let is_whole = error.settings().is_empty() || matches!(error, ConninfoError::Joined { .. });
+        let is_whole =
+            error.settings().is_empty() || matches!(error, ConninfoError::Joined { .. } | ConninfoError::Url { .. });
         let explained = match self.origin.excerpt().filter(|_| is_whole && self.command.is_none()) {
             Some(excerpt) => explained.at(veiled(excerpt)),
             None => at(explained, self.origin),
@@ -52,16 +53,18 @@ impl GivenBy<'_> {
     /// The error for a string that was read as `written`, and leads nowhere together with `environment`, which may be to blame.
     pub(super) fn unusable(self, error: ConninfoError, written: &Settings, environment: &Environment) -> Error {
         let about = error.settings();
-        let in_string = about.is_empty() || about.iter().any(|name| written.get(name).is_some());
-        if in_string {
+        let elsewhere = GivenBy { origin: &Origin::Default, command: None };
+        if matches!(error, ConninfoError::Variable(_)) {
+            return elsewhere.unreadable(error);
+        }
+        if about.is_empty() || about.iter().any(|name| written.is_given(name)) {
             return self.unreadable(error);
         }
         let variables =
             conninfo::keywords().filter(|(name, _)| about.contains(name)).filter_map(|(_, variable)| variable);
-        let set = variables.filter(|variable| environment.get(variable).is_some());
+        let set = variables.filter(|variable| environment.given(variable).is_some());
         let notes: Vec<String> =
             set.map(|variable| format!("`{variable}` is set, and the `url` says nothing of it")).collect();
-        let elsewhere = GivenBy { origin: &Origin::Default, command: None };
         notes.into_iter().fold(elsewhere.unreadable(error), Error::note)
     }
 }

@@ -3,6 +3,7 @@
 //! No error shows what they print.
 
 use std::cell::{Cell, OnceCell, RefCell};
+use std::ffi::OsStr;
 use std::os::fd::AsFd;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -114,16 +115,17 @@ impl<'a> Preview<'a> {
         let variables = RefCell::new(Vec::new());
         let variable = |name: &str| {
             let value = match (name, command) {
-                (PASSWORD_VARIABLE, Some(_)) => Some(mask::HIDDEN.to_owned()),
-                (USER_VARIABLE, Some(command)) if command.user_field.is_some() => Some(NAMED_LATER.to_owned()),
-                _ => environment.get(name).map(str::to_owned),
+                (PASSWORD_VARIABLE, Some(_)) => Some(mask::HIDDEN.into()),
+                (USER_VARIABLE, Some(command)) if command.user_field.is_some() => Some(NAMED_LATER.into()),
+                _ => environment.given(name).map(OsStr::to_owned),
             };
             if value.is_some() {
                 variables.borrow_mut().push(name.to_owned());
             }
             value
         };
-        let surroundings = Surroundings { variable: &variable, user: system_user(written, environment) };
+        let (home, user) = (environment.database_home(), system_user(written, environment));
+        let surroundings = Surroundings { variable: &variable, home, user };
         let conninfo = Conninfo::resolve(written.clone(), &surroundings)?;
         let variables = variables.into_inner();
         // The variable is not asked for where the URL or a service gives the password.

@@ -217,7 +217,7 @@ fn connection(written: ConninfoSettings, given_by: GivenBy<'_>, config: &Config,
     let from_variable = environment.get("PGSERVICE").filter(|_| !written.names_server());
     let service = written.get("service").or(from_variable);
     let origin = |name: &str, variable: Option<&str>| -> Option<String> {
-        if written.get(name).is_some() || written.secret(name).is_some() {
+        if written.is_given(name) {
             return Some(given_by.origin.to_string());
         }
         match (variable.filter(|variable| said(variable)), command, named_later) {
@@ -228,9 +228,7 @@ fn connection(written: ConninfoSettings, given_by: GivenBy<'_>, config: &Config,
             (Some("PGSERVICE"), _, _) if service.is_none() => None,
             (Some(variable), _, _) => Some(variable.to_owned()),
             (None, _, _) if name == "sslmode" && said("PGREQUIRESSL") => Some("PGREQUIRESSL".to_owned()),
-            (None, _, _) if conninfo.settings.get(name).is_some() || conninfo.settings.secret(name).is_some() => {
-                service.map(|service| format!("service {service}"))
-            }
+            (None, _, _) if conninfo.settings.is_given(name) => service.map(|service| format!("service {service}")),
             (None, _, _) => None,
         }
     };
@@ -281,10 +279,11 @@ fn value(name: &str, conninfo: &Conninfo) -> (Option<String>, String) {
             }
             false => (None, "nobody".to_owned()),
         },
-        _ => match conninfo.settings.get(name) {
-            Some(value) => (Some(mask::cover(value, &mask::hidden(value, 0, false), 0..0).0), default),
-            None => (Some(mask::HIDDEN.to_owned()), default),
-        },
+        _ => {
+            let covered = |value: &str| mask::cover(value, &mask::hidden(value, 0, false), 0..0).0;
+            let hidden = || conninfo.settings.secret(name).map(|_| mask::HIDDEN.to_owned());
+            (conninfo.settings.get(name).map(covered).or_else(hidden), default)
+        }
     }
 }
 

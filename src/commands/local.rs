@@ -115,7 +115,7 @@ fn to_be_deleted(local: &Local, status: &Status) -> Vec<(&'static str, Vec<Strin
     };
     let found = match status {
         Status::Running { connection, .. } => {
-            let surroundings = Surroundings { variable: &|_| None, user: None };
+            let surroundings = Surroundings { variable: &|_| None, home: None, user: None };
             Conninfo::parse(&connection.url(), &surroundings).ok().and_then(|conninfo| databases(&conninfo))
         }
         Status::Absent | Status::Stopped => None,

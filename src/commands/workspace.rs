@@ -376,14 +376,15 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let ask = |command| credentials.password(command, config, context, interrupt.as_ref());
     let answer = command.map(ask).transpose()?;
     let variable = |name: &str| match (name, answer) {
-        (PASSWORD_VARIABLE, Some(answer)) => Some(answer.secret.reveal().to_owned()),
-        (USER_VARIABLE, Some(Answer { user: Some(user), .. })) => Some(user.clone()),
-        _ => environment.get(name).map(str::to_owned),
+        (PASSWORD_VARIABLE, Some(answer)) => Some(answer.secret.reveal().into()),
+        (USER_VARIABLE, Some(Answer { user: Some(user), .. })) => Some(user.into()),
+        _ => environment.given(name).map(std::ffi::OsStr::to_owned),
     };
     // The private server is the one that was just started, whatever the environment says of another.
     let nothing = |_: &str| None;
     let surroundings = Surroundings {
         variable: if server.is_some() { &nothing } else { &variable },
+        home: environment.database_home().filter(|_| server.is_none()),
         user: credentials::system_user(&written, environment),
     };
     let conninfo = Conninfo::resolve(written.clone(), &surroundings).map_err(unusable)?;

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -24,9 +25,16 @@ pub struct Environment {
     variables: Variables,
     clock: Option<Still<DateTime<Utc>>>,
     seed: Option<Still<u64>>,
-    /// The name that the system has for the user id, once it is asked for; `asks_system` is whether it may be.
-    system_user: OnceLock<Option<String>>,
+    /// What the system knows of the user id, once it is asked for; `asks_system` is whether it may be.
+    account: OnceLock<Option<Account>>,
     asks_system: bool,
+}
+
+/// The user whom the process runs as.
+#[derive(Debug)]
+struct Account {
+    name: String,
+    home: PathBuf,
 }
 
 /// Its own type, for a `Debug` that shows names alone: `PGPASSWORD` is among them.
@@ -102,7 +110,13 @@ impl Environment {
     /// The value of a variable as the system gives it, for paths; none where it is unset or empty.
     #[must_use]
     pub fn get_os(&self, name: &str) -> Option<&OsStr> {
-        self.variables.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        self.given(name).filter(|value| !value.is_empty())
+    }
+
+    /// The value of a variable as the system gives it, also an empty one: for libpq's variables, where empty is given too.
+    #[must_use]
+    pub fn given(&self, name: &str) -> Option<&OsStr> {
+        self.variables.0.get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
     /// Whether a variable is set to nothing.
@@ -183,23 +197,30 @@ impl Environment {
     /// Who runs the process, for people: USER, else LOGNAME, else the system's name for the user id. Containers and cron set none.
     #[must_use]
     pub fn user(&self) -> Option<&str> {
-        self.named_user().or_else(|| self.system_user())
+        self.named_user().or_else(|| Some(&self.account()?.name))
     }
 
     /// The user of a database where no other is given: the system's name for the user id, as libpq has it, and else what the variables
     /// say.
     #[must_use]
     pub fn database_user(&self) -> Option<&str> {
-        self.system_user().or_else(|| self.named_user())
+        self.account().map(|account| account.name.as_str()).or_else(|| self.named_user())
+    }
+
+    /// Where the files of libpq's defaults are: HOME, and the home directory of the user id where that is not set, as libpq has it.
+    #[must_use]
+    pub fn database_home(&self) -> Option<&Path> {
+        self.get_os("HOME").map(Path::new).or_else(|| Some(&self.account()?.home))
     }
 
     fn named_user(&self) -> Option<&str> {
         self.get("USER").or_else(|| self.get("LOGNAME"))
     }
 
-    fn system_user(&self) -> Option<&str> {
-        let ask = || User::from_uid(Uid::effective()).ok().flatten().map(|user| user.name);
-        self.system_user.get_or_init(|| if self.asks_system { ask() } else { None }).as_deref()
+    fn account(&self) -> Option<&Account> {
+        let ask = || User::from_uid(Uid::effective()).ok().flatten();
+        let account = |user: User| Account { name: user.name, home: user.dir };
+        self.account.get_or_init(|| if self.asks_system { ask().map(account) } else { None }).as_ref()
     }
 }
 
@@ -269,6 +290,12 @@ mod tests {
             assert_eq!(environment(variables).user(), Some(user), "{variables:?}");
             assert_eq!(environment(variables).database_user(), Some(system.as_str()), "{variables:?}");
         }
+        // `~NAME` is what the system has for the user, whatever HOME says.
+        let output = std::process::Command::new("sh").arg("-c").arg(format!("echo ~{system}")).output().unwrap();
+        let home = String::from_utf8(output.stdout).unwrap().trim_end().to_owned();
+        for (variables, expected) in [(&[][..], home.as_str()), (&[("HOME", "")], &home), (&[("HOME", "/h")], "/h")] {
+            assert_eq!(environment(variables).database_home(), Some(Path::new(expected)), "{variables:?}");
+        }
         let nameless = Environment::new([("USER", "dana")]).unwrap();
         assert_eq!((nameless.user(), nameless.database_user()), (Some("dana"), Some("dana")));
         assert_eq!(Environment::default().user(), None);
@@ -277,7 +304,7 @@ mod tests {
     #[test]
     fn empty_is_unset_and_debug_shows_no_value() {
         let environment = Environment::new([("PGPASSWORD", "canary"), ("NO_COLOR", ""), ("EDITOR", "vi")]).unwrap();
-        assert_eq!(environment.get("NO_COLOR"), None);
+        assert_eq!((environment.get("NO_COLOR"), environment.given("NO_COLOR")), (None, Some(OsStr::new(""))));
         assert!(!environment.no_color());
         assert_eq!(environment.editor(), Some("vi"));
         assert_eq!(environment.variables().count(), 2);

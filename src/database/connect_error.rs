@@ -2,6 +2,7 @@
 
 use super::conninfo::tls::Method;
 use super::conninfo::{Conninfo, Endpoint, TargetSession};
+use super::protection;
 use super::server_error::ServerError;
 use super::tls::TlsFailure;
 use super::wire::tls_stream::BeginError;
@@ -20,6 +21,8 @@ pub struct ConnectError {
     pub database: String,
     /// What was tried, in order; at least one.
     pub attempts: Vec<Attempt>,
+    /// The file that the password came from, if it came from one.
+    pub password_file: Option<PathBuf>,
 }
 
 /// One host, and why it did not do.
@@ -29,6 +32,8 @@ pub struct Attempt {
     pub place: String,
     /// Why.
     pub failure: ConnectFailure,
+    /// Whether the password was given before that, so that whoever sits in between could read it, and nobody said that he may.
+    pub exposed: bool,
 }
 
 /// Why one host did not do.
@@ -132,10 +137,11 @@ impl ConnectFailure {
         }
     }
 
-    /// Whether the next host of a list is tried after it. As in libpq: not after a refused log-in.
+    /// Whether the next host of a list is tried after it. As in libpq: after a server's own answer only where it is not ready yet. One
+    /// that is full is the right one, and the next may be another.
     pub(crate) fn goes_on(&self) -> bool {
         match self {
-            Self::Server(error) => matches!(error.code.as_str(), "57P03" | "53300"),
+            Self::Server(error) => error.code == "57P03",
             // As a server that hangs up without TLS.
             Self::Tls(TlsFailure::Closed) => true,
             Self::PasswordMissing
@@ -235,18 +241,24 @@ impl ConnectError {
     /// An error about one host before anything was tried.
     pub(crate) fn before(conninfo: &Conninfo, failure: ConnectFailure) -> Self {
         let place = conninfo.hosts.first().map(ToString::to_string).unwrap_or_default();
-        Self::new(conninfo, vec![Attempt { place, failure }])
+        Self::new(conninfo, vec![Attempt { place, failure, exposed: false }])
     }
 
     pub(crate) fn new(conninfo: &Conninfo, attempts: Vec<Attempt>) -> Self {
-        Self { user: conninfo.user.clone(), database: conninfo.database.clone(), attempts }
+        let (user, database) = (conninfo.user.clone(), conninfo.database.clone());
+        Self { user, database, attempts, password_file: conninfo.password_file.clone() }
     }
 
     /// What to try next.
     fn hints(&self, attempt: &Attempt) -> Vec<String> {
         let (user, database, place) = (&self.user, &self.database, &attempt.place);
         let hint = match &attempt.failure {
-            ConnectFailure::Refused | ConnectFailure::SocketMissing(_) => {
+            ConnectFailure::SocketMissing(_) => {
+                "start the server, or say where it listens: `host=...` in the URL (a directory, or a name), or `PGHOST`; \
+                 `pg_lsclusters` shows what runs"
+                    .to_owned()
+            }
+            ConnectFailure::Refused => {
                 "start the server, or correct host and port in the URL; `pg_lsclusters` or `pg_isready` show what runs"
                     .to_owned()
             }
@@ -363,7 +375,7 @@ fn options(place: &str, user: &str) -> String {
 impl fmt::Display for ConnectError {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.main() {
-            Some(Attempt { place, failure }) => write!(formatter, "cannot connect to `{place}`: {failure}"),
+            Some(Attempt { place, failure, .. }) => write!(formatter, "cannot connect to `{place}`: {failure}"),
             None => formatter.write_str("cannot connect: no host is given"),
         }
     }
@@ -380,12 +392,23 @@ impl From<ConnectError> for Error {
             shown = shown.code(&server.code);
             shown = server.detail.iter().fold(shown, |shown, detail| shown.note(detail));
         }
+        if let Some(file) = error.password_file.as_ref().filter(|_| main.failure.code() == Some("28P01")) {
+            shown = shown.note(format!("the password came from `{}`", file.display()));
+        }
         if let ConnectFailure::NoSuchHost(_, cause) = &main.failure {
             shown = shown.note(cause.to_string());
         }
         let others = error.attempts.iter().filter(|attempt| !std::ptr::eq(*attempt, main));
         shown = others.fold(shown, |shown, other| shown.note(format!("`{}`: {}", other.place, other.failure)));
-        error.hints(main).into_iter().fold(shown, Self::hint)
+        let exposed = error.attempts.iter().find(|attempt| attempt.exposed);
+        shown = exposed.iter().fold(shown, |shown, exposed| {
+            shown.note(format!(
+                "the password went to `{}` unencrypted: whoever sits in between can read it",
+                exposed.place
+            ))
+        });
+        shown = error.hints(main).into_iter().fold(shown, Self::hint);
+        exposed.iter().fold(shown, |shown, _| shown.hint(protection::ENCRYPT))
     }
 }
 

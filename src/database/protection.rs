@@ -12,6 +12,19 @@ pub struct ProtectionWarning {
     pub hint: Option<String>,
 }
 
+/// What to do where a password can be read on its way.
+pub(super) const ENCRYPT: &str =
+    "add `sslmode=verify-full` to the URL, or `sslmode=disable` where the network is trusted";
+
+/// Whether what is sent to `host` without TLS can be read on its way, and nobody said that it may.
+pub(super) fn exposes(conninfo: &Conninfo, host: &Host) -> bool {
+    may_be_plain(conninfo) && !is_local(&host.endpoint)
+}
+
+fn may_be_plain(conninfo: &Conninfo) -> bool {
+    matches!(conninfo.sslmode, SslMode::Allow | SslMode::Prefer)
+}
+
 /// The warnings about a connection to `host`. Who says `sslmode=disable` knows that there is no TLS.
 #[must_use]
 pub fn warnings(conninfo: &Conninfo, host: &Host, security: &Security) -> Vec<ProtectionWarning> {
@@ -25,8 +38,7 @@ pub fn warnings(conninfo: &Conninfo, host: &Host, security: &Security) -> Vec<Pr
             hint: Some("correct it; `sslmode=verify-full` refuses to go on without it".to_owned()),
         });
     }
-    let may_be_plain = matches!(conninfo.sslmode, SslMode::Allow | SslMode::Prefer);
-    if security.tls.is_some() || !may_be_plain {
+    if security.tls.is_some() || !may_be_plain(conninfo) {
         return warnings;
     }
     if let Some(failure) = &security.given_up {
@@ -34,12 +46,10 @@ pub fn warnings(conninfo: &Conninfo, host: &Host, security: &Security) -> Vec<Pr
             text: format!("the connection to `{host}` is not encrypted: {failure}"),
             hint: failure.hint(),
         });
-    } else if security.password && !is_local(&host.endpoint) {
+    } else if security.password && exposes(conninfo, host) {
         warnings.push(ProtectionWarning {
             text: format!("the connection to `{host}` is not encrypted: whoever sits in between can read it"),
-            hint: Some(
-                "add `sslmode=verify-full` to the URL, or `sslmode=disable` where the network is trusted".to_owned(),
-            ),
+            hint: Some(ENCRYPT.to_owned()),
         });
     }
     warnings
@@ -61,7 +71,8 @@ mod tests {
     use crate::database::tls::{TlsFailure, TlsSummary};
 
     fn warned(text: &str, security: &Security) -> Vec<String> {
-        let conninfo = Conninfo::parse(text, &Surroundings { variable: &|_| None, user: Some("u") }).unwrap();
+        let conninfo =
+            Conninfo::parse(text, &Surroundings { variable: &|_| None, home: None, user: Some("u") }).unwrap();
         warnings(&conninfo, &conninfo.hosts[0], security).into_iter().map(|warning| warning.text).collect()
     }
 

@@ -129,6 +129,20 @@ hint: check the password of `nobody`, or the user: `postgresql://user:password@â
 "#]]
     );
     let url = format!("postgres://postgres@127.0.0.1:{}/{}", case.port, case.database.name);
+    case.project.write("passwords", "*:*:*:*:cAnArY, wrong\n");
+    let (file, mode) = (case.project.path().join("passwords"), std::os::unix::fs::PermissionsExt::from_mode(0o600));
+    std::fs::set_permissions(&file, mode).expect("permissions");
+    assert_data_eq!(
+        case.ran(case.project.command(["current"]).env("DATABASE_URL", &url).env("PGPASSFILE", &file)).transcript(),
+        str![[r#"
+exit code: 1
+----- stderr
+error[28P01]: cannot connect to `127.0.0.1:[PORT]`: password authentication failed for user "postgres"
+note: the password came from `[CWD]/passwords`
+hint: check the password of `postgres`, or the user: `postgresql://user:password@â€¦`
+
+"#]]
+    );
     assert_data_eq!(
         case.transcript("current", &url),
         str![[r#"
@@ -211,7 +225,108 @@ hint: check the spelling: `getent hosts nowhere.invalid`
 exit code: 1
 ----- stderr
 error: cannot connect to `/nowhere/at/all/.s.PGSQL.5432`: there is no such socket
-hint: start the server, or correct host and port in the URL; `pg_lsclusters` or `pg_isready` show what runs
+hint: start the server, or say where it listens: `host=...` in the URL (a directory, or a name), or `PGHOST`; `pg_lsclusters` shows what runs
+
+"#]]
+    );
+}
+
+/// Where no host is given, the machine decides, and not who listens: in `/tmp` anybody can.
+#[test]
+fn no_host() {
+    let case = Case::new();
+    let system = std::path::Path::new("/var/run/postgresql");
+    let sockets = if system.is_dir() { system } else { std::path::Path::new("/tmp") };
+    // A port where nothing can be; as a socket's number it stands in a file name alone.
+    let ran = case.transcript("upgrade head", "postgresql:///shop?port=7");
+    assert_data_eq!(
+        ran.replace(&*sockets.to_string_lossy(), "[SOCKETS]"),
+        str![[r#"
+exit code: 1
+----- stderr
+error: cannot connect to `[SOCKETS]/.s.PGSQL.7`: there is no such socket
+hint: start the server, or say where it listens: `host=...` in the URL (a directory, or a name), or `PGHOST`; `pg_lsclusters` shows what runs
+
+"#]]
+    );
+    // A squatter's, where the system has a directory of its own.
+    let squatter = std::os::unix::net::UnixListener::bind("/tmp/.s.PGSQL.8");
+    let ran = case.run("upgrade head", "postgresql://u:cAnArY@/shop?port=8&connect_timeout=2");
+    if squatter.is_ok() {
+        std::fs::remove_file("/tmp/.s.PGSQL.8").expect("the socket goes");
+    }
+    assert_eq!(ran.stderr.contains("there is no such socket"), sockets == system, "{}", ran.transcript());
+}
+
+/// libpq's variables, as they are found on machines.
+#[test]
+fn variables_that_mean_nothing() {
+    let case = Case::new();
+    let with = |url: &str, name: &str, value: &std::ffi::OsStr| {
+        case.ran(case.project.command(["current"]).env("DATABASE_URL", url).env(name, value)).transcript()
+    };
+    assert_data_eq!(
+        with("host=127.0.0.1", "PGSSLMODE", "".as_ref()),
+        str![[r#"
+exit code: 2
+----- stderr
+error: cannot read where the database is: `sslmode` is empty; it must be one of `disable`, `allow`, `prefer`, `require`, `verify-ca`, `verify-full`
+note: `PGSSLMODE` is set, and the `url` says nothing of it
+hint: take it out, or unset the variable: what is empty is given, as in libpq
+
+"#]]
+    );
+    assert_data_eq!(
+        with("dbname=d", "PGHOST", "postgres://u:cAnArY@127.0.0.1/d".as_ref()),
+        str![[r#"
+exit code: 2
+----- stderr
+error: cannot read where the database is: `host` holds a URL, so it is no name
+note: `PGHOST` is set, and the `url` says nothing of it
+hint: put the URL into `url` in the settings, or into `--url`
+
+"#]]
+    );
+    assert_data_eq!(
+        with("dbname=d", "PGSERVICE", "postgres://u:cAnArY@127.0.0.1/d".as_ref()),
+        str![[r#"
+exit code: 2
+----- stderr
+error: cannot read where the database is: `service` holds a URL, so it is no name
+note: `PGSERVICE` is set, and the `url` says nothing of it
+hint: put the URL into `url` in the settings, or into `--url`
+
+"#]]
+    );
+    let bytes: &std::ffi::OsStr = std::os::unix::ffi::OsStrExt::from_bytes(b"\xff");
+    assert_data_eq!(
+        with("dbname=d", "PGHOST", bytes),
+        str![[r#"
+exit code: 2
+----- stderr
+error: cannot read where the database is: the value of `PGHOST` is not UTF-8
+hint: unset `PGHOST`, or write its value in UTF-8
+
+"#]]
+    );
+    let url = case.url("postgres", "postgres", PASSWORD);
+    assert_data_eq!(
+        with(&url, "PGSERVICE", "cAnArY".as_ref()),
+        str![[r#"
+exit code: 0
+----- stderr
+warning: `PGSERVICE` is passed over, as the `url` names a host itself; `service=NAME` there would count
+nothing is applied
+
+"#]]
+    );
+    // What is given is not asked of the environment.
+    assert_data_eq!(
+        with(&url, "PGHOST", bytes),
+        str![[r#"
+exit code: 0
+----- stderr
+nothing is applied
 
 "#]]
     );
@@ -338,6 +453,32 @@ error: cannot read where the database is: it is neither a URL nor `key=value` se
 
 "#]]
     );
+    assert_data_eq!(
+        case.transcript("current", "host=127.0.0.1 sslmode=''"),
+        str![[r#"
+exit code: 2
+----- stderr
+error: cannot read where the database is: `sslmode` is empty; it must be one of `disable`, `allow`, `prefer`, `require`, `verify-ca`, `verify-full`
+ --> migrate.ini:2:7
+  |
+2 | url = {{ env.DATABASE_URL }}
+  |       ^^^^^^^^^^^^^^^^^^^^^^
+  |
+  = hint: take it out, or unset the variable: what is empty is given, as in libpq
+
+"#]]
+    );
+    // Neither a URL nor pairs, and a `=` somewhere: what stands before that is no setting's name.
+    for text in [
+        "app:cAnArY@127.0.0.1:5432/shop?sslmode=require",
+        "postgres:/app:cAnArY@127.0.0.1/d?sslmode=require",
+        "app:cAnArY==@127.0.0.1/d",
+        "{\"password\":\"cAnArY=b\"}",
+    ] {
+        let told = case.transcript("current", text);
+        assert!(told.contains("it is neither a URL nor `key=value` settings"), "{text}: {told}");
+    }
+    case.run("current", "postgres://postgres@127.0.0.1/x?sslpassword=a&cAnArY?x=1");
     assert_data_eq!(
         case.transcript("current --url=", ""),
         str![[r#"

@@ -199,7 +199,7 @@ For more information, try '--help'.
 $ aludel heads -x novalue
 exit code: 2
 ----- stderr
-error: invalid value 'novalue' for '-x <NAME=VALUE>': write it as NAME=VALUE
+error: write `-x` as NAME=VALUE; what is given instead is not shown
 
 For more information, try '--help'.
 

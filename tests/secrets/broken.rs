@@ -29,6 +29,12 @@ fn strings() -> Vec<String> {
         format!("postgres//u:{secret}@127.0.0.1:1/d"),
         format!("postgres:/u:{secret}@127.0.0.1:1/d"),
         format!("u:{secret}@127.0.0.1:1/d"),
+        format!("u:{secret}@127.0.0.1:1/d?sslmode=require"),
+        format!("postgres:/u:{secret}@127.0.0.1:1/d?sslmode=require"),
+        format!("u:{HEAD}=={TAIL}@127.0.0.1:1/d"),
+        format!("{{\"password\":\"{HEAD}={TAIL}\"}}"),
+        format!("postgres://127.0.0.1:1/d?sslpassword={HEAD}&{TAIL}?x=1"),
+        format!("host=127.0.0.1 sslpassword={HEAD} {TAIL}=1"),
         format!("mysql://u:{secret}@127.0.0.1:1/d"),
         format!("jdbc:postgresql://127.0.0.1:1/d?user=u&password={secret}"),
         format!("postgres://u:{HEAD}%zz{TAIL}@127.0.0.1:1/d"),
@@ -173,6 +179,24 @@ fn the_wrong_place_on_the_command_line() {
             command.arg(&url).env("EDITOR", "true");
             let ran = case.run(command);
             assert!(ran.code == 1 || ran.code == 2, "{before} {url}: {}", ran.transcript());
+        }
+    }
+    // Behind an option without a blank, and where no name is given at all.
+    for argument in [format!("-xpostgres://u:{}@h/d?a=b", password("@")), format!("-x{}", password(""))] {
+        let mut command = case.project.command(["status"]);
+        command.arg(argument);
+        assert_eq!(case.run(command).code, 2);
+    }
+    // In a variable that means something else.
+    for name in ["ALUDEL_ENV", "ALUDEL_CONFIG", "PGHOST", "PGSERVICE", "PGUSER", "PGDATABASE", "PGAPPNAME"] {
+        for value in [format!("postgres://u:{}@127.0.0.1:1/d", password("@")), format!("password={}", password(""))] {
+            // A name may hold a `=`.
+            if value.contains("//") || name.starts_with("ALUDEL") || name == "PGHOST" {
+                let mut command = case.project.command(["status"]);
+                command.env("X", "connect_timeout=1").env(name, value);
+                let ran = case.run(command);
+                assert_eq!(ran.code, 2, "{name}: {}", ran.transcript());
+            }
         }
     }
     // It would be the name of a directory.

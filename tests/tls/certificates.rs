@@ -26,12 +26,20 @@ pub struct Wanted<'a> {
     pub names: &'a [&'a str],
     pub expired: bool,
     pub serial: u64,
+    pub is_ca: IsCa,
     pub algorithm: &'static SignatureAlgorithm,
 }
 
 impl Default for Wanted<'_> {
     fn default() -> Self {
-        Self { common: "", names: &[], expired: false, serial: 1, algorithm: &PKCS_ECDSA_P256_SHA256 }
+        Self {
+            common: "",
+            names: &[],
+            expired: false,
+            serial: 1,
+            is_ca: IsCa::NoCa,
+            algorithm: &PKCS_ECDSA_P256_SHA256,
+        }
     }
 }
 
@@ -43,14 +51,24 @@ fn parameters(wanted: &Wanted<'_>) -> CertificateParams {
     parameters.not_before = date_time_ymd(2020, 1, 1);
     parameters.not_after = if wanted.expired { date_time_ymd(2021, 2, 3) } else { date_time_ymd(2120, 1, 1) };
     parameters.serial_number = Some(SerialNumber::from(wanted.serial));
+    parameters.is_ca = wanted.is_ca;
     parameters
 }
 
+/// An authority by its own word.
+pub const CA: IsCa = IsCa::Ca(BasicConstraints::Unconstrained);
+
 impl Authority {
     pub fn new(name: &str, algorithm: &'static SignatureAlgorithm) -> Self {
-        let mut parameters = parameters(&Wanted { common: name, ..Wanted::default() });
-        parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        Self::of(&Wanted { common: name, is_ca: CA, algorithm, ..Wanted::default() })
+    }
+
+    /// Somebody who signs, whatever the certificate says of that.
+    pub fn of(wanted: &Wanted<'_>) -> Self {
+        let (mut parameters, algorithm) = (parameters(wanted), wanted.algorithm);
+        if matches!(wanted.is_ca, IsCa::Ca(_)) {
+            parameters.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        }
         let key = KeyPair::generate_for(algorithm).expect("a key");
         Self { issuer: CertifiedIssuer::self_signed(parameters, key).expect("a certificate") }
     }
@@ -87,8 +105,7 @@ impl Authority {
 
 /// A certificate that signed itself, as `openssl req -x509` makes it: with only a common name, and as an authority.
 pub fn self_signed(common: &str, expired: bool) -> Pair {
-    let mut parameters = parameters(&Wanted { common, expired, ..Wanted::default() });
-    parameters.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let parameters = parameters(&Wanted { common, expired, is_ca: CA, ..Wanted::default() });
     let key = KeyPair::generate().expect("a key");
     let certificate = parameters.self_signed(&key).expect("a certificate");
     Pair { certificate: certificate.pem(), key: key.serialize_pem() }

@@ -2,7 +2,9 @@
 
 use aludel::database::tls::TlsFailure;
 
-use crate::certificates::{AUTHORITY, Files, Pair, STRANGER};
+use rcgen::IsCa;
+
+use crate::certificates::{AUTHORITY, Authority, CA, Files, Pair, STRANGER, Wanted};
 use crate::outcome::{Outcome, Plain, Refused, Tls, failure, ours, same, told};
 use crate::server::{
     ADDRESSES, COMMON, EXPIRED, OWN, OWN_EXPIRED, OWN_EXPIRED_PAIR, OWN_PAIR, RIGHT, Secured, WILD, WITHOUT,
@@ -117,6 +119,74 @@ fn a_certificate_that_signed_itself() {
     let text = format!("{} sslmode=verify-full {}", OWN_EXPIRED.at(RIGHT_HOST), files.roots("expired.crt"));
     same(&text, files.path(), Refused);
     assert!(matches!(failure(&text, files.path()), TlsFailure::Expired(_)));
+}
+
+/// What stands in `sslrootcert` vouches for others only if it is an authority's and valid today, as OpenSSL has it.
+#[test]
+fn who_vouches_for_others() {
+    let files = Files::new();
+    let text =
+        |server: &Secured, roots: &str| format!("{} sslmode=verify-full {}", server.at(RIGHT_HOST), files.roots(roots));
+    let wanted = Wanted { common: "x", names: &[RIGHT_HOST], ..Wanted::default() };
+
+    let old = Authority::of(&Wanted { common: "old", expired: true, is_ca: CA, ..Wanted::default() });
+    files.write("old.crt", &old.pem());
+    let server = Secured::start(Some(&old.sign(&wanted)));
+    same(&text(&server, "old.crt"), files.path(), Refused);
+    let said = told(&text(&server, "old.crt"), files.path());
+    assert!(said.contains("its certificate is signed by `CN=old`, whose own in `"), "{said}");
+    assert!(said.contains("is valid from 2020-01-01 00:00 UTC until 2021-02-03 00:00 UTC"), "{said}");
+    // Beside one that is valid, for another key, it is passed over.
+    files.write("both.crt", &(old.pem() + &AUTHORITY.pem()));
+    same(&text(&server, "both.crt"), files.path(), Refused);
+    same(&text(&RIGHT, "both.crt"), files.path(), Tls);
+
+    // A server that is trusted, and signs for another.
+    for is_ca in [IsCa::ExplicitNoCa, IsCa::NoCa] {
+        let leaf = Authority::of(&Wanted { common: "leaf", is_ca, ..Wanted::default() });
+        files.write("leaf.crt", &leaf.pem());
+        let server = Secured::start(Some(&leaf.sign(&wanted)));
+        same(&text(&server, "leaf.crt"), files.path(), Refused);
+        assert!(matches!(failure(&text(&server, "leaf.crt"), files.path()), TlsFailure::UnknownAuthority { .. }));
+    }
+
+    // A server with an authority's certificate; named itself, it is the one that is meant.
+    let pair = AUTHORITY.sign(&Wanted { is_ca: CA, ..wanted });
+    files.write("own.crt", &pair.certificate);
+    let server = Secured::start(Some(&pair));
+    assert_eq!(failure(&text(&server, "right.crt"), files.path()), TlsFailure::IsAuthority);
+    let said = told(&text(&server, "right.crt"), files.path());
+    assert!(said.contains("its certificate is an authority's (`CA:TRUE`), and no server's\nhint: have the"), "{said}");
+    assert_eq!(ours(&text(&server, "own.crt"), files.path()), Tls);
+    let list = files.write("own.crl", &AUTHORITY.revoke(5));
+    let listed = format!("{} sslcrl={}", text(&server, "own.crt"), list.display());
+    assert_eq!(failure(&listed, files.path()), TlsFailure::RevocationUnknown);
+}
+
+/// ring has no P-521, and that is told.
+#[test]
+fn a_curve_that_is_not_supported() {
+    let files = Files::new();
+    let mut openssl = std::process::Command::new("sh");
+    openssl.current_dir(files.path()).arg("-c").arg(
+        "openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-521 -nodes -keyout p521.key -out p521.crt -days 9999 \
+         -subj /CN=db.example.com && chmod 600 p521.key",
+    );
+    if !openssl.output().is_ok_and(|output| output.status.success()) {
+        // No openssl here.
+        return;
+    }
+    let read = |name: &str| std::fs::read_to_string(files.path().join(name)).expect("a file");
+    let server = Secured::start(Some(&Pair { certificate: read("p521.crt"), key: read("p521.key") }));
+    let said = told(&format!("{} sslmode=require", server.at(RIGHT_HOST)), files.path());
+    assert!(
+        said.contains("share no version of TLS, or no cipher") && said.contains("P-521 is not supported"),
+        "{said}"
+    );
+    let (certificate, key) = (files.path().join("p521.crt"), files.path().join("p521.key"));
+    let ours = format!("sslcert={} sslkey={}", certificate.display(), key.display());
+    let said = told(&format!("{} sslmode=require {ours}", RIGHT.at(RIGHT_HOST)), files.path());
+    assert!(said.contains("of a kind that is not supported, such as one on P-521"), "{said}");
 }
 
 #[test]

@@ -28,9 +28,8 @@ const QUESTION: &str = "SELECT ssl FROM pg_catalog.pg_stat_ssl WHERE pid = pg_ca
 
 /// Connects as the tool does, with files at `home`.
 pub fn connect(text: &str, home: &Path) -> Result<Connection, ConnectError> {
-    let home = home.to_string_lossy().into_owned();
-    let variable = |name: &str| (name == "HOME").then(|| home.clone());
-    let conninfo = Conninfo::parse(text, &Surroundings { variable: &variable, user: Some("nobody") });
+    let surroundings = Surroundings { variable: &|_| None, home: Some(home), user: Some("nobody") };
+    let conninfo = Conninfo::parse(text, &surroundings);
     Connection::connect(&conninfo.unwrap_or_else(|error| panic!("{text}: {error}")), &ConnectOptions::default())
 }
 

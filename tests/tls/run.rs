@@ -247,6 +247,20 @@ fn a_password_to_another_machine_in_the_clear() {
     assert!(!ran.transcript().contains(PASSWORD));
     let ran = case.run("status", &format!("{text} sslmode=disable")).succeeded();
     assert!(!ran.stderr.contains("warning"), "{}", ran.transcript());
+    // It went there, also where nobody was let in.
+    let wrong = |role: &str| text.replace("user=other", &format!("user={role}")).replace(PASSWORD, "wrong");
+    let note = "unencrypted: whoever sits in between can read it\nhint: check the password of `";
+    for role in ["in_clear", "by_md5"] {
+        let ran = case.run("status", &wrong(role));
+        assert!(ran.code == 1 && ran.stderr.contains(note), "{}", ran.transcript());
+        assert!(ran.stderr.ends_with("`sslmode=disable` where the network is trusted\n"), "{}", ran.transcript());
+        let ran = case.run("status", &format!("{} sslmode=disable", wrong(role)));
+        assert!(ran.code == 1 && !ran.stderr.contains("unencrypted"), "{}", ran.transcript());
+        let ran = case.run("status", &wrong(role).replace(&address, "127.0.0.1"));
+        assert!(ran.code == 1 && !ran.stderr.contains("unencrypted"), "{}", ran.transcript());
+    }
+    let ran = case.run("status", &wrong("other"));
+    assert!(ran.code == 1 && !ran.stderr.contains("unencrypted"), "SCRAM does not tell it: {}", ran.transcript());
 }
 
 /// The server ends the session: what is told is what is told without TLS.

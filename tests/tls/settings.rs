@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use aludel::database::connect_error::ConnectError;
@@ -50,8 +50,9 @@ fn the_table_of_modes() {
 type Variables = BTreeMap<String, String>;
 
 fn resolve(text: &str, variables: &Variables) -> Result<Conninfo, ConninfoError> {
-    let variable = |name: &str| variables.get(name).cloned();
-    let surroundings = Surroundings { variable: &variable, user: Some("me") };
+    let variable = |name: &str| variables.get(name).map(Into::into);
+    let home = variables.get("HOME").map(Path::new);
+    let surroundings = Surroundings { variable: &variable, home, user: Some("me") };
     let settings = if text.is_empty() { Settings::default() } else { Settings::parse(text)? };
     Conninfo::resolve(settings, &surroundings)
 }
@@ -383,8 +384,10 @@ fn service(name: &str, line: &Line) {
             assert_eq!(resolve("host=h", &[shop()]), Ok("postgresql://me@h:5432/me".to_owned()));
             for wrong in ["nowhere", "sho", ""] {
                 let found = resolve(&format!("service='{wrong}'"), &[]);
-                assert_eq!(found.is_err(), !wrong.is_empty(), "{wrong}: {found:?}");
+                assert!(found.is_err(), "{wrong}: {found:?}");
             }
+            line.files.write(".pg_service.conf", "[trail] # of libpq's reader\nhost=db\n");
+            assert_eq!(resolve("service=trail", &[]), Ok("postgresql://me@db:5432/me".to_owned()));
             line.files.write(".pg_service.conf", "[shop]\nservice=other\n");
             assert!(resolve("service=shop", &[]).is_err(), "a service in a service");
         }

@@ -42,11 +42,25 @@ pub enum ConninfoError {
         /// The word among these that looks most like what is written.
         nearest: Option<&'static str>,
     },
+    /// A setting that is given and empty, where libpq takes that for no default.
+    Empty {
+        /// The setting.
+        key: &'static str,
+        /// What it may be.
+        expected: &'static str,
+    },
     /// A value that holds further settings, or cannot be what it stands for.
     Joined {
         /// The setting.
         key: &'static str,
     },
+    /// A whole URL in the place of a name.
+    Url {
+        /// The setting.
+        key: &'static str,
+    },
+    /// A variable whose value is not UTF-8.
+    Variable(&'static str),
     /// `host`, `hostaddr` and `port` list different numbers of entries.
     Counts,
     /// A service that cannot be used.
@@ -100,6 +114,9 @@ impl fmt::Display for ConninfoError {
             Self::Unknown { key: Some(key), .. } => write!(formatter, "there is no setting `{key}`"),
             Self::Unknown { key: None, .. } => formatter.write_str("a setting does not exist"),
             Self::Value { key, expected, .. } => write!(formatter, "`{key}` must be {expected}"),
+            Self::Empty { key, expected } => write!(formatter, "`{key}` is empty; it must be {expected}"),
+            Self::Url { key } => write!(formatter, "`{key}` holds a URL, so it is no name"),
+            Self::Variable(name) => write!(formatter, "the value of `{name}` is not UTF-8"),
             Self::Joined { key } => write!(formatter, "`{key}` holds a `;`, a `=` or a blank, so it is no name"),
             Self::Counts => formatter.write_str("`host`, `hostaddr` and `port` list different numbers of entries"),
             Self::Service { service: Some(service), problem } => {
@@ -126,14 +143,19 @@ impl ConninfoError {
         written: &str,
         words: impl IntoIterator<Item = &'static str>,
     ) -> Self {
-        Self::Value { key, expected, nearest: nearest(written, words) }
+        match written {
+            "" => Self::Empty { key, expected },
+            _ => Self::Value { key, expected, nearest: nearest(written, words) },
+        }
     }
 
     /// The settings it is about; none where it is about the whole string.
     #[must_use]
     pub fn settings(&self) -> &[&'static str] {
         match self {
-            Self::Value { key, .. } | Self::Joined { key } => std::slice::from_ref(key),
+            Self::Value { key, .. } | Self::Empty { key, .. } | Self::Joined { key } | Self::Url { key } => {
+                std::slice::from_ref(key)
+            }
             Self::Counts => &["host", "hostaddr", "port"],
             Self::Service { .. } => &["service"],
             _ => &[],
@@ -166,6 +188,11 @@ impl ConninfoError {
             Self::Joined { .. } => {
                 Some("part `key=value` settings with blanks, not with `;`: `host=h user=u dbname=d`".to_owned())
             }
+            Self::Empty { .. } => {
+                Some("take it out, or unset the variable: what is empty is given, as in libpq".to_owned())
+            }
+            Self::Url { .. } => Some("put the URL into `url` in the settings, or into `--url`".to_owned()),
+            Self::Variable(name) => Some(format!("unset `{name}`, or write its value in UTF-8")),
             Self::Unknown { nearest, .. } | Self::Value { nearest, .. } => {
                 nearest.map(|nearest| format!("did you mean `{nearest}`?"))
             }

@@ -85,6 +85,16 @@ pub(super) fn find(name: &str) -> Option<&'static Keyword> {
     KEYWORDS.iter().find(|keyword| keyword.name == name)
 }
 
+/// Whether the value of the setting `name` is never shown.
+pub(super) fn is_secret(name: &str) -> bool {
+    find(name).is_some_and(|keyword| keyword.secret)
+}
+
+/// Whether `text` can be the name of a setting, or a slip for one. What cannot may be a part of a password, and is not shown.
+pub(super) fn may_be_name(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+}
+
 /// The setting that somebody who wrote `name` may have meant: another word for it, or one that looks like it.
 pub(super) fn meant(name: &str) -> Option<&'static str> {
     match name.to_ascii_lowercase().as_str() {

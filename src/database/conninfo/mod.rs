@@ -22,13 +22,16 @@ pub use url::decode;
 
 use self::tls::{AllowedMethods, ChannelBinding, TlsSettings};
 use crate::secret::Secret;
+use std::ffi::OsString;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Where a socket is looked for when no host is given: Debian's place and PostgreSQL's own.
-const SOCKET_DIRECTORIES: [&str; 2] = ["/var/run/postgresql", "/tmp"];
+/// Where Debian, Fedora and others have the server's socket: a directory that only the system can make.
+const SYSTEM_SOCKETS: &str = "/var/run/postgresql";
+/// Where PostgreSQL's own build has it.
+const BUILT_IN_SOCKETS: &str = "/tmp";
 
 /// Settings that are never passed over, as each asks for a protection or a behaviour that is not here; and what to do instead.
 const REFUSED: [(&str, &str); 10] = [
@@ -64,7 +67,7 @@ pub struct Conninfo {
     pub application_name: Option<String>,
     /// Command-line options for the server (`-c search_path=x`).
     pub options: Option<String>,
-    /// How long each host may take, all its addresses together; `None` waits for ever (`connect_timeout=0`).
+    /// How long each address of a host may take; `None` waits for ever (`connect_timeout=0`).
     pub connect_timeout: Option<Duration>,
     /// Whether TLS is used, and what of the server is checked.
     pub sslmode: SslMode,
@@ -84,8 +87,30 @@ pub struct Conninfo {
     pub keepalive: Keepalive,
     /// Everything as given, for settings that have no field here.
     pub settings: Settings,
-    /// Password files that were passed over.
-    pub warnings: Vec<PasswordFileWarning>,
+    /// The file that a password came from.
+    pub password_file: Option<PathBuf>,
+    /// What was passed over, and may have been meant.
+    pub warnings: Vec<Warning>,
+}
+
+/// What was passed over on the way to a connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Warning {
+    /// A password file.
+    PasswordFile(PasswordFileWarning),
+    /// The service that `PGSERVICE` names, as the string names a host.
+    Service,
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PasswordFile(warning) => warning.fmt(formatter),
+            Self::Service => formatter.write_str(
+                "`PGSERVICE` is passed over, as the `url` names a host itself; `service=NAME` there would count",
+            ),
+        }
+    }
 }
 
 /// One server to try.
@@ -169,10 +194,21 @@ pub const SESSION: [(&str, &str); 3] = [("timezone", "PGTZ"), ("datestyle", "PGD
 
 /// What the machine around the program says: read by `config.rs`, handed in.
 pub struct Surroundings<'a> {
-    /// An environment variable's value.
-    pub variable: &'a dyn Fn(&str) -> Option<String>,
+    /// An environment variable's value, also an empty one: what is set is given, as in libpq.
+    pub variable: &'a dyn Fn(&str) -> Option<OsString>,
+    /// The home directory, where the files are that nobody names.
+    pub home: Option<&'a Path>,
     /// The user where no other is given: the name of who runs the program.
     pub user: Option<&'a str>,
+}
+
+impl Surroundings<'_> {
+    /// The value of a variable, also an empty one.
+    fn given(&self, name: &'static str) -> Result<Option<String>, ConninfoError> {
+        let value = (self.variable)(name).map(OsString::into_string).transpose();
+        // It is set, and must not be taken for one that is not.
+        value.map_err(|_| ConninfoError::Variable(name))
+    }
 }
 
 impl Conninfo {
@@ -189,11 +225,10 @@ impl Conninfo {
     /// # Errors
     /// A setting that cannot be used.
     pub fn resolve(mut settings: Settings, surroundings: &Surroundings<'_>) -> Result<Self, ConninfoError> {
-        service::fill(&mut settings, surroundings.variable)?;
-        settings.fill(surroundings.variable);
-        refuse_joined(&settings)?;
+        let warnings: Vec<Warning> = service::fill(&mut settings, surroundings)?.into_iter().collect();
+        settings.fill(surroundings)?;
+        refuse_joined(&settings, None)?;
         let sslmode = ssl_mode(&settings)?;
-        let home = (surroundings.variable)("HOME").filter(|home| !home.is_empty());
         let orders = [("disable", false), ("random", true)];
         let user = settings.get("user").or(surroundings.user).ok_or(ConninfoError::NoUser)?.to_owned();
         let database = settings.get("dbname").unwrap_or(&user).to_owned();
@@ -207,17 +242,18 @@ impl Conninfo {
             options: settings.get("options").map(str::to_owned),
             connect_timeout: connect_timeout(&settings)?,
             sslmode,
-            tls: tls::read(&settings, sslmode, home.as_deref())?,
+            tls: tls::read(&settings, sslmode, surroundings.home)?,
             channel_binding: tls::channel_binding(&settings)?,
             require_auth: tls::require_auth(&settings)?,
             shuffled: one_of(&settings, "load_balance_hosts", "`disable` or `random`", &orders, false)?,
-            session: session(surroundings.variable),
+            session: session(surroundings)?,
             target_session: target_session(&settings)?,
             keepalive: keepalive(&settings)?,
-            warnings: Vec::new(),
+            password_file: None,
+            warnings,
             settings,
         };
-        conninfo.find_passwords(surroundings.variable);
+        conninfo.find_passwords(surroundings.home);
         Ok(conninfo)
     }
 
@@ -225,7 +261,9 @@ impl Conninfo {
     #[must_use]
     pub fn unsupported(&self) -> Option<(&'static str, &'static str)> {
         let get = |key: &str| self.settings.get(key);
-        let refused = REFUSED.iter().find(|(key, _)| self.settings.is_given(key));
+        // An empty one asks for nothing, as in libpq.
+        let asks = |key: &str| get(key).is_some() || self.settings.secret(key).is_some();
+        let refused = REFUSED.iter().find(|(key, _)| asks(key));
         let newer = |key: &str| get(key).is_some_and(|version| version != "3.0" && version != "latest");
         let asked = [
             ("gssencmode", get("gssencmode") == Some("require"), "leave it out: there is no GSSAPI here; use TLS"),
@@ -236,38 +274,33 @@ impl Conninfo {
     }
 
     /// Gives every host its password: the setting's, or that of the first fitting line of the password file.
-    fn find_passwords(&mut self, variable: &dyn Fn(&str) -> Option<String>) {
+    fn find_passwords(&mut self, home: Option<&Path>) {
         if let Some(password) = self.settings.secret("password") {
             self.hosts.iter_mut().for_each(|host| host.password = Some(password.clone()));
             return;
         }
-        let in_home = || Some(Path::new(&variable("HOME").filter(|home| !home.is_empty())?).join(".pgpass"));
+        let in_home = || Some(home?.join(".pgpass"));
         let Some(path) = self.settings.get("passfile").map(PathBuf::from).or_else(in_home) else { return };
         match password_file::read(&path) {
             Ok(Some(text)) => {
                 for host in &mut self.hosts {
-                    let names = host.endpoint.names_in_password_file();
-                    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-                    host.password = password_file::find(&text, &names, host.port, &self.database, &self.user);
+                    let name = host.endpoint.name_in_password_file();
+                    host.password = password_file::find(&text, &name, host.port, &self.database, &self.user);
                 }
+                self.password_file = self.hosts.iter().any(|host| host.password.is_some()).then_some(path);
             }
             Ok(None) => {}
-            Err(warning) => self.warnings.push(warning),
+            Err(warning) => self.warnings.push(Warning::PasswordFile(warning)),
         }
     }
 }
 
 impl Endpoint {
-    /// libpq looks a default socket up as `localhost`, another socket by its directory.
-    fn names_in_password_file(&self) -> Vec<String> {
+    /// libpq looks the default socket up as `localhost`, another socket by its directory.
+    fn name_in_password_file(&self) -> String {
         match self {
-            Self::Socket(directory) => {
-                let default = SOCKET_DIRECTORIES.iter().any(|known| Path::new(known) == directory);
-                let own = directory.to_string_lossy().into_owned();
-                if default { vec!["localhost".to_owned(), own] } else { vec![own] }
-            }
-            Self::Name(name) | Self::Address(_, Some(name)) => vec![name.clone()],
-            Self::Address(address, None) => vec![address.to_string()],
+            Self::Socket(directory) if directory == default_sockets() => "localhost".to_owned(),
+            endpoint => endpoint.shown(),
         }
     }
 
@@ -304,6 +337,13 @@ impl fmt::Display for Conninfo {
     }
 }
 
+/// Where the socket is where no host is given. libpq has it built in, and so it is not chosen by who listens where: in `/tmp`
+/// anybody can, and would be given the password.
+fn default_sockets() -> &'static Path {
+    let system = Path::new(SYSTEM_SOCKETS);
+    if system.is_dir() { system } else { Path::new(BUILT_IN_SOCKETS) }
+}
+
 /// The file of the socket that a server with `port` makes in `directory`.
 #[must_use]
 pub fn socket_file(directory: &Path, port: u16) -> PathBuf {
@@ -311,24 +351,29 @@ pub fn socket_file(directory: &Path, port: u16) -> PathBuf {
 }
 
 /// Refuses values into which further settings were written: `host=h;password=p`, as .NET and ODBC have it. All of it would
-/// be shown as a host's name, or a database's.
-fn refuse_joined(settings: &Settings) -> Result<(), ConninfoError> {
+/// be shown as a host's name, or a database's. A URL would be, too: `PGHOST=postgresql://u:p@h`. `service`: the one that is used.
+fn refuse_joined(settings: &Settings, service: Option<&str>) -> Result<(), ConninfoError> {
     let odd = |character: char| matches!(character, ';' | '=') || character.is_whitespace();
-    let host = settings
-        .list("host")
-        .into_iter()
-        .find(|host| if host.starts_with('/') { host.contains(';') } else { host.contains(odd) });
-    if host.is_some() {
-        return Err(ConninfoError::Joined { key: "host" });
+    let hosts = settings.list("host");
+    let is_url = |value: &str| value.contains("://");
+    let value = |key: &str| if key == "service" { service } else { settings.get(key) };
+    // A name may hold `://`: that of an application, the address of what it does.
+    let with_password = |key: &&str| {
+        let rest = value(key).and_then(|value| value.split_once("://"));
+        rest.is_some_and(|(_, rest)| rest.contains('@'))
+    };
+    let names = ["user", "dbname", "application_name", "service"];
+    let url = Some("host").filter(|_| hosts.iter().any(|host| is_url(host)));
+    if let Some(key) = url.or_else(|| names.into_iter().find(with_password)) {
+        return Err(ConninfoError::Url { key });
     }
+    let of_host = |host: &&str| if host.starts_with('/') { host.contains(';') } else { host.contains(odd) };
     let joined = |key: &&str| {
-        let rest = settings.get(key).and_then(|value| value.split_once(';'));
+        let rest = value(key).and_then(|value| value.split_once(';'));
         rest.is_some_and(|(_, rest)| rest.contains('='))
     };
-    ["user", "dbname", "application_name"]
-        .into_iter()
-        .find(joined)
-        .map_or(Ok(()), |key| Err(ConninfoError::Joined { key }))
+    let host = Some("host").filter(|_| hosts.iter().any(of_host));
+    host.or_else(|| names.into_iter().find(joined)).map_or(Ok(()), |key| Err(ConninfoError::Joined { key }))
 }
 
 /// The hosts, each with its port and without a password.
@@ -343,7 +388,7 @@ fn hosts(settings: &Settings) -> Result<Vec<Host>, ConninfoError> {
     (0..count)
         .map(|index| {
             let port = port(entry(&ports, if ports.len() == 1 { 0 } else { index }).as_deref())?;
-            let endpoint = endpoint(entry(&names, index), entry(&addresses, index).as_deref(), port)?;
+            let endpoint = endpoint(entry(&names, index), entry(&addresses, index).as_deref())?;
             Ok(Host { endpoint, port, password: None })
         })
         .collect()
@@ -355,7 +400,7 @@ fn port(text: Option<&str>) -> Result<u16, ConninfoError> {
     port.ok_or(ConninfoError::value("port", "a number from 1 to 65535"))
 }
 
-fn endpoint(name: Option<String>, address: Option<&str>, port: u16) -> Result<Endpoint, ConninfoError> {
+fn endpoint(name: Option<String>, address: Option<&str>) -> Result<Endpoint, ConninfoError> {
     if let Some(address) = address {
         let address = address.parse();
         let address = address.map_err(|_| ConninfoError::value("hostaddr", "an IP address"))?;
@@ -367,11 +412,7 @@ fn endpoint(name: Option<String>, address: Option<&str>, port: u16) -> Result<En
             Err(ConninfoError::value("host", "a name or a directory (abstract sockets are not used)"))
         }
         Some(name) => Ok(Endpoint::Name(name)),
-        None => Ok(SOCKET_DIRECTORIES
-            .iter()
-            .map(Path::new)
-            .find(|directory| socket_file(directory, port).exists())
-            .map_or_else(|| Endpoint::Name("localhost".to_owned()), |found| Endpoint::Socket(found.to_owned()))),
+        None => Ok(Endpoint::Socket(default_sockets().to_owned())),
     }
 }
 
@@ -381,9 +422,14 @@ fn is_engine(key: &str) -> bool {
 }
 
 /// What the environment sets on the session (manual, 34.15); `PGOPTIONS` is a setting.
-fn session(variable: &dyn Fn(&str) -> Option<String>) -> Vec<(&'static str, String)> {
-    let value = |name: &str| variable(name).filter(|value| !value.is_empty() && !value.contains('\0'));
-    SESSION.into_iter().filter_map(|(setting, name)| Some((setting, value(name)?))).collect()
+fn session(surroundings: &Surroundings<'_>) -> Result<Vec<(&'static str, String)>, ConninfoError> {
+    let mut session = Vec::new();
+    for (setting, name) in SESSION {
+        // libpq leaves `default` to the server.
+        let value = surroundings.given(name)?.filter(|value| !value.eq_ignore_ascii_case("default"));
+        session.extend(value.map(|value| (setting, value)));
+    }
+    Ok(session)
 }
 
 /// The meaning of a setting that has a few words to choose from; `default` where it is missing.
@@ -394,17 +440,19 @@ fn one_of<T: Copy>(
     words: &[(&'static str, T)],
     default: T,
 ) -> Result<T, ConninfoError> {
-    let Some(value) = settings.get(key) else { return Ok(default) };
+    let Some(value) = settings.written(key) else { return Ok(default) };
     let found = words.iter().find(|(word, _)| word.eq_ignore_ascii_case(value));
-    found
-        .map(|(_, meaning)| *meaning)
-        .ok_or_else(|| ConninfoError::word(key, expected, value, words.iter().map(|(word, _)| *word)))
+    found.map(|(_, meaning)| *meaning).ok_or_else(|| {
+        let words = words.iter().map(|(word, _)| *word).filter(|word| !word.is_empty());
+        ConninfoError::word(key, expected, value, words)
+    })
 }
 
 /// A whole number, if the setting is there.
 fn number(settings: &Settings, key: &'static str) -> Result<Option<i64>, ConninfoError> {
-    let parsed = settings.get(key).map(|text| text.trim().parse::<i32>()).transpose();
-    Ok(parsed.map_err(|_| ConninfoError::value(key, "a whole number"))?.map(i64::from))
+    let Some(text) = settings.written(key) else { return Ok(None) };
+    let number = text.trim().parse::<i32>();
+    number.map(|number| Some(number.into())).map_err(|_| ConninfoError::word(key, "a whole number", text, []))
 }
 
 /// A number of `unit`s above zero; zero and less mean the system's own value, as in libpq.
@@ -423,7 +471,8 @@ fn connect_timeout(settings: &Settings) -> Result<Option<Duration>, ConninfoErro
 fn keepalive(settings: &Settings) -> Result<Keepalive, ConninfoError> {
     let second = Duration::from_secs(1);
     // A zero that is written asks for the system's value.
-    let or_else = |key: &str, given: Option<Duration>, own| if settings.get(key).is_none() { Some(own) } else { given };
+    let or_else =
+        |key: &str, given: Option<Duration>, own| if settings.written(key).is_none() { Some(own) } else { given };
     Ok(Keepalive {
         on: number(settings, "keepalives")? != Some(0),
         idle: or_else("keepalives_idle", duration(settings, "keepalives_idle", second)?, KEEPALIVE.0),
@@ -438,7 +487,7 @@ fn keepalive(settings: &Settings) -> Result<Keepalive, ConninfoError> {
 
 fn ssl_mode(settings: &Settings) -> Result<SslMode, ConninfoError> {
     let system_roots = settings.get("sslrootcert") == Some("system");
-    let mode = match settings.get("sslmode") {
+    let mode = match settings.written("sslmode") {
         None if system_roots => SslMode::VerifyFull,
         None | Some("prefer") => SslMode::Prefer,
         Some("disable") => SslMode::Disable,
@@ -459,7 +508,7 @@ fn ssl_mode(settings: &Settings) -> Result<SslMode, ConninfoError> {
 }
 
 fn target_session(settings: &Settings) -> Result<TargetSession, ConninfoError> {
-    match settings.get("target_session_attrs") {
+    match settings.written("target_session_attrs") {
         None | Some("any") => Ok(TargetSession::Any),
         Some("read-write") => Ok(TargetSession::ReadWrite),
         Some("read-only") => Ok(TargetSession::ReadOnly),

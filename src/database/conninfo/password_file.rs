@@ -51,39 +51,40 @@ pub(super) fn read(path: &Path) -> Result<Option<String>, PasswordFileWarning> {
     Ok(Some(String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// The password that the first fitting line of `text` gives. `hosts`: the names under which the host may stand.
-pub(super) fn find(text: &str, hosts: &[&str], port: u16, database: &str, user: &str) -> Option<Secret> {
-    let port = port.to_string();
-    text.lines().filter(|line| !line.starts_with('#')).find_map(|line| {
-        let (host, rest) = field(line)?;
-        let (line_port, rest) = field(rest)?;
-        let (line_database, rest) = field(rest)?;
-        let (line_user, rest) = field(rest)?;
-        let fits = |pattern: &str, value: &str| pattern == "*" || unescape(pattern) == value;
-        let matching = hosts.iter().any(|name| fits(host, name))
-            && fits(line_port, &port)
-            && fits(line_database, database)
-            && fits(line_user, user);
-        matching.then(|| Secret::new(unescape(rest)))
-    })
+/// The password that the first fitting line of `text` gives; an empty one is none.
+pub(super) fn find(text: &str, host: &str, port: u16, database: &str, user: &str) -> Option<Secret> {
+    let fields = [host, &port.to_string(), database, user];
+    let rest = text
+        .lines()
+        .filter(|line| !line.starts_with('#'))
+        .find_map(|line| fields.into_iter().try_fold(line, after_field))?;
+    let password = unescape(rest);
+    (!password.is_empty()).then(|| Secret::new(password))
 }
 
-/// `line` up to its first `:` without a backslash, and what follows that.
-fn field(line: &str) -> Option<(&str, &str)> {
-    let mut escaped = false;
-    let end = line.bytes().position(|byte| {
-        let ends = byte == b':' && !escaped;
-        escaped = byte == b'\\' && !escaped;
-        ends
-    })?;
-    Some((&line[..end], &line[end + 1..]))
+/// What follows the field at the start of `line`, if it is `value` or `*`. It is compared as it is read, as libpq does it: the
+/// colons of `::1` need no backslash.
+fn after_field<'a>(line: &'a str, value: &str) -> Option<&'a str> {
+    if let Some(rest) = line.strip_prefix("*:") {
+        return Some(rest);
+    }
+    let mut rest = line;
+    for character in value.chars() {
+        rest = rest.strip_prefix('\\').unwrap_or(rest).strip_prefix(character)?;
+    }
+    rest.strip_prefix(':')
 }
 
+/// `text` up to the first `:` without a backslash, and without backslashes.
 fn unescape(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     let mut characters = text.chars();
     while let Some(character) = characters.next() {
-        plain.push(if character == '\\' { characters.next().unwrap_or('\\') } else { character });
+        match character {
+            ':' => break,
+            '\\' => plain.push(characters.next().unwrap_or('\\')),
+            other => plain.push(other),
+        }
     }
     plain
 }

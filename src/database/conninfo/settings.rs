@@ -1,7 +1,7 @@
 //! A connection string as written: which settings it gives, before any default.
 
 use super::error::ConninfoError;
-use super::{key_value, keyword, url};
+use super::{Surroundings, key_value, keyword, url};
 use crate::secret::Secret;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,7 +20,7 @@ impl Settings {
     /// # Errors
     /// What cannot be parsed; no part of `text` that might be a password is in the error.
     pub fn parse(text: &str) -> Result<Self, ConninfoError> {
-        let text = text.trim();
+        let text = text.trim_matches(key_value::is_blank);
         if text.contains('\0') {
             return Err(ConninfoError::Nul);
         }
@@ -30,10 +30,17 @@ impl Settings {
         }
     }
 
-    /// The value of the setting `key`, unless it is missing, empty (as libpq sees it) or secret.
+    /// The value of the setting `key`, unless it is missing, empty or secret: where empty stands for the default, as libpq has it
+    /// of names and files.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&str> {
-        self.plain.get(key).map(String::as_str).filter(|value| !value.is_empty())
+        self.written(key).filter(|value| !value.is_empty())
+    }
+
+    /// The value of the setting `key`, also an empty one, unless it is missing or secret: where empty is no value, as libpq has it
+    /// of numbers and of words to choose from.
+    pub(super) fn written(&self, key: &str) -> Option<&str> {
+        self.plain.get(key).map(String::as_str)
     }
 
     /// The value of a secret setting, unless it is missing or empty.
@@ -50,50 +57,57 @@ impl Settings {
 
     /// Gives `key` a value; a later one wins, as in libpq. `show_key`: the name cannot be a part of a password.
     pub(super) fn set(&mut self, key: &str, value: String, show_key: bool) -> Result<(), ConninfoError> {
+        // An older way to say it, which libpq still reads.
+        if key == "requiressl" {
+            let mode = if value.starts_with('1') { "require" } else { "prefer" };
+            return self.set("sslmode", mode.to_owned(), show_key);
+        }
         let Some(known) = keyword::find(key) else {
-            let shown = (show_key && key.len() <= 64).then(|| key.to_owned());
+            let shown = (show_key && keyword::may_be_name(key)).then(|| key.to_owned());
             return Err(ConninfoError::Unknown { key: shown, nearest: keyword::meant(key) });
         };
-        if known.secret {
-            self.secret.insert(known.name, Secret::new(value));
-        } else {
-            self.plain.insert(known.name, value);
-        }
+        self.insert(known, value);
         Ok(())
     }
 
+    fn insert(&mut self, keyword: &'static keyword::Keyword, value: String) {
+        if keyword.secret {
+            self.secret.insert(keyword.name, Secret::new(value));
+        } else {
+            self.plain.insert(keyword.name, value);
+        }
+    }
+
     /// Fills in what is missing from the variables that stand in for settings.
-    pub(super) fn fill(&mut self, variable: &dyn Fn(&str) -> Option<String>) {
+    pub(super) fn fill(&mut self, surroundings: &Surroundings<'_>) -> Result<(), ConninfoError> {
         // An address of another host must not reach a string that names one itself; services are read before.
         let names_server = self.names_server();
         for keyword in keyword::KEYWORDS {
             let foreign =
                 matches!(keyword.name, "service" | "servicefile") || (names_server && keyword.name == "hostaddr");
             let Some(name) = keyword.variable.filter(|_| !self.is_given(keyword.name) && !foreign) else { continue };
-            let Some(value) = variable(name).filter(|value| !value.is_empty() && !value.contains('\0')) else {
-                continue;
-            };
-            if keyword.secret {
-                self.secret.insert(keyword.name, Secret::new(value));
-            } else {
-                self.plain.insert(keyword.name, value);
+            if let Some(value) = surroundings.given(name)? {
+                self.insert(keyword, value);
             }
         }
         // An older way to say it, which libpq still reads.
-        if !self.is_given("sslmode") && variable("PGREQUIRESSL").is_some_and(|value| value.starts_with('1')) {
+        if !self.is_given("sslmode") && surroundings.given("PGREQUIRESSL")?.is_some_and(|value| value.starts_with('1'))
+        {
             self.plain.insert("sslmode", "require".to_owned());
         }
+        Ok(())
     }
 
-    /// Whether it says where the server is.
+    /// Whether it says where the server is; `host=''` is the default socket.
     #[must_use]
     pub fn names_server(&self) -> bool {
-        self.get("host").is_some() || self.get("hostaddr").is_some()
+        self.is_given("host") || self.get("hostaddr").is_some()
     }
 
-    /// Whether the setting `key` has a value.
-    pub(super) fn is_given(&self, key: &str) -> bool {
-        self.get(key).is_some() || self.secret(key).is_some()
+    /// Whether the setting `key` is given. An empty value is given, as in libpq: no service and no variable stands in for it.
+    #[must_use]
+    pub fn is_given(&self, key: &str) -> bool {
+        self.plain.contains_key(key) || self.secret.contains_key(key)
     }
 
     /// Gives `key` a value if it has none.

@@ -3,12 +3,18 @@
 use super::*;
 use proptest::prelude::*;
 
-fn none(_: &str) -> Option<String> {
+fn none(_: &str) -> Option<OsString> {
     None
 }
 
+/// What `text` leads to beside these variables.
+fn beside(text: &str, variables: &[(&str, &str)]) -> Result<Conninfo, ConninfoError> {
+    let value = |name: &str| variables.iter().find(|(known, _)| *known == name).map(|(_, value)| value.into());
+    Conninfo::parse(text, &Surroundings { variable: &value, home: None, user: Some("me") })
+}
+
 fn parse(text: &str) -> Result<Conninfo, ConninfoError> {
-    Conninfo::parse(text, &Surroundings { variable: &none, user: Some("me") })
+    Conninfo::parse(text, &Surroundings { variable: &none, home: None, user: Some("me") })
 }
 
 /// `user|password|hosts|database` of a string.
@@ -46,6 +52,8 @@ fn strings_as_people_write_them() {
         ("host=a,b port=3", "me|-|a:3,b:3|me"),
         ("hostaddr=127.0.0.1 host=db.example", "me|-|db.example:5432|me"),
         ("host=h password=''", "me|-|h:5432|me"),
+        ("host=h password=a\u{a0}b\u{a0}", "me|a\u{a0}b\u{a0}|h:5432|me"),
+        ("host=h application_name=https://ci/job", "me|-|h:5432|me"),
         ("host=h options='x://y'", "me|-|h:5432|me"),
         ("host='/tmp/a b' dbname='a;b'", "me|-|/tmp/a b/.s.PGSQL.5432|a;b"),
     ] {
@@ -83,10 +91,31 @@ fn what_cannot_be_used_is_refused() {
         ("host='a", "Quote"),
         ("host=a b", "Equals"),
         ("host=a connect_timeout=soon", "Value connect_timeout"),
+        ("sslmode=''", "Empty sslmode"),
+        ("postgresql://h/d?sslmode=", "Empty sslmode"),
+        ("channel_binding=''", "Empty channel_binding"),
+        ("target_session_attrs=''", "Empty target_session_attrs"),
+        ("load_balance_hosts=''", "Empty load_balance_hosts"),
+        ("connect_timeout=''", "Empty connect_timeout"),
+        ("keepalives=''", "Empty keepalives"),
+        ("tcp_user_timeout=''", "Empty tcp_user_timeout"),
+        ("service=''", "Empty service"),
+        ("host=postgres://u:S3cret@h/d", "Url host"),
+        ("dbname=postgres://u:S3cret@h/d", "Url dbname"),
+        ("service=postgres://u:S3cret@h/d", "Url service"),
+        ("application_name=postgres://u:S3cret@h/d", "Url application_name"),
+        ("app:S3cret@db:5432/shop?sslmode=require", "Form"),
+        ("postgres:/app:S3cret@h/d?sslmode=require", "Form"),
+        ("app:S3cret==@h/d", "Form"),
+        ("{\"password\":\"S3cret=b\"}", "Form"),
+        ("=x", "Form"),
+        ("host=h\u{a0}user=u dbname=a b", "Equals"),
     ] {
         let kind = match parse(text).unwrap_err() {
             ConninfoError::Value { key, .. } => format!("Value {key}"),
+            ConninfoError::Empty { key, .. } => format!("Empty {key}"),
             ConninfoError::Joined { key } => format!("Joined {key}"),
+            ConninfoError::Url { key } => format!("Url {key}"),
             other => format!("{other:?}"),
         };
         assert_eq!(kind, expected, "{text}");
@@ -96,8 +125,12 @@ fn what_cannot_be_used_is_refused() {
     assert_eq!(parse("hots=h").unwrap_err(), unknown(Some("hots"), Some("host")));
     assert_eq!(parse("host=h database=x").unwrap_err(), unknown(Some("database"), Some("dbname")));
     assert_eq!(parse("host=h password=a S3cret=x").unwrap_err(), unknown(None, None));
+    assert_eq!(parse("host=h sslpassword=a tail=x").unwrap_err(), unknown(None, None));
+    assert_eq!(parse("postgresql://h/d?sslpassword=A&TAIL?x=1").unwrap_err(), unknown(None, None));
+    assert_eq!(parse("postgresql://h/d?S3cret=1").unwrap_err(), unknown(None, None));
+    assert_eq!(parse("Host=h").unwrap_err(), unknown(None, Some("host")));
     assert_eq!(
-        Conninfo::parse("host=h", &Surroundings { variable: &none, user: None }).unwrap_err(),
+        Conninfo::parse("host=h", &Surroundings { variable: &none, home: None, user: None }).unwrap_err(),
         ConninfoError::NoUser
     );
 }
@@ -109,6 +142,8 @@ fn modes_and_times() {
     assert_eq!(mode("postgresql+asyncpg://h/d?ssl=require"), SslMode::Require);
     assert_eq!(mode("postgresql://h/d?ssl=true"), SslMode::Require);
     assert_eq!(mode("host=h sslrootcert=system"), SslMode::VerifyFull);
+    assert_eq!(mode("host=h requiressl=1"), SslMode::Require);
+    assert_eq!(mode("host=h sslmode=require requiressl=0"), SslMode::Prefer);
     let timeout = |text| parse(text).unwrap().connect_timeout;
     assert_eq!(timeout("host=h"), Some(CONNECT_TIMEOUT));
     assert_eq!(timeout("host=h connect_timeout=3"), Some(Duration::from_secs(3)));
@@ -144,11 +179,12 @@ fn variables_fill_in_what_is_missing() {
             "PGSSLMODE" => "require",
             _ => return None,
         };
-        Some(value.to_owned())
+        Some(value.into())
     };
-    let surroundings = Surroundings { variable: &variable, user: Some("me") };
+    let surroundings = Surroundings { variable: &variable, home: None, user: Some("me") };
     let conninfo = Conninfo::parse("postgresql://h/d", &surroundings).unwrap();
     assert_eq!(conninfo.to_string(), "postgresql://env-user:***@h:77/d");
+    assert_eq!(conninfo.warnings, [Warning::Service]);
     assert_eq!(conninfo.hosts[0].endpoint, Endpoint::Name("h".to_owned()), "PGHOSTADDR is another host's");
     assert_eq!(conninfo.sslmode, SslMode::Require);
     let error = Conninfo::resolve(Settings::default(), &surroundings).unwrap_err();
@@ -157,9 +193,61 @@ fn variables_fill_in_what_is_missing() {
         "a service does not reach a string that names a host: {error}"
     );
     let without = |name: &str| variable(name).filter(|_| name != "PGSERVICE");
-    let surroundings = Surroundings { variable: &without, user: Some("me") };
+    let surroundings = Surroundings { variable: &without, home: None, user: Some("me") };
     let conninfo = Conninfo::resolve(Settings::default(), &surroundings).unwrap();
     assert_eq!(conninfo.to_string(), "postgresql://env-user:***@env-host:77/env-db");
+}
+
+/// What is given and empty is given, as libpq has it: it stands for the default, and no variable stands in for it.
+#[test]
+fn what_is_empty_is_given() {
+    let default = default_sockets().to_owned();
+    let all = [("PGHOST", "other"), ("PGPORT", "77"), ("PGUSER", "u"), ("PGDATABASE", "d"), ("PGPASSWORD", "p")];
+    let conninfo = beside("host='' port='' user='' dbname='' password=''", &all).unwrap();
+    assert_eq!((conninfo.user.as_str(), conninfo.database.as_str()), ("me", "me"));
+    let socket = Host { endpoint: Endpoint::Socket(default.clone()), port: 5432, password: None };
+    assert_eq!(conninfo.hosts, std::slice::from_ref(&socket));
+    let conninfo = beside("postgresql://h/d?options=&application_name=", &[("PGOPTIONS", "-c x"), ("PGAPPNAME", "a")]);
+    assert_eq!(conninfo.map(|conninfo| (conninfo.options, conninfo.application_name)), Ok((None, None)));
+    assert_eq!(beside("postgresql:///d?host=", &all).unwrap().hosts[0].endpoint, socket.endpoint);
+    // The parts of a URL that are not there are not given.
+    assert_eq!(beside("postgresql://", &all).unwrap().to_string(), "postgresql://u:***@other:77/d");
+    assert_eq!(beside("postgresql://:@:/", &all).unwrap().to_string(), "postgresql://u:***@other:77/d");
+    // A list of hosts gives each its port.
+    assert_eq!(beside("postgresql://a,b/d", &all).unwrap().to_string(), "postgresql://u:***@a:5432,b:5432/d");
+    assert_eq!(beside("postgresql://a/d", &all).unwrap().to_string(), "postgresql://u:***@a:77/d");
+    let empty = |key, variable| match beside("dbname=d", &[(variable, "")]) {
+        Err(ConninfoError::Empty { key: found, .. }) => assert_eq!(found, key),
+        other => panic!("{variable}: {other:?}"),
+    };
+    empty("sslmode", "PGSSLMODE");
+    empty("connect_timeout", "PGCONNECT_TIMEOUT");
+    empty("target_session_attrs", "PGTARGETSESSIONATTRS");
+    empty("service", "PGSERVICE");
+    let defaults =
+        ["PGHOST", "PGHOSTADDR", "PGPORT", "PGUSER", "PGDATABASE", "PGPASSWORD", "PGPASSFILE", "PGSERVICEFILE"];
+    let files = ["PGSSLROOTCERT", "PGSSLCERT", "PGSSLKEY", "PGSSLCRL", "PGSSLMINPROTOCOLVERSION", "PGREQUIREPEER"];
+    for name in defaults.into_iter().chain(files) {
+        let conninfo = beside("password=p", &[(name, "")]).unwrap();
+        assert_eq!(conninfo.unsupported(), None, "{name}");
+        assert_eq!(
+            Conninfo { settings: Settings::default(), ..conninfo },
+            Conninfo { settings: Settings::default(), ..parse("password=p").unwrap() }
+        );
+    }
+    let session = |name, value| beside("host=h", &[(name, value)]).unwrap().session;
+    assert_eq!(session("PGTZ", ""), [("timezone", String::new())], "which the server refuses");
+    assert_eq!(session("PGTZ", "Default"), []);
+}
+
+#[test]
+fn a_variable_that_is_not_utf_8_is_not_taken_for_unset() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let variable = |name: &str| matches!(name, "PGHOST" | "PGDATABASE").then(|| OsString::from_vec(vec![0xff]));
+    let surroundings = Surroundings { variable: &variable, home: None, user: Some("me") };
+    assert_eq!(Conninfo::parse("dbname=d", &surroundings), Err(ConninfoError::Variable("PGHOST")));
+    assert_eq!(Conninfo::parse("host=h", &surroundings), Err(ConninfoError::Variable("PGDATABASE")));
+    assert!(Conninfo::parse("host=h dbname=d", &surroundings).is_ok(), "only what is asked for");
 }
 
 #[test]
@@ -183,24 +271,37 @@ fn the_password_file() {
     use std::os::unix::fs::PermissionsExt as _;
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pass");
-    let text =
-        "# comment\nother:*:*:*:no\nh:5432:d:u:p\\:q\\\\r\n/run/pg:*:*:u:sock\nlocalhost:*:*:u:local\n*:*:*:u:any\n";
+    let default = default_sockets().display().to_string();
+    let text = format!(
+        "# comment\nother:*:*:*:no\nh:5432:d:u:p\\:q\\\\r:not this\n/run/pg:*:*:u:sock\n{default}:*:*:*:default\n\
+         localhost:*:*:u:local\n::1:*:*:*:six\nempty:*:*:*:\n*:*:*:u:any\n"
+    );
     std::fs::write(&path, text).unwrap();
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
     let password = |rest: &str| {
         let conninfo = parse(&format!("{rest} user=u passfile={}", path.display())).unwrap();
         assert!(conninfo.warnings.is_empty());
-        conninfo.hosts.iter().map(|host| host.password.clone().unwrap().reveal().to_owned()).collect::<Vec<_>>()
+        let revealed = |password: Secret| password.reveal().to_owned();
+        conninfo
+            .hosts
+            .iter()
+            .map(|host| host.password.clone().map_or_else(|| "-".to_owned(), revealed))
+            .collect::<Vec<_>>()
     };
     assert_eq!(password("host=h dbname=d"), ["p:q\\r"]);
     assert_eq!(password("host=h dbname=e"), ["any"]);
     assert_eq!(password("host=/run/pg dbname=d"), ["sock"]);
-    assert_eq!(password("host=/tmp,other dbname=d"), ["local", "no"]);
+    assert_eq!(password(&format!("host={default},other dbname=d")), ["local", "no"]);
+    assert_eq!(password("dbname=d"), ["local"]);
+    assert_eq!(password("host=::1"), ["six"], "as libpq reads it, its colons are the host's");
+    assert_eq!(password("hostaddr=::1"), ["six"]);
+    assert_eq!(password("host=empty"), ["-"]);
     assert_eq!(password("host=h dbname=d password=given"), ["given"]);
+    assert_eq!(password("host=h dbname=d password=''"), ["p:q\\r"]);
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
     let conninfo = parse(&format!("host=h passfile={}", path.display())).unwrap();
     assert_eq!(conninfo.hosts[0].password, None);
-    assert_eq!(conninfo.warnings, [PasswordFileWarning::Readable(path)]);
+    assert_eq!(conninfo.warnings, [Warning::PasswordFile(PasswordFileWarning::Readable(path))]);
     assert!(parse("host=h passfile=/nowhere/at/all").unwrap().warnings.is_empty());
 }
 

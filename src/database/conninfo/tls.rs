@@ -4,7 +4,7 @@ use super::error::ConninfoError;
 use super::settings::Settings;
 use super::{SslMode, one_of};
 use crate::secret::Secret;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// What is asked of TLS beside `sslmode`, with libpq's defaults filled in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -156,10 +156,10 @@ pub(super) fn channel_binding(settings: &Settings) -> Result<ChannelBinding, Con
 }
 
 /// What `settings` say of TLS. `home`: where libpq looks for its files by default.
-pub(super) fn read(settings: &Settings, mode: SslMode, home: Option<&str>) -> Result<TlsSettings, ConninfoError> {
+pub(super) fn read(settings: &Settings, mode: SslMode, home: Option<&Path>) -> Result<TlsSettings, ConninfoError> {
     let file = |key: &str, default: &str| match settings.get(key) {
         Some(path) => Some(NamedFile { path: PathBuf::from(path), named: true }),
-        None => home.map(|home| NamedFile { path: [home, ".postgresql", default].iter().collect(), named: false }),
+        None => home.map(|home| NamedFile { path: home.join(".postgresql").join(default), named: false }),
     };
     let authorities = match settings.get("sslrootcert") {
         Some("system") => Authorities::System,
@@ -179,11 +179,12 @@ pub(super) fn read(settings: &Settings, mode: SslMode, home: Option<&str>) -> Re
         return Err(ConninfoError::value("sslmode", expected));
     }
     let expected = "`TLSv1.2` or `TLSv1.3`";
-    let newest = [("TLSv1.2", TlsVersion::Tls12), ("TLSv1.3", TlsVersion::Tls13)];
-    // What asks for less than 1.2 is content with it.
-    let oldest = [("TLSv1", TlsVersion::Tls12), ("TLSv1.1", TlsVersion::Tls12), newest[0], newest[1]];
-    let oldest = one_of(settings, "ssl_min_protocol_version", expected, &oldest, TlsVersion::Tls12)?;
-    let newest = one_of(settings, "ssl_max_protocol_version", expected, &newest, TlsVersion::Tls13)?;
+    let (old, new) = (TlsVersion::Tls12, TlsVersion::Tls13);
+    // What asks for less than 1.2 is content with it. Empty is no bound, as in libpq.
+    let oldest = [("", old), ("TLSv1", old), ("TLSv1.1", old), ("TLSv1.2", old), ("TLSv1.3", new)];
+    let newest = [("", new), ("TLSv1.2", old), ("TLSv1.3", new)];
+    let oldest = one_of(settings, "ssl_min_protocol_version", expected, &oldest, old)?;
+    let newest = one_of(settings, "ssl_max_protocol_version", expected, &newest, new)?;
     if oldest > newest {
         let expected = "at least `ssl_min_protocol_version`";
         return Err(ConninfoError::value("ssl_max_protocol_version", expected));
@@ -195,7 +196,7 @@ pub(super) fn read(settings: &Settings, mode: SslMode, home: Option<&str>) -> Re
         key: file("sslkey", "postgresql.key"),
         key_password: settings.secret("sslpassword").cloned(),
         certificate_mode,
-        name_indication: one_of(settings, "sslsni", "`1` or `0`", &[("1", true), ("0", false)], true)?,
+        name_indication: one_of(settings, "sslsni", "`1` or `0`", &[("1", true), ("0", false), ("", false)], true)?,
         oldest,
         newest,
         direct,

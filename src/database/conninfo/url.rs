@@ -4,6 +4,7 @@
 //! path does, so that a password may hold a raw `@`. A raw `/` cannot be told from the path and is refused.
 
 use super::error::ConninfoError;
+use super::keyword;
 use super::settings::Settings;
 use std::fmt::Write as _;
 
@@ -48,14 +49,14 @@ fn parse_parts(authority: &str, path: &str, query: &str, driver: bool) -> Result
     let hosts = match authority.rsplit_once('@') {
         Some((credentials, hosts)) => {
             let (user, password) = credentials.split_once(':').unwrap_or((credentials, ""));
-            settings.set("user", decode(user)?, false)?;
-            settings.set("password", decode(password)?, false)?;
+            set_if_there(&mut settings, "user", user)?;
+            set_if_there(&mut settings, "password", password)?;
             hosts
         }
         None => authority,
     };
     set_hosts(&mut settings, hosts)?;
-    settings.set("dbname", decode(path.strip_prefix('/').unwrap_or(path))?, false)?;
+    set_if_there(&mut settings, "dbname", path.strip_prefix('/').unwrap_or(path))?;
     let mut show_keys = true;
     let mut extra_hosts = Vec::new();
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
@@ -68,12 +69,17 @@ fn parse_parts(authority: &str, path: &str, query: &str, driver: bool) -> Result
             (name, true) if DRIVER_ONLY.contains(&name) => {}
             _ => settings.set(&key, value, show_keys)?,
         }
-        show_keys &= key != "password";
+        show_keys &= !keyword::is_secret(&key);
     }
     if !extra_hosts.is_empty() {
         set_driver_hosts(&mut settings, &extra_hosts)?;
     }
     Ok(settings)
+}
+
+/// Sets `key` unless its part of the URL is empty: that is not given, as libpq reads it. In the query it would be.
+fn set_if_there(settings: &mut Settings, key: &str, part: &str) -> Result<(), ConninfoError> {
+    if part.is_empty() { Ok(()) } else { settings.set(key, decode(part)?, false) }
 }
 
 /// What asyncpg and psycopg read from a URL and only they can act on.
@@ -121,7 +127,8 @@ fn set_hosts(settings: &mut Settings, hosts: &str) -> Result<(), ConninfoError> 
     if names.len() > 1 || !names[0].is_empty() {
         settings.set("host", names.join(","), false)?;
     }
-    if ports.iter().any(|port| !port.is_empty()) {
+    // As in libpq, a list of hosts gives each its port, the default where there is none.
+    if ports.len() > 1 || !ports[0].is_empty() {
         settings.set("port", ports.join(","), false)?;
     }
     Ok(())

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use x509_cert::Certificate;
 use x509_cert::certificate::Version;
 use x509_cert::der::Decode as _;
-use x509_cert::ext::pkix::SubjectAltName;
 use x509_cert::ext::pkix::name::GeneralName;
+use x509_cert::ext::pkix::{BasicConstraints, KeyUsage, SubjectAltName};
 
 /// A certificate that could be read.
 pub(super) struct Parsed(Certificate);
@@ -47,6 +47,39 @@ impl Parsed {
 
     pub(super) fn is_self_signed(&self) -> bool {
         self.0.tbs_certificate().subject() == self.0.tbs_certificate().issuer()
+    }
+
+    /// Whether it says that it is an authority's (`CA:TRUE`).
+    pub(super) fn is_authority(&self) -> bool {
+        let found = self.0.tbs_certificate().get_extension::<BasicConstraints>();
+        found.is_ok_and(|found| found.is_some_and(|(_, constraints)| constraints.ca))
+    }
+
+    /// Whether it may vouch for others, by OpenSSL's rule: what it says of itself counts, and where it says nothing, it may if it is
+    /// a root of the first version, which could not say it, or names the uses of its key.
+    pub(super) fn may_sign(&self) -> bool {
+        let certificate = self.0.tbs_certificate();
+        let (Ok(constraints), Ok(usage)) =
+            (certificate.get_extension::<BasicConstraints>(), certificate.get_extension::<KeyUsage>())
+        else {
+            return false;
+        };
+        let usage = usage.map(|(_, usage)| usage.key_cert_sign());
+        let may = match constraints {
+            Some((_, constraints)) => constraints.ca,
+            None => usage.is_some() || (self.is_first_version() && self.is_self_signed()),
+        };
+        may && usage != Some(false)
+    }
+
+    /// Whether its time has come and is not over, at this second since 1970.
+    pub(super) fn is_valid_at(&self, now: u64) -> bool {
+        let (from, until) = self.validity();
+        (from..=until).contains(&now)
+    }
+
+    pub(super) fn subject(&self) -> String {
+        self.0.tbs_certificate().subject().to_string()
     }
 
     pub(super) fn issuer(&self) -> String {

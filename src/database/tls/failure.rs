@@ -38,6 +38,17 @@ pub enum TlsFailure {
         /// The file with the authorities, unless they are the system's.
         file: Option<PathBuf>,
     },
+    /// The certificate of the authority that signed it is in the file, and is not valid today.
+    OldAuthority {
+        /// The authority.
+        name: String,
+        /// From when its certificate is valid, and until when (seconds since 1970).
+        validity: (u64, u64),
+        /// The file.
+        file: PathBuf,
+    },
+    /// The certificate is an authority's (`CA:TRUE`), and no server's.
+    IsAuthority,
     /// The certificate was valid until then (seconds since 1970).
     Expired(u64),
     /// The certificate is valid from then on.
@@ -91,6 +102,8 @@ pub enum FileProblem {
     NoList,
     /// No key is in it.
     NoKey,
+    /// The key in it is damaged, or of a kind that is not known here.
+    OtherKind,
     /// No key belongs to the certificate.
     NoKeyFile,
     /// The key in it is of another certificate.
@@ -176,6 +189,13 @@ impl TlsFailure {
             Self::UnknownAuthority { .. } => {
                 "`sslrootcert=FILE` with the certificate of that authority: the operator of the server has it"
             }
+            Self::OldAuthority { .. } => {
+                "get the authority's new certificate into that file: the operator of the server has it; check the clock of \
+                 this machine, too"
+            }
+            Self::IsAuthority => {
+                "have the server's certificate made without `CA:TRUE`, or name the certificate itself in `sslrootcert`"
+            }
             Self::Expired(_) => "the server needs a new one; check the clock of this machine, too",
             Self::NotYetValid(_) => "check the clock of this machine",
             Self::RevocationUnknown => "get new lists of every authority of the certificate, into the file of `sslcrl`",
@@ -191,7 +211,7 @@ impl TlsFailure {
             }
             Self::NothingInCommon => {
                 "TLS 1.2 and 1.3 are spoken here: check the server's `ssl_max_protocol_version` and `ssl_ciphers`, and \
-                 this side's `ssl_min_protocol_version`"
+                 this side's `ssl_min_protocol_version`; a server's certificate with a key on P-521 is not supported"
             }
             Self::CertificateNotAsked => "leave out `sslcertmode`, or let the server have an `ssl_ca_file`",
             Self::NotDirect => "leave out `sslnegotiation=direct`: PostgreSQL 17 and later understand it",
@@ -210,6 +230,9 @@ impl FileProblem {
             Self::NoPassword | Self::WrongPassword => "`sslpassword=...` with the password of the key".to_owned(),
             Self::OldLock => {
                 format!("lock it anew: openssl pkcs8 -topk8 -in {path} -out KEY, chmod 600 KEY, `sslkey=KEY`")
+            }
+            Self::OtherKind => {
+                "have it made anew: RSA of 2048 bits or more, ECDSA on P-256 or P-384, or Ed25519".to_owned()
             }
             Self::NoKeyFile | Self::OtherKey => {
                 "`sslkey=FILE` with the key that the certificate was made for".to_owned()
@@ -285,6 +308,14 @@ impl fmt::Display for TlsFailure {
                     None => formatter.write_str("this machine does not trust"),
                 }
             }
+            Self::OldAuthority { name, validity: (from, until), file } => write!(
+                formatter,
+                "its certificate is signed by `{name}`, whose own in `{}` is valid from {} until {}",
+                file.display(),
+                date(*from),
+                date(*until)
+            ),
+            Self::IsAuthority => formatter.write_str("its certificate is an authority's (`CA:TRUE`), and no server's"),
             Self::Expired(until) => write!(formatter, "its certificate expired on {}", date(*until)),
             Self::NotYetValid(from) => write!(formatter, "its certificate is valid only from {} on", date(*from)),
             Self::WrongName { host, names } if names.is_empty() => {
@@ -328,6 +359,9 @@ impl fmt::Display for FileProblem {
             Self::NoCertificate => formatter.write_str("no certificate can be read there"),
             Self::NoList => formatter.write_str("no revocation list can be read there"),
             Self::NoKey => formatter.write_str("no private key can be read there"),
+            Self::OtherKind => {
+                formatter.write_str("the key is damaged, or of a kind that is not supported, such as one on P-521")
+            }
             Self::NoKeyFile => formatter.write_str("there is a certificate and no `sslkey`"),
             Self::OtherKey => formatter.write_str("the key is not that of the certificate"),
             Self::NoPassword => formatter.write_str("the key is locked with a password, and none is given"),

@@ -1,10 +1,11 @@
 //! The PEM files that TLS reads, with libpq's rules of which may be missing.
 
+use super::certificate::Parsed;
 use super::failure::{FileProblem, TlsFailure};
 use crate::database::conninfo::tls::NamedFile;
 use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, CertificateRevocationListDer};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, UnixTime};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,8 +13,9 @@ use std::sync::Arc;
 /// Certificates whose word is taken.
 #[derive(Debug)]
 pub(super) struct Trusted {
+    /// Those that vouch for others.
     pub(super) roots: Arc<RootCertStore>,
-    /// As they stand in the file.
+    /// As they stand in the file: a server that shows one of them is the one that is meant, authority or not.
     pub(super) certificates: Vec<CertificateDer<'static>>,
     /// Where they come from, unless that is the system.
     pub(super) file: Option<PathBuf>,
@@ -51,20 +53,29 @@ pub(super) fn authorities(file: &NamedFile) -> Result<Option<Trusted>, TlsFailur
     const SETTING: &str = "sslrootcert";
     let Some(bytes) = read(SETTING, file)? else { return Ok(None) };
     let certificates = certificates(SETTING, file, &bytes)?;
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(certificates.iter().cloned());
-    if added == 0 {
+    if certificates.iter().all(|certificate| Parsed::read(certificate).is_none()) {
         return Err(wrong(SETTING, file, FileProblem::NoCertificate));
     }
-    Ok(Some(Trusted { roots: Arc::new(roots), certificates, file: Some(file.path.clone()) }))
+    Ok(Some(Trusted { roots: Arc::new(roots(&certificates)), certificates, file: Some(file.path.clone()) }))
+}
+
+/// Those of `certificates` that vouch for others. webpki takes the word of whatever stands here, and OpenSSL only that of an authority
+/// whose own certificate is valid today.
+fn roots(certificates: &[CertificateDer<'static>]) -> RootCertStore {
+    let now = UnixTime::now().as_secs();
+    let vouches = |certificate: &&CertificateDer<'_>| {
+        Parsed::read(certificate).is_some_and(|parsed| parsed.may_sign() && parsed.is_valid_at(now))
+    };
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(certificates.iter().filter(vouches).cloned());
+    roots
 }
 
 /// The authorities that the operating system trusts.
 pub(super) fn system_authorities() -> Result<Trusted, TlsFailure> {
     let found = rustls_native_certs::load_native_certs();
-    let mut roots = RootCertStore::empty();
-    let (added, _) = roots.add_parsable_certificates(found.certs);
-    if added == 0 {
+    let roots = roots(&found.certs);
+    if roots.is_empty() {
         return Err(TlsFailure::NoSystemAuthorities(found.errors.first().map(ToString::to_string)));
     }
     Ok(Trusted { roots: Arc::new(roots), certificates: Vec::new(), file: None })

@@ -79,7 +79,7 @@ fn certified(
         key.or_else(|| PrivateKeyDer::try_from(text).ok()).ok_or(FileProblem::NoKey)
     };
     let key = key.map_err(wrong)?;
-    let key = provider.key_provider.load_private_key(key).map_err(|_| wrong(FileProblem::NoKey))?;
+    let key = provider.key_provider.load_private_key(key).map_err(|_| wrong(FileProblem::OtherKind))?;
     let certified = CertifiedKey::new(chain, key);
     match certified.keys_match() {
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => Err(wrong(FileProblem::OtherKey)),

@@ -23,7 +23,8 @@ pub(super) struct Verifier {
 
 #[derive(Debug)]
 struct Chain {
-    signatures: Arc<WebPkiServerVerifier>,
+    /// Nothing where nobody vouches for others.
+    signatures: Option<Arc<WebPkiServerVerifier>>,
     trusted: Trusted,
     with_revocation: bool,
 }
@@ -41,11 +42,13 @@ impl Verifier {
             Some(trusted) => {
                 let with_revocation = !revoked.is_empty();
                 let roots = Arc::clone(&trusted.roots);
+                let has_roots = !roots.is_empty();
                 let mut builder = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider));
                 if with_revocation {
                     builder = builder.with_crls(revoked).enforce_revocation_expiration();
                 }
-                let signatures = builder.build().map_err(|error| TlsFailure::Other(error.to_string()))?;
+                let build = || builder.build().map_err(|error| TlsFailure::Other(error.to_string()));
+                let signatures = has_roots.then(build).transpose()?;
                 Some(Chain { signatures, trusted, with_revocation })
             }
         };
@@ -62,8 +65,12 @@ impl Chain {
         name: &ServerName<'_>,
         now: UnixTime,
     ) -> Result<(), TlsFailure> {
-        let error = match self.signatures.verify_server_cert(certificate, others, name, &[], now) {
-            Ok(_) => return Ok(()),
+        let unknown = || Err(CertificateError::UnknownIssuer.into());
+        let verify = |signatures: &Arc<WebPkiServerVerifier>| {
+            signatures.verify_server_cert(certificate, others, name, &[], now).map(|_| ())
+        };
+        let error = match self.signatures.as_ref().map_or_else(unknown, verify) {
+            Ok(()) => return Ok(()),
             // The name is looked at last, and by libpq's rule.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -72,8 +79,9 @@ impl Chain {
         };
         let parsed = Parsed::read(certificate);
         // A server's own certificate in the file, as `openssl req -x509` makes it, is trusted by OpenSSL and not by webpki.
-        if !self.with_revocation
-            && self.trusted.certificates.iter().any(|trusted| trusted == certificate)
+        let is_there = self.trusted.certificates.iter().any(|trusted| trusted == certificate);
+        if is_there
+            && !self.with_revocation
             && let Some(parsed) = &parsed
         {
             let (from, until) = parsed.validity();
@@ -83,18 +91,37 @@ impl Chain {
                 _ => Ok(()),
             };
         }
-        let unknown = |parsed: &Parsed| TlsFailure::UnknownAuthority {
-            issuer: parsed.issuer(),
-            own: parsed.is_self_signed(),
-            file: self.trusted.file.clone(),
-        };
         Err(match (TlsFailure::of(&error), parsed) {
-            (TlsFailure::UnknownAuthority { .. }, Some(parsed)) => unknown(&parsed),
+            // Its authority would have to say that it was not taken back.
+            (TlsFailure::UnknownAuthority { .. } | TlsFailure::Other(_), _) if is_there => {
+                TlsFailure::RevocationUnknown
+            }
+            (TlsFailure::UnknownAuthority { .. }, Some(parsed)) => self.unknown(&parsed, others, now),
             // webpki looks first at what it is, and it is an authority.
-            (TlsFailure::Other(_), Some(parsed)) if parsed.is_self_signed() => unknown(&parsed),
+            (TlsFailure::Other(_), Some(parsed)) if parsed.is_self_signed() => self.unknown(&parsed, others, now),
+            (TlsFailure::Other(_), Some(parsed)) if parsed.is_authority() => TlsFailure::IsAuthority,
             (TlsFailure::Other(_), Some(parsed)) if parsed.is_first_version() => TlsFailure::FirstVersion,
             (failure, _) => failure,
         })
+    }
+
+    /// Why nobody vouches for the certificate: its authority, or that of one which the server sent with it, may be in the file with a
+    /// certificate that is not valid today.
+    fn unknown(&self, parsed: &Parsed, others: &[CertificateDer<'_>], now: UnixTime) -> TlsFailure {
+        let others = others.iter().filter_map(Parsed::read).map(|other| other.issuer());
+        let issuers: Vec<String> = std::iter::once(parsed.issuer()).chain(others).collect();
+        let mut authorities = self.trusted.certificates.iter().filter_map(Parsed::read);
+        let old = authorities.find(|known| !known.is_valid_at(now.as_secs()) && issuers.contains(&known.subject()));
+        match (old, &self.trusted.file) {
+            (Some(old), Some(file)) => {
+                TlsFailure::OldAuthority { name: old.subject(), validity: old.validity(), file: file.clone() }
+            }
+            _ => TlsFailure::UnknownAuthority {
+                issuer: parsed.issuer(),
+                own: parsed.is_self_signed(),
+                file: self.trusted.file.clone(),
+            },
+        }
     }
 }
 

@@ -22,6 +22,8 @@ pub(super) struct Authentication<'a> {
     bound: bool,
     /// Whether the server asked for anything.
     asked: bool,
+    /// Whether the password was given so that whoever reads it on its way has it, or can find it out.
+    readable: bool,
 }
 
 /// How far SCRAM is. The server proves that it knows the password too: it may not skip that.
@@ -34,12 +36,18 @@ enum Scram {
 impl<'a> Authentication<'a> {
     pub(super) fn new(conninfo: &'a Conninfo, password: Option<&'a Secret>) -> Self {
         let (binding, allowed) = (conninfo.channel_binding, &conninfo.require_auth);
-        Self { user: &conninfo.user, password, binding, allowed, scram: Scram::NotAsked, bound: false, asked: false }
+        let (bound, asked, readable) = (false, false, false);
+        Self { user: &conninfo.user, password, binding, allowed, scram: Scram::NotAsked, bound, asked, readable }
     }
 
     /// Whether the server asked for a password, in whatever way.
     pub(super) fn used_password(&self) -> bool {
         self.asked
+    }
+
+    /// Whether the password was given in clear text or as MD5, and not by SCRAM.
+    pub(super) fn gave_readable(&self) -> bool {
+        self.readable
     }
 
     /// Answers one message of the server; true when the server has let us in.
@@ -61,11 +69,13 @@ impl<'a> Authentication<'a> {
                 self.check(Method::Password)?;
                 let password = self.password()?.as_bytes();
                 link.queue(|buffer| frontend::password_message(password, buffer))?;
+                self.readable = true;
             }
             Message::AuthenticationMd5Password(body) => {
                 self.check(Method::Md5)?;
                 let hash = md5_hash(self.user.as_bytes(), self.password()?.as_bytes(), body.salt());
                 link.queue(|buffer| frontend::password_message(hash.as_bytes(), buffer))?;
+                self.readable = true;
             }
             Message::AuthenticationSasl(body) => {
                 let offered: Vec<&str> = body.mechanisms().collect()?;

@@ -9,6 +9,7 @@ use super::wait::{Interest, Waited, wait};
 use crate::database::connect_error::{Attempt, ConnectError, ConnectFailure, of_socket};
 use crate::database::connection::{Connection, Security};
 use crate::database::conninfo::{Conninfo, Endpoint, Host, SslMode, TargetSession, socket_file};
+use crate::database::protection;
 use crate::database::query::QueryError;
 use crate::database::server_error::ServerError;
 use crate::database::tls::{Tls, TlsFailure};
@@ -64,9 +65,8 @@ impl Connection {
                 match try_host(conninfo, host, wanted, options) {
                     Ok(connection) => return Ok(connection),
                     Err(failures) => {
-                        let goes_on = failures.last().is_none_or(ConnectFailure::goes_on);
-                        let failed = |failure| Attempt { place: host.to_string(), failure };
-                        attempts.extend(failures.into_iter().map(failed));
+                        let goes_on = failures.last().is_none_or(|attempt| attempt.failure.goes_on());
+                        attempts.extend(failures);
                         if !goes_on {
                             return Err(ConnectError::new(conninfo, attempts));
                         }
@@ -86,24 +86,23 @@ fn in_order<T>(conninfo: &Conninfo, mut places: Vec<T>) -> Vec<T> {
     places
 }
 
-/// Tries the addresses of one host; each gets an equal share of the time that is left. What went wrong with the last of them.
+/// Tries the addresses of one host; each gets the whole time, as in libpq. What went wrong with the last of them.
 fn try_host(
     conninfo: &Conninfo,
     host: &Host,
     wanted: TargetSession,
     options: &ConnectOptions,
-) -> Result<Connection, Vec<ConnectFailure>> {
-    let deadline = conninfo.connect_timeout.map(|timeout| Instant::now() + timeout);
-    let addresses = in_order(conninfo, addresses(host, options, deadline).map_err(|failure| vec![failure])?);
-    let mut last = vec![ConnectFailure::Timeout];
-    for (index, address) in addresses.iter().enumerate() {
-        let left = u32::try_from(addresses.len() - index).unwrap_or(u32::MAX);
-        let now = Instant::now();
-        let share = deadline.map(|deadline| now + deadline.saturating_duration_since(now) / left);
-        let started = start_by_mode(conninfo, host, address, options, share);
-        match started.and_then(|connection| check(connection, wanted, share).map_err(|failure| vec![failure])) {
+) -> Result<Connection, Vec<Attempt>> {
+    let failed = |failure| vec![Attempt { place: host.to_string(), failure, exposed: false }];
+    let deadline = || conninfo.connect_timeout.map(|timeout| Instant::now() + timeout);
+    let addresses = in_order(conninfo, addresses(host, options, deadline()).map_err(failed)?);
+    let mut last = failed(ConnectFailure::Timeout);
+    for address in &addresses {
+        let deadline = deadline();
+        let started = start_by_mode(conninfo, host, address, options, deadline);
+        match started.and_then(|connection| check(connection, wanted, deadline).map_err(failed)) {
             Ok(connection) => return Ok(connection),
-            Err(failures) if failures.last().is_none_or(ConnectFailure::goes_on) => last = failures,
+            Err(failures) if failures.last().is_none_or(|attempt| attempt.failure.goes_on()) => last = failures,
             Err(failures) => return Err(failures),
         }
     }
@@ -127,7 +126,7 @@ fn start_by_mode(
     address: &Address,
     options: &ConnectOptions,
     deadline: Option<Instant>,
-) -> Result<Connection, Vec<ConnectFailure>> {
+) -> Result<Connection, Vec<Attempt>> {
     let (first, second) = match conninfo.sslmode {
         // A socket does not leave the machine: libpq passes over `sslmode` there.
         _ if matches!(address, Address::Unix(_)) => (Way::Plain, None),
@@ -136,20 +135,27 @@ fn start_by_mode(
         SslMode::Prefer => (Way::TlsIfOffered, Some(Way::Plain)),
         SslMode::Require | SslMode::VerifyCa | SslMode::VerifyFull => (Way::Tls, None),
     };
-    let failure = match start(conninfo, host, address, options, deadline, first) {
-        Ok(connection) => return Ok(connection),
-        Err(failure) => failure,
+    let attempt = |way| {
+        let mut readable = false;
+        start(conninfo, host, address, options, deadline, way, &mut readable).map_err(|failure| {
+            let exposed = readable && protection::exposes(conninfo, &at(host, address));
+            Attempt { place: host.to_string(), failure, exposed }
+        })
     };
-    let Some(second) = second.filter(|_| failure.asks_for_the_other_way()) else { return Err(vec![failure]) };
-    match start(conninfo, host, address, options, deadline, second) {
+    let failed = match attempt(first) {
+        Ok(connection) => return Ok(connection),
+        Err(failed) => failed,
+    };
+    let Some(second) = second.filter(|_| failed.failure.asks_for_the_other_way()) else { return Err(vec![failed]) };
+    match attempt(second) {
         Ok(mut connection) => {
-            if let ConnectFailure::Tls(failure) = failure {
+            if let ConnectFailure::Tls(failure) = failed.failure {
                 connection.give_up_tls(failure);
             }
             Ok(connection)
         }
-        Err(other) if other.to_string() == failure.to_string() => Err(vec![other]),
-        Err(other) => Err(vec![failure, other]),
+        Err(other) if other.failure.to_string() == failed.failure.to_string() => Err(vec![other]),
+        Err(other) => Err(vec![failed, other]),
     }
 }
 
@@ -194,7 +200,8 @@ fn addresses(host: &Host, options: &ConnectOptions, deadline: Option<Instant>) -
     }
 }
 
-/// Opens the socket and a session on it: one message there, and then as many as the log-in asks for.
+/// Opens the socket and a session on it: one message there, and then as many as the log-in asks for. `readable`: whether the password
+/// was given so that it can be read on its way.
 fn start(
     conninfo: &Conninfo,
     host: &Host,
@@ -202,6 +209,7 @@ fn start(
     options: &ConnectOptions,
     deadline: Option<Instant>,
     way: Way,
+    readable: &mut bool,
 ) -> Result<Connection, ConnectFailure> {
     let path = match address {
         Address::Unix(path) => path.clone(),
@@ -249,7 +257,10 @@ fn start(
                 return Err(ConnectFailure::Server(Box::new(ServerError::read(body.fields())?)));
             }
             Message::NoticeResponse(_) => {}
-            message if !inside => inside = authentication.answer(&message, &mut link)?,
+            message if !inside => {
+                inside = authentication.answer(&message, &mut link)?;
+                *readable = authentication.gave_readable() && link.tls().is_none();
+            }
             Message::ParameterStatus(body) => {
                 parameters.insert(body.name()?.to_owned(), body.value()?.to_owned());
             }

@@ -63,7 +63,7 @@ fn serve<T: Send + 'static>(script: impl FnOnce(TcpListener) -> T + Send + 'stat
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     let text = format!("postgresql://u:CANARY@127.0.0.1:{port}/d?connect_timeout=5&sslmode=disable");
-    let conninfo = Conninfo::parse(&text, &Surroundings { variable: &|_| None, user: None }).unwrap();
+    let conninfo = Conninfo::parse(&text, &Surroundings { variable: &|_| None, home: None, user: None }).unwrap();
     (conninfo, spawn(move || script(listener)))
 }
 
@@ -126,7 +126,7 @@ fn the_start_is_one_message() {
 
 #[test]
 fn log_ins_that_fail() {
-    for (code, goes_on) in [("28P01", false), ("3D000", false), ("57P03", true), ("53300", true)] {
+    for (code, goes_on) in [("28P01", false), ("3D000", false), ("57P03", true), ("53300", false)] {
         let error = refused(complaint(b'E', "FATAL", code, "no"));
         assert_eq!(error.main().unwrap().failure.code(), Some(code));
         assert_eq!(error.main().unwrap().failure.goes_on(), goes_on);
@@ -166,7 +166,8 @@ fn a_server_that_skips_its_proof_is_not_believed() {
 #[test]
 fn where_nobody_listens() {
     let connect = |text: &str| {
-        let conninfo = Conninfo::parse(text, &Surroundings { variable: &|_| None, user: Some("u") }).unwrap();
+        let conninfo =
+            Conninfo::parse(text, &Surroundings { variable: &|_| None, home: None, user: Some("u") }).unwrap();
         let mut error = Connection::connect(&conninfo, &ConnectOptions::default()).unwrap_err();
         error.attempts.remove(0).failure
     };
@@ -197,6 +198,25 @@ fn a_silent_server_takes_its_time_and_no_more() {
     server.join().unwrap();
 }
 
+/// Each address has the whole time: the first that is silent takes nothing from the second.
+#[test]
+fn every_address_has_its_time() {
+    use std::net::ToSocketAddrs as _;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let others = ("localhost", port).to_socket_addrs().unwrap().filter(|address| !address.is_ipv4());
+    let others: Vec<TcpListener> = others.filter_map(|address| TcpListener::bind(address).ok()).collect();
+    let text = format!("host=localhost port={port} sslmode=disable");
+    let surroundings = Surroundings { variable: &|_| None, home: None, user: Some("u") };
+    let mut conninfo = Conninfo::parse(&text, &surroundings).unwrap();
+    let time = Duration::from_millis(300);
+    conninfo.connect_timeout = Some(time);
+    let began = Instant::now();
+    let error = Connection::connect(&conninfo, &ConnectOptions::default()).unwrap_err();
+    assert!(matches!(error.attempts[0].failure, ConnectFailure::Timeout), "{error}");
+    assert!(began.elapsed() >= time * (1 + u32::try_from(others.len()).unwrap()));
+}
+
 #[test]
 fn the_next_host_is_tried() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -217,7 +237,7 @@ fn the_next_host_is_tried() {
         "host=127.0.0.1,127.0.0.1,127.0.0.1 port={dead},{live},{live} \
          target_session_attrs=read-write sslmode=disable"
     );
-    let conninfo = Conninfo::parse(&text, &Surroundings { variable: &|_| None, user: Some("u") }).unwrap();
+    let conninfo = Conninfo::parse(&text, &Surroundings { variable: &|_| None, home: None, user: Some("u") }).unwrap();
     let connection = Connection::connect(&conninfo, &ConnectOptions::default()).unwrap();
     assert_eq!(connection.parameter("in_hot_standby"), Some("off"));
     server.join().unwrap();

@@ -33,7 +33,7 @@ fn pair<T: Send + 'static>(
     let socket = TcpStream::connect(address).unwrap();
     socket.set_nonblocking(true).unwrap();
     let text = "host=localhost user=u sslmode=require";
-    let conninfo = Conninfo::parse(text, &Surroundings { variable: &|_| None, user: None }).unwrap();
+    let conninfo = Conninfo::parse(text, &Surroundings { variable: &|_| None, home: None, user: None }).unwrap();
     let tls = Tls::prepare(&conninfo.tls, conninfo.sslmode, &conninfo.hosts[0]).unwrap();
     let stream = TlsStream::begin(socket, &tls, None, soon());
     (stream.unwrap_or_else(|error| panic!("{error:?}")), server)
