@@ -97,12 +97,12 @@ exit code: 0
 001 (head)
 ----- stderr
 warning: everyone on this machine can read the password in `--url` while this runs (`ps`)
-hint: put it into `PGPASSWORD`, `~/.pgpass` or a variable that `url` in the settings names
+hint: put it into `PGPASSWORD`, `~/.pgpass` or a variable that the settings name: `{{ env.NAME }}`
 
 "#]]
     );
     let said = typed(["current", "-x", &format!("dbUrl={url}")]).stderr;
-    assert!(said.starts_with("warning: everyone on this machine can read the password in `-x` "), "{said}");
+    assert!(said.starts_with("warning: everyone on this machine can read the password in `-x dbUrl` "), "{said}");
 }
 
 #[test]
