@@ -52,13 +52,49 @@ fn up_status_down() {
     assert_eq!(told, status);
     assert_eq!(answer["current"], Value::Null);
 
-    let (answer, _) = case.answer(&json!({"action": "down"}));
+    let (answer, _) = case.answer(&json!({"action": "down", "target": "001"}));
     assert_eq!((steps(&answer), &answer["current"]), (vec!["downgrade 002".to_owned()], &json!(["001"])));
     let (answer, _) = case.answer(&json!({"action": "downgrade", "target": "base"}));
     assert_eq!((steps(&answer), &answer["current"]), (vec!["downgrade 001".to_owned()], &json!([])));
     let (answer, _) = case.answer(&json!({"action": "stamp", "target": "002"}));
     assert_eq!((&answer["before"], &answer["current"]), (&json!([]), &json!(["002"])));
     assert_eq!(case.tables(), "\n");
+}
+
+/// A caller that hears nothing sends its request again: what was undone then stays the only thing.
+#[test]
+fn a_request_to_go_down_may_come_twice() {
+    let case = Case::new();
+    let _ = case.answer(&json!({"action": "up"}));
+    for undone in [1, 0] {
+        let (answer, _) = case.answer(&json!({"action": "down", "target": "001"}));
+        assert_eq!((steps(&answer).len(), &answer["current"]), (undone, &json!(["001"])));
+    }
+    let down = |target: &str| {
+        (
+            json!({"action": "down", "target": target}),
+            format!("`{target}` is no target for a down here: it depends on where the database stands"),
+        )
+    };
+    let missing = (json!({"action": "down"}), "a down needs a `target`".to_owned());
+    for (request, message) in [missing, down("-1"), down("+1"), down("current-1"), down("current")] {
+        let (answer, code) = case.answer(&request);
+        assert_eq!((code, &answer["error"]["message"]), (2, &json!(message)));
+        assert_eq!(
+            answer["error"]["notes"],
+            json!(["a request that is sent twice would undo more than it was meant to"])
+        );
+        assert_eq!(
+            answer["error"]["hints"],
+            json!([
+                "send {\"action\": \"down\", \"target\": \"001\"} with the revision that is to stay, or \"base\" for none"
+            ])
+        );
+    }
+    let (answer, code) = case.answer(&json!({"action": "down", "target": "a b"}));
+    assert_eq!(code, 2);
+    assert!(answer["error"]["message"].as_str().unwrap().starts_with("`a b` is no target: "), "{answer}");
+    assert_eq!(case.tables(), "a\n");
 }
 
 #[test]

@@ -625,7 +625,7 @@ the command; the answer holds the error too.
 
   echo '{"action": "up"}' | aludel serve-once
   echo '{"action": "up", "target": "002"}' | aludel serve-once
-  echo '{"action": "down"}' | aludel serve-once       the last revision
+  echo '{"action": "down", "target": "001"}' | aludel serve-once
   echo '{"action": "status"}' | aludel serve-once
   echo '{"action": "stamp", "target": "002"}' | aludel serve-once
 
