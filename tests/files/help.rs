@@ -462,7 +462,7 @@ Options:
           Only this revision: its id, or its beginning; it need not have a file any more
 
       --failed
-          Only what failed
+          Only what failed, also partway
 
       --since <WHEN>
           Only what ended since then: `90min`, `12h`, `2d`, `1w` ago, `2026-11-01`,
