@@ -69,7 +69,7 @@ impl Credentials {
             return;
         }
         if let Some(option) = password.and_then(|password| said_by(context, origin, password)) {
-            context.ui.warning(format_args!(
+            context.warning(format_args!(
                 "everyone on this machine can read the password in `{option}` while this runs (`ps`)"
             ));
             context.ui.hint("put it into `PGPASSWORD`, `~/.pgpass` or a variable that `url` in the settings names");
@@ -77,7 +77,7 @@ impl Credentials {
         }
         let places = config.written_secrets(password);
         if !places.is_empty() {
-            context.ui.warning(format_args!("a password stands in {}", places.join(", ")));
+            context.warning(format_args!("a password stands in {}", places.join(", ")));
             context
                 .ui
                 .hint("keep it out of the file: `password_command`, `PGPASSWORD`, `~/.pgpass` or `{{ env.NAME }}`");

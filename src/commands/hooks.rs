@@ -218,7 +218,7 @@ impl<'a> Hooks<'a> {
             let running = Running { setting: ON_FAILURE, hook, direction, plan, ended, rows: None };
             if let Err(error) = self.run(&running, locked) {
                 let notes: String = error.notes().iter().map(|note| format!("\n  {note}")).collect();
-                self.context.ui.warning(format_args!("{error} ({}){notes}", hook.origin));
+                self.context.warning(format_args!("{error} ({}){notes}", hook.origin));
             }
         }
     }

@@ -14,6 +14,7 @@ use super::workspace::parse_target;
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::secret::Secret;
+use crate::ui::Ui;
 
 /// Answer one request: JSON on standard input, JSON on standard output
 ///
@@ -72,7 +73,7 @@ const EXAMPLE: &str = r#"send {"action": "up"} or {"action": "status"}"#;
 const LONGEST: u64 = 1 << 20;
 
 /// An answer; the fields are documented in docs/json.md and only ever added to.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Answer<'a> {
     ok: bool,
     action: Option<&'static str>,
@@ -80,6 +81,7 @@ struct Answer<'a> {
     before: Option<&'a [String]>,
     current: Option<&'a [String]>,
     status: Option<status::Report<'a>>,
+    warnings: Vec<String>,
     error: Option<Value>,
 }
 
@@ -128,9 +130,19 @@ pub(super) fn run(_: Arguments, context: &Context) -> Result<()> {
         before: report.map(|report| report.before.as_slice()),
         current: report.map(|report| report.current.as_slice()),
         status: look.map(|look| look.report()),
+        warnings: actions::warnings(&tally, context),
         error: result.as_ref().err().map(|error| context.ui.error_view(error)),
     });
     result.map(drop)
+}
+
+/// The command's name.
+pub(crate) const NAME: &str = "serve-once";
+
+/// Answers where the command line or the environment is wrong, so that no request was read.
+pub(crate) fn refuse(ui: &Ui, error: &Error) {
+    ui.json(&Answer { error: Some(ui.error_view(error)), ..Answer::default() });
+    ui.flush();
 }
 
 /// The request on standard input.
@@ -235,7 +247,7 @@ fn act(action: Action, request: Request, tally: &Tally, context: &Context) -> Re
 fn fixed(target: Option<&str>) -> Result<&str> {
     let error = match target {
         None => Error::usage("a down needs a `target`"),
-        Some(target) if parse_target(target).is_ok_and(|target| target.is_relative()) => {
+        Some(target) if parse_target(target).is_ok_and(|target| target.is_counted()) => {
             Error::usage(format!("`{target}` is no target for a down here: it depends on where the database stands"))
         }
         Some(target) => return Ok(target),

@@ -379,7 +379,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     };
     let conninfo = Conninfo::resolve(written.clone(), &surroundings).map_err(unusable)?;
     for warning in &conninfo.warnings {
-        context.ui.warning(warning);
+        context.warning(warning);
     }
     let options = SessionOptions {
         tables: tables(config),
@@ -395,7 +395,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     let said_by = command.or(given_by.command.filter(|_| in_url.is_some()));
     let session = Session::connect(&conninfo, options).map_err(|error| refused(error, said_by))?;
     for warning in session.protection_warnings() {
-        context.ui.warning(&warning.text);
+        context.warning(&warning.text);
         warning.hint.iter().for_each(|hint| context.ui.hint(hint));
     }
     Ok(Database { session, server })

@@ -123,12 +123,6 @@ impl Target {
     /// `current`: the rows of the database.
     pub const CURRENT: Self = Self { branch: None, point: Point::At(Symbol::Current) };
 
-    /// Whether it depends on where the database stands, so that the same text means another revision once it was reached.
-    #[must_use]
-    pub fn is_relative(&self) -> bool {
-        matches!(self.point, Point::At(Symbol::Current) | Point::Away(None | Some(Symbol::Current), _))
-    }
-
     /// The target that `text` is.
     ///
     /// # Errors
@@ -165,7 +159,7 @@ impl Target {
     /// Whether it counts from where the database stands: typed again, it means another revision.
     #[must_use]
     pub fn is_counted(&self) -> bool {
-        matches!(self.point, Point::Away(None, _))
+        matches!(self.point, Point::Away(None | Some(Symbol::Current), _))
     }
 }
 

@@ -17,7 +17,7 @@ impl Case {
         let ran = self.ask(&request.to_string());
         let answer: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()));
         let fields: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(fields, ["ok", "action", "steps", "before", "current", "status", "error"]);
+        assert_eq!(fields, ["ok", "action", "steps", "before", "current", "status", "warnings", "error"]);
         assert_eq!(answer["ok"], json!(ran.code == 0), "{}", ran.transcript());
         (answer, ran.code)
     }
@@ -77,7 +77,7 @@ fn a_request_to_go_down_may_come_twice() {
         )
     };
     let missing = (json!({"action": "down"}), "a down needs a `target`".to_owned());
-    for (request, message) in [missing, down("-1"), down("+1"), down("current-1"), down("current")] {
+    for (request, message) in [missing, down("-1"), down("+1"), down("current-1")] {
         let (answer, code) = case.answer(&request);
         assert_eq!((code, &answer["error"]["message"]), (2, &json!(message)));
         assert_eq!(
@@ -176,6 +176,44 @@ fn variables_are_values_for_the_settings_and_no_secret_is_shown() {
     let ran = case.ask(r#"{"action": "up", "variables": {"dbUrl": ["canary"]}}"#);
     assert_eq!(ran.code, 2);
     assert!(!ran.transcript().contains("canary"), "{}", ran.transcript());
+}
+
+#[test]
+fn warnings_are_in_the_answer_and_hold_no_secret() {
+    let case = Case::new();
+    let _ = case.answer(&json!({"action": "up", "target": "001"}));
+    let changed = case.project.read("versions/001_a.sql").replace("a ()", "a (b int)");
+    case.project.write("versions/001_a.sql", changed);
+    case.add_a_mistake();
+    let (answer, _) = case.answer(&json!({"action": "up"}));
+    let warnings = answer["warnings"].as_array().unwrap();
+    assert!(warnings[0].as_str().unwrap().starts_with("1 file was changed"), "{answer}");
+    assert_eq!((warnings.len(), &answer["ok"]), (1, &json!(false)), "{answer}");
+}
+
+/// Who calls it reads standard output, and finds a document there whatever went wrong.
+#[test]
+fn there_is_always_an_answer() {
+    let case = Case::new();
+    let ask = |arguments: &[&str], format: &str| {
+        let mut command = case.project.command(arguments);
+        command.env("ALUDEL_LOG_FORMAT", format);
+        let ran = Ran::of(&feed(command, r#"{"action": "up"}"#), |text| text);
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()));
+        assert_eq!((ran.code, &answer["ok"], &answer["action"]), (2, &json!(false), &Value::Null));
+        assert_eq!(answer["error"]["kind"], "usage");
+        assert!(!ran.stderr.is_empty());
+        answer["error"]["message"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(ask(&["serve-once"], "jsn"), "`ALUDEL_LOG_FORMAT` is `jsn`");
+    assert_eq!(ask(&["serve-once", "stray"], ""), "unexpected argument 'stray' found");
+    assert_eq!(ask(&["--url", "x", "serve-once", "--bogus"], "json"), "unexpected argument '--bogus' found");
+    assert_eq!(case.tables(), "\n");
+    // Of others nobody expects one.
+    for arguments in [["upgrade", "serve-once", "--bogus"], ["--help", "serve-once", "stray"]] {
+        let ran = case.project.aludel(arguments);
+        assert!(!ran.stdout.starts_with('{'), "{}", ran.transcript());
+    }
 }
 
 #[test]
