@@ -8,10 +8,10 @@ use super::confirm::{self, Asks, Consent, Shown};
 use super::event::{Event, Listener as _, RunBegun, RunEnded, SlowWatch, Told};
 use super::hooks::Hooks;
 use super::lower::{self, Prepared};
-use super::metrics::{Metrics, MetricsFile};
+use super::metrics::{MetricsFile, measured};
 use super::paper;
 use super::resume::{Journal, Resumption};
-use super::workspace::{Database, Workspace, limits, load_config, role};
+use super::workspace::{Database, Workspace, limits, role};
 use crate::config::Config;
 use crate::database::execute::{Observer, Settled};
 use crate::database::lock::{Holder, Locked};
@@ -59,12 +59,7 @@ pub(super) fn upgrade_or_downgrade(context: &Context, request: Request) -> Resul
 
 /// An upgrade or a downgrade of a database.
 pub(super) fn move_along(context: &Context, request: Request) -> Result<Outcome> {
-    only_a_target(&request.route, request.direction)?;
-    let config = load_config(context)?;
-    match Metrics::wanted(&config, request.metrics.clone()) {
-        Some(metrics) => metrics.of(context, |context| move_connected(context, config, &request)),
-        None => move_connected(context, config, &request),
-    }
+    measured(&request.metrics, context, |context, config| move_connected(context, config, &request))
 }
 
 fn move_connected(context: &Context, config: Config, request: &Request) -> Result<Outcome> {
@@ -126,7 +121,7 @@ pub(super) fn warn_beside_branch(context: &Context, workspace: &Workspace, plan:
     let beside = plan::beside_branch(&workspace.graph, plan, branch).unwrap_or_default();
     if !beside.is_empty() {
         let ids = workspace.ids(&beside).join(", ");
-        context.ui.warning(format_args!("also undone, though not in the branch `{branch}`: {ids}"));
+        context.warning(format_args!("also undone, though not in the branch `{branch}`: {ids}"));
     }
 }
 
@@ -223,7 +218,7 @@ impl<'a> Run<'a> {
         match self.shown.take() {
             Some(shown) => shown.check(standing, &prepared)?,
             None => {
-                prepared.warnings.iter().for_each(|warning| ui.warning(warning));
+                prepared.warnings.iter().for_each(|warning| context.warning(warning));
                 prepared.remarks.iter().for_each(|remark| ui.status(remark));
             }
         }
@@ -272,7 +267,7 @@ impl<'a> Run<'a> {
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        self.locked.give_back().iter().for_each(|doubt| self.context.ui.warning(doubt));
+        self.locked.give_back().iter().for_each(|doubt| self.context.warning(doubt));
     }
 }
 
