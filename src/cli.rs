@@ -7,16 +7,16 @@ use std::process::ExitCode;
 
 use clap::builder::TypedValueParser;
 use clap::error::ErrorKind;
-use clap::{Arg, Args, Parser};
+use clap::{Arg, Args, CommandFactory as _, Parser};
 
 use crate::commands::event::{Listener, Listeners};
 use crate::commands::narrator::Narrator;
 use crate::commands::run_log::RunLog;
-use crate::commands::{self, Command, Context, Credentials};
+use crate::commands::{self, Command, Context, Credentials, serve_once};
 use crate::config::{self, Environment, mask};
 use crate::error::{Error, Kind};
 use crate::secret::{Covers, Secret};
-use crate::ui::{LogFormat, Ui, Volume};
+use crate::ui::{self, LogFormat, Ui, Volume};
 
 /// Migrate a PostgreSQL schema along a graph of revisions, from plain SQL files
 ///
@@ -63,7 +63,7 @@ pub struct Global {
     pub verbose: bool,
 
     /// For whom standard error is written: people, or programs (a JSON object a line) [default: ALUDEL_LOG_FORMAT, or text]
-    #[arg(long, global = true, value_name = "FORMAT", value_parser = LogFormat::WORDS)]
+    #[arg(long, global = true, value_name = "FORMAT", value_parser = LogFormat::WORDS, ignore_case = true)]
     pub log_format: Option<String>,
 }
 
@@ -118,13 +118,19 @@ pub fn main() -> ExitCode {
     // Known before the rest, so that what is wrong with the rest is said in it.
     let format = log_format(&arguments, environment.as_ref().ok());
     let said = *format.as_ref().unwrap_or(&LogFormat::Text);
-    let command_line = match CommandLine::try_parse_from(arguments) {
+    let clock = environment.as_ref().map(Environment::clock).unwrap_or_default();
+    let ui = |volume, options| Ui::new(volume, options, move || clock.now()).covering(covers).logging(said);
+    let command_line = match CommandLine::try_parse_from(&arguments) {
         Ok(command_line) => command_line,
         Err(error) => {
-            let ui = Ui::new(Volume::default(), String::new()).covering(covers).logging(said);
+            let ui = ui(Volume::default(), String::new());
             // clap's own words: help for standard output, mistakes for standard error.
             if error.use_stderr() {
-                ui.refusal(error.render().ansi());
+                let text = error.render().ansi().to_string();
+                if serves(&arguments) {
+                    serve_once::refuse(&ui, &ui::refusal(&text));
+                }
+                ui.refusal(text);
                 return ExitCode::from(Kind::Usage.exit_code());
             }
             return match error.print() {
@@ -139,8 +145,17 @@ pub fn main() -> ExitCode {
     };
     let CommandLine { global, command } = command_line;
     let volume = Volume { quiet: global.quiet, verbose: global.verbose };
-    let ui = Ui::new(volume, global.repeated()).covering(covers).logging(said);
-    match format.and(environment).and_then(|environment| run(command, &ui, &global, &environment)) {
+    let ui = ui(volume, global.repeated());
+    let result = match format.and(environment) {
+        Ok(environment) => run(command, &ui, &global, &environment),
+        Err(error) => {
+            if matches!(command, Command::ServeOnce(_)) {
+                serve_once::refuse(&ui, &error);
+            }
+            Err(error)
+        }
+    };
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             ui.end_progress();
@@ -149,6 +164,12 @@ pub fn main() -> ExitCode {
             ExitCode::from(error.kind().exit_code())
         }
     }
+}
+
+/// Whether a command line that clap refuses is one of `serve-once`, whose callers read its answer.
+fn serves(arguments: &[OsString]) -> bool {
+    let command = CommandLine::command().ignore_errors(true);
+    command.try_get_matches_from(arguments).is_ok_and(|matches| matches.subcommand_name() == Some(serve_once::NAME))
 }
 
 /// For whom standard error is written. A word on the command line that means nothing is clap's to refuse.

@@ -152,6 +152,28 @@ impl Config {
         Ok(Self { directory, here, name, x: overrides.x.clone(), url: overrides.url.clone(), unset, settings, ini })
     }
 
+    /// What the settings say of the metrics, where something else in them is wrong: the file, and the environment that was chosen.
+    #[must_use]
+    pub fn metrics_in_spite_of_errors(
+        environment: &Environment,
+        overrides: &CommandLineOverrides,
+    ) -> (Option<PathBuf>, Option<String>) {
+        let chosen = overrides.name.clone().or_else(|| environment.get(NAME_VARIABLE).map(str::to_owned));
+        let path = path(environment, overrides);
+        let directory = path.parent().unwrap_or(Path::new(""));
+        let file = || {
+            let ini = Ini::from_bytes("", &read(&path, "").ok()?).ok()?;
+            let name = name(&ini, environment, overrides).ok()?;
+            let sections = sections(&ini, name.as_ref());
+            let names = Names { environment, x: &overrides.x, here: &directory.to_string_lossy() };
+            let (url_given, unset) = (overrides.url.is_some(), Unset::Refused);
+            let lookup = Lookup { ini: &ini, sections: &sections, names: &names, url_given, unset };
+            lookup.written(keys::METRICS)?;
+            Some(directory.join(lookup.line(keys::METRICS).ok().filter(|line| !line.value.is_empty())?.value))
+        };
+        (file(), chosen.filter(|name| name != SETTINGS_SECTION))
+    }
+
     /// The file as the user would type it.
     #[must_use]
     pub fn path(&self) -> &str {

@@ -1,8 +1,16 @@
 //! The tool as a library: a project that a service migrates when it starts, a test before it runs, a function when it is called.
 //!
-//! It is the command line's work without a terminal: nothing is printed, no question is asked (the call is the answer to
-//! `confirm = yes`), no signal is caught. The same
-//! lock keeps it apart from every other run, so ten instances of a service may start at once.
+//! It is the command line's work without a terminal: nothing is printed, and no question is asked (the call is the answer to
+//! `confirm = yes`). What a person would be warned of is in the answer, and is told to a [`Listener`]. The same lock keeps it apart from
+//! every other run, so ten instances of a service may start at once.
+//!
+//! Each call blocks its thread until it is done, also while it waits for the lock. In an asynchronous program it belongs on a thread
+//! of its own (tokio's `spawn_blocking`), and a future that is dropped does not end it.
+//!
+//! No signal is watched. A process that a signal ends in the middle of a call leaves what the command leaves after `kill -9`: the server
+//! notices that nobody is there and rolls back what runs, and no row of the history tells of it. A service that wants to end in
+//! good order waits for the call. The lines of `lock_wait`, `lock_timeout` and `statement_timeout` in the settings say how long
+//! that may be.
 //!
 //! ```no_run
 //! let project = aludel::Project::open("migrate.ini")?;

@@ -9,6 +9,7 @@ use crate::source::Excerpt;
 
 /// What an error means for whoever called the program; each has one documented exit code (README, "Exit codes").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Kind {
     /// Refused or failed, and nothing half-done: exit code 1.
     Failed,
@@ -52,7 +53,8 @@ impl Kind {
     }
 }
 
-/// An error for a person: data first, drawn by `Ui::error`.
+/// An error for a person: data first, drawn by `Ui::error`. As text it is its first line, and with `{:#}` all that it knows:
+/// PostgreSQL's code, places, notes and hints, and the errors beside it.
 ///
 /// Sentences are lowercase fragments without a final period; literals stand in backticks; a hint is the next
 /// thing to type or do. It is boxed inside, so that `Result<T>` stays small.
@@ -250,8 +252,46 @@ impl<'a> From<&'a Error> for ErrorView<'a> {
 
 impl std::fmt::Display for Error {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter.write_str(&self.0.title)
+        if !formatter.alternate() {
+            return formatter.write_str(&self.0.title);
+        }
+        match &self.0.code {
+            Some(code) => write!(formatter, "error[{code}]: {}", self.0.title)?,
+            None => write!(formatter, "error: {}", self.0.title)?,
+        }
+        for Excerpt { path, place, .. } in self.excerpts() {
+            write!(formatter, "\n --> {path}:{place}")?;
+        }
+        self.notes().iter().try_for_each(|note| write!(formatter, "\nnote: {note}"))?;
+        self.hints().iter().try_for_each(|hint| write!(formatter, "\nhint: {hint}"))?;
+        self.others().iter().try_for_each(|other| write!(formatter, "\n\n{other:#}"))
     }
 }
 
-impl std::error::Error for Error {}
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.cause.as_ref().map(AsRef::as_ref)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::error::Error as _;
+
+    use super::*;
+
+    #[test]
+    fn an_error_tells_all_where_it_is_asked_to() {
+        let error = Error::failed("syntax error")
+            .code("42601")
+            .at(Excerpt::new("versions/1.sql", "CREATE x;\n", 7..8, 1))
+            .note("nothing was kept")
+            .hint("mend it")
+            .cause(std::io::Error::other("hung up"));
+        let text = "error[42601]: syntax error\n --> versions/1.sql:1:8\nnote: nothing was kept\nnote: caused by: hung up\nhint: mend it";
+        assert_eq!((error.to_string(), format!("{error:#}")), ("syntax error".to_owned(), text.to_owned()));
+        assert_eq!(error.source().unwrap().to_string(), "hung up");
+        let both = Error::all([error, Error::usage("b")]).unwrap();
+        assert_eq!(format!("{both:#}"), format!("{text}\n\nerror: b"));
+    }
+}

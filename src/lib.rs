@@ -39,7 +39,7 @@ pub mod template;
 pub mod ui;
 
 pub use commands::actions::{Pending, Report, Status};
-pub use commands::event::{Done, Event, Listener};
+pub use commands::event::{Done, Event, Listener, RunBegun, RunEnded, Step};
 pub use embed::Project;
 pub use error::{Error, Kind};
 pub use model::bookkeeping::Action;

@@ -6,6 +6,7 @@
 
 mod log_line;
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::{self, BufWriter, IsTerminal, Write};
@@ -16,18 +17,19 @@ use annotate_snippets::{AnnotationKind, Group, Level, Origin, Padding, Renderer,
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
+use chrono::{DateTime, Utc};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::io::Errno;
 use rustix::termios::{QueueSelector, tcflush};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use crate::error::{Error, ErrorView, Kind, Result};
+use crate::error::{Error, ErrorView, Result};
 use crate::secret::Covers;
 use crate::source::Excerpt;
 
-pub use log_line::{LogFormat, LogLevel};
+pub use log_line::{LogFormat, LogLevel, refusal};
 
 const GOOD: Style = AnsiColor::Green.on_default().bold();
 const WARNING: Style = AnsiColor::Yellow.on_default().bold();
@@ -56,9 +58,15 @@ pub struct Ui {
     options: String,
     /// What standard error must not show.
     covers: RefCell<Covers>,
+    /// What each event says beside its own fields.
+    known: RefCell<Map<String, Value>>,
+    clock: Clock,
     out: RefCell<Output>,
     bar: RefCell<Option<ProgressBar>>,
 }
+
+/// Tells the time of an event.
+type Clock = Box<dyn Fn() -> DateTime<Utc>>;
 
 struct Output {
     stream: BufWriter<Box<dyn Write>>,
@@ -76,9 +84,9 @@ impl Output {
 
 impl Ui {
     /// A user interface on the process's own streams. `options`, as a shell takes them, stand in each command of a hint: what was
-    /// given to this run is needed by the next.
+    /// given to this run is needed by the next. `clock` tells when events were.
     #[must_use]
-    pub fn new(volume: Volume, options: String) -> Self {
+    pub fn new(volume: Volume, options: String, clock: impl Fn() -> DateTime<Utc> + 'static) -> Self {
         // Results hold no colours, so nothing needs to be taken out of them.
         let stream = BufWriter::with_capacity(64 * 1024, Box::new(io::stdout()) as Box<dyn Write>);
         let coloured = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
@@ -91,6 +99,8 @@ impl Ui {
             coloured,
             options,
             covers: RefCell::default(),
+            known: RefCell::default(),
+            clock: Box::new(clock),
             out,
             bar: RefCell::new(None),
         }
@@ -101,7 +111,8 @@ impl Ui {
     pub fn silent() -> Self {
         let stream = BufWriter::new(Box::new(io::sink()) as Box<dyn Write>);
         let out = RefCell::new(Output { stream, failure: None });
-        Self { silent: true, coloured: false, out, ..Self::new(Volume::default(), String::new()) }
+        // No event is written, so none has a time.
+        Self { silent: true, coloured: false, out, ..Self::new(Volume::default(), String::new(), DateTime::default) }
     }
 
     /// The same, where standard error shows nothing of what `covers` hides.
@@ -135,6 +146,11 @@ impl Ui {
         self.covers.borrow_mut().extend(texts);
     }
 
+    /// From here on each event has this field too, unless it says something else there.
+    pub fn know(&self, field: &str, value: &str) {
+        self.known.borrow_mut().insert(field.to_owned(), value.into());
+    }
+
     /// Whether this is [`Ui::silent`].
     #[must_use]
     pub fn is_silent(&self) -> bool {
@@ -158,8 +174,10 @@ impl Ui {
         !self.is_for_programs() && io::stderr().is_terminal()
     }
 
-    /// Writes one line of the result.
+    /// Writes one line of the result. What it quotes of a database or a file cannot act on a terminal.
     pub fn line(&self, text: impl Display) {
+        let text = text.to_string();
+        let text = visible(&text, false);
         self.out.borrow_mut().write(|stream| writeln!(stream, "{text}"));
     }
 
@@ -193,7 +211,8 @@ impl Ui {
         }
         let message = strip_str(&message.to_string()).to_string();
         let fields = serde_json::to_value(fields).unwrap_or_default();
-        let mut line = Value::Object(log_line::document(level, event, message, fields));
+        let known = self.known.borrow().clone();
+        let mut line = Value::Object(log_line::document((self.clock)(), level, event, message, known, fields));
         self.make_fit(&mut line);
         // A line break inside a text is escaped: an event stays one line.
         self.write(&format!("{line}\n"));
@@ -264,10 +283,16 @@ impl Ui {
         view
     }
 
+    /// `text` without what standard error must not show.
+    #[must_use]
+    pub fn covered(&self, text: String) -> String {
+        self.covers.borrow().cover(text)
+    }
+
     /// Takes out of a document what standard error must not show, and completes the commands of its hints.
     fn make_fit(&self, value: &mut Value) {
         match value {
-            Value::String(text) => *text = self.covers.borrow().cover(std::mem::take(text)),
+            Value::String(text) => *text = self.covered(std::mem::take(text)),
             Value::Array(items) => items.iter_mut().for_each(|item| self.make_fit(item)),
             Value::Object(fields) => {
                 for hint in fields.get_mut("hints").and_then(Value::as_array_mut).into_iter().flatten() {
@@ -283,8 +308,7 @@ impl Ui {
     pub fn refusal(&self, text: impl Display) {
         let text = text.to_string();
         if self.is_for_programs() {
-            let (message, fields) = log_line::refusal(&strip_str(&text).to_string(), Kind::Usage.exit_code());
-            return self.event(LogLevel::Error, "error", message, &fields);
+            return self.error(&refusal(&text));
         }
         self.say(text.trim_end_matches('\n'));
     }
@@ -292,10 +316,10 @@ impl Ui {
     /// Says what a question is about; `-q` does not hide it. What would move the cursor is shown as what it is: a name must not
     /// write over what stands before it.
     pub fn question(&self, text: impl Display) {
-        let text = visible(&text.to_string());
+        let text = visible(&text.to_string(), false).replace('\n', "\\n");
         self.tell(LogLevel::Warning, "question", &text);
         if !self.is_read_at_once() {
-            self.show(&format!("{}\n", self.covers.borrow().cover(text)));
+            self.show(&format!("{}\n", self.covered(text)));
         }
     }
 
@@ -367,7 +391,7 @@ impl Ui {
     /// Tells the progress bar, if one is shown, what runs now.
     pub fn progress_message(&self, text: impl Display) {
         if let Some(bar) = &*self.bar.borrow() {
-            bar.set_message(text.to_string());
+            bar.set_message(visible(&text.to_string(), false).into_owned());
         }
     }
 
@@ -407,8 +431,9 @@ impl Ui {
 
     /// Writes a line to standard error in one piece, after all results before it, above the progress bar.
     fn say(&self, text: &str) {
-        let text = &self.covers.borrow().cover(text.to_owned());
-        self.write(&if self.coloured { format!("{text}\n") } else { format!("{}\n", strip_str(text)) });
+        let text = &self.covered(text.to_owned());
+        let text = if self.coloured { Cow::Borrowed(text.as_str()) } else { strip_str(text).to_string().into() };
+        self.write(&format!("{}\n", visible(&text, true)));
     }
 
     fn write(&self, line: &str) {
@@ -422,21 +447,6 @@ impl Ui {
             None => write(),
         }
     }
-}
-
-/// `text` with the characters escaped that are not seen but done: controls, and those that turn the direction of writing.
-fn visible(text: &str) -> String {
-    let mut visible = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => {
-                visible.extend(character.escape_unicode());
-            }
-            control if control.is_control() => visible.extend(control.escape_default()),
-            character => visible.push(character),
-        }
-    }
-    visible
 }
 
 /// The terminal that standard input is, to be written to.
@@ -473,6 +483,40 @@ fn with_options(hint: &str, options: &str) -> String {
         rest = after;
     }
     text + rest
+}
+
+/// `text` with what would move a terminal's cursor, name its window or turn the direction of writing, escaped; `colours` may stay.
+fn visible(text: &str, colours: bool) -> Cow<'_, str> {
+    let turns =
+        |character| matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    let acts = |character: char| (character.is_control() && !matches!(character, '\n' | '\t')) || turns(character);
+    if !text.contains(acts) {
+        return text.into();
+    }
+    let mut shown = String::with_capacity(text.len() + 8);
+    let mut rest = text;
+    while let Some(at) = rest.find(acts) {
+        shown.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let colour = rest.strip_prefix("\u{1b}[").and_then(|rest| {
+            let end = rest.find(|character: char| !matches!(character, '0'..='9' | ';'))?;
+            rest[end..].starts_with('m').then_some("\u{1b}[".len() + end + 1)
+        });
+        let length = match colour.filter(|_| colours) {
+            Some(length) => {
+                shown.push_str(&rest[..length]);
+                length
+            }
+            None => {
+                let character = rest.chars().next().unwrap_or_default();
+                shown.extend(character.escape_default());
+                character.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    shown.push_str(rest);
+    shown.into()
 }
 
 /// `error` as lines for a terminal, coloured or plain, without the final newline; `options` stand in its hints' commands.
@@ -583,9 +627,21 @@ error[42601]: syntax error at or near "x"
     }
 
     #[test]
-    fn what_is_asked_about_cannot_write_over_itself() {
-        assert_eq!(visible("äß \"a b\" 名"), "äß \"a b\" 名");
-        assert_eq!(visible("a\rb\u{1b}[2K\n\u{9b}\u{202e}"), r"a\rb\u{1b}[2K\n\u{9b}\u{202e}");
+    fn what_a_database_says_does_not_act_on_a_terminal() {
+        for (text, line, said) in [
+            ("äß \"a b\" 名", "äß \"a b\" 名", "äß \"a b\" 名"),
+            ("a\u{202e}b", "a\\u{202e}b", "a\\u{202e}b"),
+            ("two\n\tlines, ñ", "two\n\tlines, ñ", "two\n\tlines, ñ"),
+            ("a\u{1b}[2Jb", "a\\u{1b}[2Jb", "a\\u{1b}[2Jb"),
+            ("\u{1b}]0;title\u{7}\r\u{9b}1m", "\\u{1b}]0;title\\u{7}\\r\\u{9b}1m", "\\u{1b}]0;title\\u{7}\\r\\u{9b}1m"),
+            (
+                "\u{1b}[1;32mgreen\u{1b}[0m\u{1b}[",
+                "\\u{1b}[1;32mgreen\\u{1b}[0m\\u{1b}[",
+                "\u{1b}[1;32mgreen\u{1b}[0m\\u{1b}[",
+            ),
+        ] {
+            assert_eq!((visible(text, false), visible(text, true)), (line.into(), said.into()));
+        }
     }
 
     #[test]

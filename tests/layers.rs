@@ -87,6 +87,13 @@ fn the_model_is_pure() {
 }
 
 #[test]
+fn only_one_file_reads_the_clock() {
+    let mut readers = sources(Path::new("src"));
+    readers.retain(|file| ["Utc::now", "Local::now", "SystemTime::now"].iter().any(|word| code(file).contains(word)));
+    assert_eq!(readers, [Path::new("src/config/environment.rs")]);
+}
+
+#[test]
 fn only_one_file_knows_the_sql_parser() {
     for file in sources(Path::new("src")) {
         let allowed = file.starts_with("src/model/sql") && file.to_str().unwrap().contains("classify");

@@ -17,6 +17,7 @@ use crate::model::target::Target;
 
 /// What became of an upgrade, a downgrade or a stamp.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Report {
     /// The steps that were carried out, in their order; none where there was nothing to do, and none for a stamp.
     pub steps: Vec<Done>,
@@ -24,10 +25,13 @@ pub struct Report {
     pub before: Vec<String>,
     /// Those that it is at now.
     pub current: Vec<String>,
+    /// What a person would have been warned of, in words.
+    pub warnings: Vec<String>,
 }
 
 /// Where a database stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Status {
     /// The database as a URL, without a password.
     pub database: String,
@@ -39,6 +43,8 @@ pub struct Status {
     pub current: Vec<String>,
     /// All applied revisions, in load order.
     pub applied: Vec<String>,
+    /// Applied revisions whose files are not what the history says.
+    pub changed: Vec<String>,
     /// What is not applied, parents first.
     pub pending: Vec<Pending>,
     /// Repeatable files that are new or were changed, and are to be run.
@@ -47,12 +53,17 @@ pub struct Status {
     pub heads: Vec<String>,
     /// Rows of the version table that no file defines.
     pub unknown: Vec<String>,
-    /// Revisions that stopped partway.
+    /// Revisions that stopped partway; while a run is under way, what is partial may only be on its way.
     pub partial: Vec<String>,
+    /// Who has the lock while a run is under way, in words.
+    pub running: Option<String>,
+    /// What a person would have been warned of, in words.
+    pub warnings: Vec<String>,
 }
 
 /// A revision that is not applied.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Pending {
     /// Its id.
     pub revision: String,
@@ -85,8 +96,7 @@ pub fn downgrade(context: &Context, target: &str, consent: Consent) -> Result<Re
 pub fn stamp(context: &Context, targets: &[&str], consent: Consent) -> Result<Report> {
     let target = |text: &&str| parse_target(text).map_err(|problem| refused(text, &problem));
     let targets: Vec<Target> = targets.iter().map(target).collect::<Result<_>>()?;
-    let Outcome { rows_before, rows_after } = stamp::stamp(context, &targets, false, None, consent)?;
-    Ok(Report { steps: Vec::new(), before: rows_before, current: rows_after })
+    reported(context, |context| stamp::stamp(context, &targets, false, None, consent))
 }
 
 /// Where the database stands.
@@ -94,7 +104,7 @@ pub fn stamp(context: &Context, targets: &[&str], consent: Consent) -> Result<Re
 /// # Errors
 /// As `aludel status`.
 pub fn status(context: &Context) -> Result<Status> {
-    let look = Look::take(context)?;
+    let (look, tally) = tallied(context, Look::take)?;
     let graph = &look.workspace.graph;
     let pending = |node: &crate::model::graph::Node| Pending {
         revision: graph.id(*node).to_string(),
@@ -112,6 +122,9 @@ pub fn status(context: &Context) -> Result<Status> {
         repeatables: look.unrun(),
         heads: look.workspace.ids(&graph.heads()),
         unknown: look.unknown.clone(),
+        changed: look.changed.iter().map(|changed| graph.id(changed.node).to_string()).collect(),
+        running: look.holder.as_ref().map(ToString::to_string),
+        warnings: warnings(&tally, context),
         partial: look.partial().iter().map(|progress| progress.revision.clone()).collect(),
     })
 }
@@ -136,12 +149,26 @@ fn travel(context: &Context, direction: Direction, target: &str, consent: Consen
         consent,
         metrics: MetricsFile::default(),
     };
+    reported(context, |context| run::move_along(context, request))
+}
+
+/// Does something, and keeps what is told meanwhile.
+fn tallied<T>(context: &Context, act: impl FnOnce(&Context) -> Result<T>) -> Result<(T, Tally)> {
     let tally = Tally::default();
     let listeners = Listeners(vec![Box::new(&tally), Box::new(&context.listeners)]);
     let Context { ui, environment, global, credentials, watches_signals, .. } = *context;
-    let Outcome { rows_before, rows_after } =
-        run::move_along(&Context { ui, environment, global, credentials, listeners, watches_signals }, request)?;
-    Ok(Report { steps: tally.take(), before: rows_before, current: rows_after })
+    let done = act(&Context { ui, environment, global, credentials, listeners, watches_signals })?;
+    Ok((done, tally))
+}
+
+fn reported(context: &Context, act: impl FnOnce(&Context) -> Result<Outcome>) -> Result<Report> {
+    let (Outcome { rows_before, rows_after }, tally) = tallied(context, act)?;
+    Ok(Report { steps: tally.take(), before: rows_before, current: rows_after, warnings: warnings(&tally, context) })
+}
+
+/// What was warned of, without secrets.
+pub(super) fn warnings(tally: &Tally, context: &Context) -> Vec<String> {
+    tally.take_warnings().into_iter().map(|warning| context.ui.covered(warning)).collect()
 }
 
 fn refused(text: &str, problem: &str) -> Error {

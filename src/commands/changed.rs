@@ -107,7 +107,7 @@ pub(super) fn or_warn(found: Result<Vec<Changed>>, strict: bool, context: &Conte
     match found {
         Err(error) if error.kind() == Kind::Failed && !strict => {
             let why = error.notes().into_iter().map(|note| format!(": {note}")).collect::<String>();
-            context.ui.warning(format_args!("{error}{why}"));
+            context.warning(format_args!("{error}{why}"));
             error.hints().iter().for_each(|hint| context.ui.hint(hint));
             Ok(Vec::new())
         }
@@ -152,7 +152,7 @@ pub(super) fn tell(mut changed: Vec<Changed>, plan: &Plan, workspace: &Workspace
         text.push_str("\n  ");
         text.push_str(&line);
     }
-    context.ui.warning(text);
+    context.warning(text);
     context.ui.hint(hint);
     Ok(())
 }

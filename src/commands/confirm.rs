@@ -123,7 +123,7 @@ pub(super) fn plans(
     if prepared.program.steps.is_empty() {
         return Ok(Shown::of(&standing, Some(&prepared)));
     }
-    prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
+    prepared.warnings.iter().for_each(|warning| context.warning(warning));
     prepared.remarks.iter().for_each(|remark| context.ui.status(remark));
     let after = plans.last().map_or_else(Vec::new, |plan| workspace.ids(plan.rows_after()));
     let repeatables = prepared.repeatables();

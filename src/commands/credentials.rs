@@ -70,7 +70,7 @@ impl Credentials {
             return;
         }
         if let Some(option) = said_by(context, origin, passwords) {
-            context.ui.warning(format_args!(
+            context.warning(format_args!(
                 "everyone on this machine can read the password in `{option}` while this runs (`ps`)"
             ));
             context
@@ -80,7 +80,7 @@ impl Credentials {
         }
         let places = config.written_secrets(passwords);
         if !places.is_empty() {
-            context.ui.warning(format_args!("a password stands in {}", places.join(", ")));
+            context.warning(format_args!("a password stands in {}", places.join(", ")));
             context
                 .ui
                 .hint("keep it out of the file: `password_command`, `PGPASSWORD`, `~/.pgpass` or `{{ env.NAME }}`");

@@ -115,7 +115,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     }
     print(&report, &config, context);
     if let Some(problem) = &problem {
-        context.ui.warning(problem.title());
+        context.warning(problem.title());
         problem.notes().iter().for_each(|note| context.ui.status(format_args!("note: {note}")));
         problem.hints().iter().for_each(|hint| context.ui.hint(hint));
     }
@@ -210,7 +210,7 @@ fn connection(written: ConninfoSettings, given_by: GivenBy<'_>, config: &Config,
     let command = config.settings.password_command.as_ref();
     let Preview { conninfo, variables, command } =
         Preview::of(&written, command, environment).map_err(|error| given_by.unusable(error, &written, environment))?;
-    conninfo.warnings.iter().for_each(|warning| context.ui.warning(warning));
+    conninfo.warnings.iter().for_each(|warning| context.warning(warning));
     let said = |variable: &str| variables.iter().any(|name| name == variable);
     let named_later = command.filter(|_| said(USER_VARIABLE)).and_then(|command| command.user_field.as_ref());
     // A string that names a server has no use for the variable's.

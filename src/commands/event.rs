@@ -5,6 +5,7 @@
 use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
+use super::narrator;
 use crate::database::execute::{Observer, Settled};
 use crate::database::server_error::ServerError;
 use crate::error::Error;
@@ -16,6 +17,8 @@ use crate::source::Excerpt;
 #[derive(Clone, Copy, Debug)]
 #[non_exhaustive]
 pub enum Event<'a> {
+    /// Something to look at, in words; other events may be warnings too.
+    Warning(&'a str),
     /// A connection is about to be made.
     Connecting {
         /// The database as a URL, without a password.
@@ -54,7 +57,7 @@ pub enum Event<'a> {
     Notice(&'a Step<'a>, &'a ServerError),
     /// A command of a hook wrote this line.
     Said(&'a Step<'a>, &'a str),
-    /// About a second more went by without an answer.
+    /// About a second more went by, and the step still runs.
     Waiting {
         /// The step that runs.
         step: &'a Step<'a>,
@@ -105,6 +108,7 @@ pub enum Event<'a> {
 
 /// A run at its beginning.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct RunBegun<'a> {
     /// Its id, which the history holds too.
     pub run: &'a str,
@@ -122,6 +126,7 @@ pub struct RunBegun<'a> {
 
 /// A run at its end.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub struct RunEnded<'a> {
     /// Its id.
     pub run: &'a str,
@@ -137,6 +142,7 @@ pub struct RunEnded<'a> {
 
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Step<'a> {
     /// Its number, from 0.
     pub index: usize,
@@ -172,6 +178,7 @@ impl Listener for Listeners<'_> {
 
 /// A step that was carried out.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Done {
     /// What it did.
     pub action: Action,
@@ -181,15 +188,24 @@ pub struct Done {
     pub time: Duration,
 }
 
-/// Keeps which steps were carried out, also of a run that failed later.
+/// Keeps which steps were carried out and what was warned of, also of a run that failed later.
 #[derive(Debug, Default)]
-pub struct Tally(RefCell<Vec<Done>>);
+pub struct Tally {
+    steps: RefCell<Vec<Done>>,
+    warnings: RefCell<Vec<String>>,
+}
 
 impl Tally {
     /// The steps so far, in their order.
     #[must_use]
     pub fn take(&self) -> Vec<Done> {
-        self.0.take()
+        self.steps.take()
+    }
+
+    /// The warnings so far, in the words that a person reads.
+    #[must_use]
+    pub fn take_warnings(&self) -> Vec<String> {
+        self.warnings.take()
     }
 }
 
@@ -199,8 +215,9 @@ impl Listener for Tally {
             && step.action != Action::Hook
         {
             let done = Done { action: step.action, revision: step.revision.to_owned(), time: *time };
-            self.0.borrow_mut().push(done);
+            self.steps.borrow_mut().push(done);
         }
+        self.warnings.borrow_mut().extend(narrator::warning(event));
     }
 }
 
@@ -208,17 +225,18 @@ impl Listener for Tally {
 pub(super) struct SlowWatch<'a> {
     inner: &'a dyn Listener,
     limit: Duration,
-    told: Cell<bool>,
+    /// The step that was told of last: one that is tried again is not told of again.
+    told: Cell<Option<usize>>,
 }
 
 impl<'a> SlowWatch<'a> {
     /// A limit of zero is none.
     pub(super) fn new(inner: &'a dyn Listener, limit: Duration) -> Self {
-        Self { inner, limit, told: Cell::new(false) }
+        Self { inner, limit, told: Cell::new(None) }
     }
 
     fn look(&self, step: &Step, time: Duration) {
-        if !self.limit.is_zero() && time >= self.limit && !self.told.replace(true) {
+        if !self.limit.is_zero() && time >= self.limit && self.told.replace(Some(step.index)) != Some(step.index) {
             self.inner.hear(&Event::Slow { step, time, limit: self.limit });
         }
     }
@@ -226,12 +244,9 @@ impl<'a> SlowWatch<'a> {
 
 impl Listener for SlowWatch<'_> {
     fn hear(&self, event: &Event<'_>) {
-        match event {
-            Event::Begun(_) => self.told.set(false),
-            Event::Waiting { step, time, .. } => self.look(step, *time),
-            // One without a second of silence is seen at its end.
-            Event::Finished(step, time) => self.look(step, *time),
-            _ => {}
+        // What ends within a second of the limit is seen at its end.
+        if let Event::Waiting { step, time, .. } | Event::Finished(step, time) | Event::Failed(step, time) = event {
+            self.look(step, *time);
         }
         self.inner.hear(event);
     }

@@ -247,7 +247,7 @@ impl<'a> Hooks<'a> {
             let running = Running { setting: ON_FAILURE, hook, direction, plan, ended, rows: None };
             if let Err(error) = self.run(&running, locked) {
                 let notes: String = error.notes().iter().map(|note| format!("\n  {note}")).collect();
-                self.context.ui.warning(format_args!("{error} ({}){notes}", hook.origin));
+                self.context.warning(format_args!("{error} ({}){notes}", hook.origin));
             }
         }
     }
@@ -670,10 +670,10 @@ impl Watch<'_> {
         }
     }
 
-    /// Tells a line, without what would move a terminal's cursor.
+    /// Tells a line, without its colours.
     fn tell(&self, line: &[u8], last: &mut VecDeque<String>) {
         let line = self.covers.cover(String::from_utf8_lossy(line).trim_end().to_owned());
-        let line = visible(&strip_str(&line).to_string());
+        let line = strip_str(&line).to_string();
         self.context.listeners.hear(&Event::Said(self.step, &line));
         if last.len() == LAST {
             last.pop_front();
@@ -709,18 +709,6 @@ fn send(child: &Child, signal: Signal) {
     let _ = kill_process_group(group, signal);
     // What is stopped hears nothing.
     let _ = kill_process_group(group, Signal::CONT);
-}
-
-/// `text` with control characters as they are written in source text.
-fn visible(text: &str) -> String {
-    let mut shown = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c.is_control() && c != '\t' {
-            true => shown.extend(c.escape_default()),
-            false => shown.push(c),
-        }
-    }
-    shown
 }
 
 fn pipe(reader: impl Read + Send + 'static) -> Box<dyn Read + Send> {

@@ -24,7 +24,7 @@ pub struct Arguments {
     #[arg(long, value_name = "ID")]
     revision: Option<String>,
 
-    /// Only what failed
+    /// Only what failed, also partway
     #[arg(long)]
     failed: bool,
 
@@ -37,8 +37,8 @@ pub struct Arguments {
     run: Option<String>,
 
     /// At most so many; 0 for all
-    #[arg(long, value_name = "N", default_value_t = 20)]
-    limit: usize,
+    #[arg(long, value_name = "N", default_value_t = 20, value_parser = clap::value_parser!(u32))]
+    limit: u32,
 
     /// Print JSON
     #[arg(long)]
@@ -58,13 +58,17 @@ fn parse_since(text: &str) -> std::result::Result<Since, String> {
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let unit = match unit.trim_start() {
+        _ if number.is_empty() => 0,
         "s" => 1,
         "min" => 60,
         "h" => 3_600,
         "d" => 86_400,
         "w" => 7 * 86_400,
-        _ => return Err("write `90min`, `12h`, `2d`, `1w`, or a date: `2026-11-01`, `2026-11-01T09:30:00Z`".to_owned()),
+        _ => 0,
     };
+    if unit == 0 {
+        return Err("write `90min`, `12h`, `2d`, `1w`, or a date: `2026-11-01`, `2026-11-01T09:30:00Z`".to_owned());
+    }
     // No history is older than that.
     let seconds = number.parse::<u32>().ok().and_then(|number| number.checked_mul(unit));
     seconds.map(|seconds| Since::Last(Duration::from_secs(seconds.into()))).ok_or("it is too long ago".to_owned())
@@ -105,7 +109,7 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
     let slow_after = config.settings.slow_after.value;
     let slow = |entry: &Entry| !slow_after.is_zero() && entry.took() >= slow_after;
     let Arguments { revision, failed, since, run, limit, json } = arguments;
-    let wanted = Wanted { revision, failed, since, run, limit: (limit > 0).then_some(limit) };
+    let wanted = Wanted { revision, failed, since, run, limit: usize::try_from(limit).ok().filter(|limit| *limit > 0) };
     let (standing, found) = {
         let mut database = connect(&config, context)?;
         database.session.log(&wanted)?
@@ -264,5 +268,7 @@ mod tests {
         for text in ["", "2", "d", "yesterday", "2026-13-01", "99999999999d", "-1d"] {
             assert!(parse_since(text).is_err(), "{text}");
         }
+        assert!(parse_since("d").unwrap_err().starts_with("write `90min`"));
+        assert_eq!(parse_since("99999999999d").unwrap_err(), "it is too long ago");
     }
 }

@@ -4,15 +4,19 @@
 //! no timestamps, no units and no empty lines. That a file cannot be written changes nothing of what the command did.
 
 use std::cell::RefCell;
+use std::fs::{File, Permissions};
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::Context;
 use super::event::{Done, Event, Listener, Listeners};
 use super::view::seconds;
+use super::workspace::{load_config, overrides};
 use crate::config::Config;
 use crate::error::{Error, Result};
 use crate::model::bookkeeping::Action;
@@ -21,8 +25,8 @@ use crate::model::bookkeeping::Action;
 #[derive(Clone, Debug, Default, Args)]
 pub(super) struct MetricsFile {
     /// Write what the run was like to this file, for node_exporter's textfile collector [default: `metrics` of the configuration]
-    #[arg(long = "metrics", value_name = "FILE")]
-    file: Option<PathBuf>,
+    #[arg(long, value_name = "FILE")]
+    metrics: Option<PathBuf>,
 }
 
 /// What is found out in a run.
@@ -42,43 +46,43 @@ struct Seen {
     over: bool,
 }
 
-/// Measures a run.
-pub(super) struct Metrics {
-    file: PathBuf,
-    environment: String,
-    began: Instant,
-    seen: RefCell<Seen>,
-}
-
-impl Metrics {
-    /// None where nobody asks for it.
-    pub(super) fn wanted(config: &Config, option: MetricsFile) -> Option<Self> {
-        let file = option.file.or_else(|| config.settings.metrics.as_ref().map(|file| file.value.clone()))?;
-        let environment = config.name().map(|name| name.value.clone()).unwrap_or_default();
-        Some(Self { file, environment, began: Instant::now(), seen: RefCell::default() })
-    }
-
-    /// Does what is to be measured, and writes the file whatever comes of it.
-    pub(super) fn of<T>(self, context: &Context, act: impl FnOnce(&Context) -> Result<T>) -> Result<T> {
+/// Reads the settings, does what is to be done with them, and writes the file whatever comes of it, where one is asked for. Settings
+/// that are wrong are a failure like any other: the file must not go on saying how well an earlier run went.
+pub(super) fn measured<T>(
+    option: &MetricsFile,
+    context: &Context,
+    act: impl FnOnce(&Context, Config) -> Result<T>,
+) -> Result<T> {
+    let began = Instant::now();
+    let config = load_config(context);
+    let (file, name) = match &config {
+        Ok(config) => (
+            config.settings.metrics.as_ref().map(|file| file.value.clone()),
+            config.name().map(|name| name.value.clone()),
+        ),
+        Err(_) => Config::metrics_in_spite_of_errors(context.environment, &overrides(context)),
+    };
+    let Some(file) = option.metrics.clone().or(file) else { return act(context, config?) };
+    let seen = RefCell::default();
+    let result = config.and_then(|config| {
         let Context { ui, environment, global, credentials, watches_signals, .. } = *context;
-        let listeners = Listeners(vec![Box::new(&context.listeners), Box::new(&self)]);
-        let result = act(&Context { ui, environment, global, credentials, listeners, watches_signals });
-        let text = self.text(result.as_ref().err());
-        if let Err(cause) = replace(&self.file, &text) {
-            ui.warning(format_args!("cannot write the metrics to {}: {cause}", self.file.display()));
-        }
-        result
+        let listeners = Listeners(vec![Box::new(&context.listeners), Box::new(Measure(&seen))]);
+        act(&Context { ui, environment, global, credentials, listeners, watches_signals }, config)
+    });
+    let (error, now) = (result.as_ref().err(), context.environment.now());
+    let text = render(&seen.borrow(), &name.unwrap_or_default(), error, began.elapsed(), now);
+    if let Err(cause) = write(&file, &text) {
+        context.warning(format_args!("cannot write the metrics to {}: {cause}", file.display()));
     }
-
-    fn text(&self, error: Option<&Error>) -> String {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        render(&self.seen.borrow(), &self.environment, error, self.began.elapsed(), now)
-    }
+    result
 }
 
-impl Listener for &Metrics {
+/// Measures a run.
+struct Measure<'a>(&'a RefCell<Seen>);
+
+impl Listener for Measure<'_> {
     fn hear(&self, event: &Event<'_>) {
-        let mut seen = self.seen.borrow_mut();
+        let mut seen = self.0.borrow_mut();
         if seen.over {
             return;
         }
@@ -111,8 +115,10 @@ impl Listener for &Metrics {
     }
 }
 
-fn render(seen: &Seen, environment: &str, error: Option<&Error>, took: Duration, now: Duration) -> String {
+fn render(seen: &Seen, environment: &str, error: Option<&Error>, took: Duration, now: DateTime<Utc>) -> String {
     let mut text = String::new();
+    #[expect(clippy::cast_precision_loss, reason = "a time of today has far fewer digits than an f64 holds")]
+    let now = now.timestamp() as f64;
     let common = [("database", seen.database.as_str()), ("environment", environment)];
     let mut family = |name: &str, help: &str, samples: &[(&[(&str, &str)], f64)]| {
         if samples.is_empty() {
@@ -125,11 +131,7 @@ fn render(seen: &Seen, environment: &str, error: Option<&Error>, took: Duration,
         }
     };
     let count = |count: usize| u32::try_from(count).map_or(f64::MAX, f64::from);
-    family(
-        "run_timestamp_seconds",
-        "When the last run ended, in seconds since 1970.",
-        &[(&[], now.as_secs_f64().floor())],
-    );
+    family("run_timestamp_seconds", "When the last run ended, in seconds since 1970.", &[(&[], now)]);
     family(
         "run_duration_seconds",
         "How long the last run took, the wait for the lock included.",
@@ -191,14 +193,21 @@ fn escaped(value: &str) -> String {
 }
 
 /// Writes a file beside it and puts that in its place, so that no reader sees half of it. The collector passes over names that do
-/// not end in `.prom`.
-fn replace(file: &Path, text: &str) -> std::io::Result<()> {
+/// not end in `.prom`. It runs as somebody else, so a new file is for all to read, whatever the umask. Only a file gives way to
+/// another: a device or a pipe is written to.
+fn write(file: &Path, text: &str) -> std::io::Result<()> {
+    let (file, permissions) = match std::fs::metadata(file) {
+        // Where a link leads there: the link stays.
+        Ok(before) if before.is_file() => (std::fs::canonicalize(file)?, before.permissions()),
+        Err(_) if !file.is_symlink() => (file.to_owned(), Permissions::from_mode(0o644)),
+        _ => return File::create(file)?.write_all(text.as_bytes()),
+    };
     let mut name = file.file_name().unwrap_or_default().to_owned();
     name.push(format!(".{}.tmp", std::process::id()));
     let beside = file.with_file_name(name);
-    let written = std::fs::File::create(&beside)
-        .and_then(|mut new| new.write_all(text.as_bytes()))
-        .and_then(|()| std::fs::rename(&beside, file));
+    let written = File::create(&beside)
+        .and_then(|mut new| new.write_all(text.as_bytes()).and_then(|()| new.set_permissions(permissions)))
+        .and_then(|()| std::fs::rename(&beside, &file));
     if written.is_err() {
         let _ = std::fs::remove_file(&beside);
     }
@@ -213,7 +222,13 @@ mod tests {
     #[test]
     fn a_label_may_hold_anything() {
         let seen = Seen { database: "a\"b\\c\nd".to_owned(), ..Seen::default() };
-        let text = render(&seen, "", None, Duration::from_millis(1500), Duration::from_secs(1_700_000_000));
+        let text = render(
+            &seen,
+            "",
+            None,
+            Duration::from_millis(1500),
+            DateTime::from_timestamp_nanos(1_700_000_000_900_000_000),
+        );
         let line = r#"aludel_run_duration_seconds{database="a\"b\\c\nd",environment=""} 1.5"#;
         assert!(text.lines().any(|one| one == line), "{text}");
     }
@@ -232,8 +247,13 @@ mod tests {
             over: true,
         };
         let error = Error::new(Kind::Partial, "x").code("42P07");
-        let text =
-            render(&seen, "production", Some(&error), Duration::from_secs(2), Duration::from_secs(1_700_000_000));
+        let text = render(
+            &seen,
+            "production",
+            Some(&error),
+            Duration::from_secs(2),
+            DateTime::from_timestamp_nanos(1_700_000_000_900_000_000),
+        );
         snapbox::assert_data_eq!(
             text,
             snapbox::str![[r##"

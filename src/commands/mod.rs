@@ -34,7 +34,7 @@ mod resume;
 mod revision;
 mod run;
 pub(crate) mod run_log;
-mod serve_once;
+pub(crate) mod serve_once;
 mod show;
 mod stamp;
 mod status;
@@ -42,10 +42,12 @@ mod upgrade;
 mod view;
 mod workspace;
 
+use std::fmt::Display;
+
 use clap::Subcommand;
 pub use credentials::Credentials;
 
-use self::event::Listeners;
+use self::event::{Event, Listener as _, Listeners};
 use crate::cli::Global;
 use crate::config::Environment;
 use crate::error::Result;
@@ -65,6 +67,13 @@ pub struct Context<'a> {
     pub listeners: Listeners<'a>,
     /// Whether SIGINT and SIGTERM are for the tool to act on; a program that embeds it has its own ways.
     pub watches_signals: bool,
+}
+
+impl Context<'_> {
+    /// Warns whoever listens: at a terminal, in a log, in the answer that a program gets.
+    pub(crate) fn warning(&self, text: impl Display) {
+        self.listeners.hear(&Event::Warning(&text.to_string()));
+    }
 }
 
 /// The commands; the help of each stands with its arguments.

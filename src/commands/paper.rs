@@ -42,7 +42,7 @@ pub(super) fn write_sql(context: &Context, workspace: &Workspace, request: &Requ
     let due = workspace.repeatables_behind(&plans, None)?;
     let author = author_of_a_script(&workspace.config);
     let prepared = lower::plan(workspace, context, &plans, &due, author, Resumption::default())?;
-    prepared.warnings.iter().for_each(|warning| context.ui.warning(warning));
+    prepared.warnings.iter().for_each(|warning| context.warning(warning));
     let (before, after) = hooks::on_paper(workspace, &prepared.program.author, request.direction, rows)?;
     offline::write(&prepared.program, &prepared.bodies, &heading, (&before, &after), context.ui)
 }

@@ -98,7 +98,7 @@ fn show(context: &Context, request: Request, json: bool) -> Result<()> {
     let author = author_of_a_script(&workspace.config);
     let prepared = lower::plan(&workspace, context, plans, &due, author, resumption)?;
     let ui = context.ui;
-    prepared.warnings.iter().for_each(|warning| ui.warning(warning));
+    prepared.warnings.iter().for_each(|warning| context.warning(warning));
     prepared.remarks.iter().for_each(|remark| ui.status(remark));
     let rows = (plan.rows_before(), plan.rows_after());
     if json {

@@ -6,10 +6,10 @@ use clap::Args;
 
 use super::Context;
 use super::confirm::{self, Asks, Consent};
-use super::metrics::{Metrics, MetricsFile};
+use super::metrics::{MetricsFile, measured};
 use super::resume::{Journal, Resumption, Typed};
 use super::run::{Run, author, make_plan};
-use super::workspace::{Workspace, load_config, parse_wait};
+use super::workspace::{Workspace, parse_wait};
 use crate::config::Config;
 use crate::database::session::Session;
 use crate::error::{Error, Result};
@@ -40,11 +40,7 @@ pub struct Arguments {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    let config = load_config(context)?;
-    match Metrics::wanted(&config, arguments.metrics.clone()) {
-        Some(metrics) => metrics.of(context, |context| redo(context, config, &arguments)),
-        None => redo(context, config, &arguments),
-    }
+    measured(&arguments.metrics, context, |context, config| redo(context, config, &arguments))
 }
 
 fn redo(context: &Context, config: Config, arguments: &Arguments) -> Result<()> {

@@ -8,11 +8,11 @@ use super::confirm::{self, Asks, Consent, Shown};
 use super::event::{Event, Listener as _, RunBegun, RunEnded, SlowWatch, Told};
 use super::hooks::{self, Hooks};
 use super::lower::{self, Prepared};
-use super::metrics::{Metrics, MetricsFile};
+use super::metrics::{MetricsFile, measured};
 use super::paper;
 use super::repeatable;
 use super::resume::{Journal, Resumption};
-use super::workspace::{Database, Workspace, limits, load_config, role};
+use super::workspace::{Database, Workspace, limits, role};
 use crate::config::Config;
 use crate::database::execute::{Observer, Settled};
 use crate::database::lock::{Holder, Locked};
@@ -60,12 +60,7 @@ pub(super) fn upgrade_or_downgrade(context: &Context, request: Request) -> Resul
 
 /// An upgrade or a downgrade of a database.
 pub(super) fn move_along(context: &Context, request: Request) -> Result<Outcome> {
-    only_a_target(&request.route, request.direction)?;
-    let config = load_config(context)?;
-    match Metrics::wanted(&config, request.metrics.clone()) {
-        Some(metrics) => metrics.of(context, |context| move_connected(context, config, &request)),
-        None => move_connected(context, config, &request),
-    }
+    measured(&request.metrics, context, |context, config| move_connected(context, config, &request))
 }
 
 fn move_connected(context: &Context, config: Config, request: &Request) -> Result<Outcome> {
@@ -127,7 +122,7 @@ pub(super) fn warn_beside_branch(context: &Context, workspace: &Workspace, plan:
     let beside = plan::beside_branch(&workspace.graph, plan, branch).unwrap_or_default();
     if !beside.is_empty() {
         let ids = workspace.ids(&beside).join(", ");
-        context.ui.warning(format_args!("also undone, though not in the branch `{branch}`: {ids}"));
+        context.warning(format_args!("also undone, though not in the branch `{branch}`: {ids}"));
     }
 }
 
@@ -236,7 +231,7 @@ impl<'a> Run<'a> {
         match &shown {
             Some(shown) => shown.check(standing, &prepared)?,
             None => {
-                prepared.warnings.iter().for_each(|warning| ui.warning(warning));
+                prepared.warnings.iter().for_each(|warning| context.warning(warning));
                 prepared.remarks.iter().for_each(|remark| ui.status(remark));
             }
         }
@@ -297,7 +292,7 @@ impl<'a> Run<'a> {
 
 impl Drop for Run<'_> {
     fn drop(&mut self) {
-        self.locked.give_back().iter().for_each(|doubt| self.context.ui.warning(doubt));
+        self.locked.give_back().iter().for_each(|doubt| self.context.warning(doubt));
     }
 }
 

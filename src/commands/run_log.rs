@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 
 use super::event::{Event, Listener, Step};
-use super::narrator;
+use super::narrator::{self, Pace};
 use super::run::at;
 use super::view::seconds;
 use crate::database::execute::Settled;
@@ -20,14 +20,13 @@ use crate::ui::{self, LogLevel, Ui};
 /// Writes the log of a run.
 pub(crate) struct RunLog<'a> {
     ui: &'a Ui,
-    /// What holds for all lines from here on.
+    pace: Pace,
     known: RefCell<Known>,
 }
 
+/// What the lines of a run need of those before.
 #[derive(Default)]
 struct Known {
-    database: Option<String>,
-    run: Option<String>,
     /// How many steps of the run are finished; hooks are none.
     finished: usize,
     /// The step that has begun and not ended.
@@ -54,8 +53,6 @@ impl Open {
 /// What an event has beside its message; the fields are documented in docs/json.md and only ever added to.
 #[derive(Default, Serialize)]
 struct Fields<'a> {
-    database: Option<&'a str>,
-    run: Option<&'a str>,
     revision: Option<&'a str>,
     repeatable: Option<&'a str>,
     hook: Option<&'a str>,
@@ -119,12 +116,10 @@ fn place(excerpt: &Excerpt) -> String {
 
 impl<'a> RunLog<'a> {
     pub(crate) fn new(ui: &'a Ui) -> Self {
-        Self { ui, known: RefCell::default() }
+        Self { ui, pace: Pace::default(), known: RefCell::default() }
     }
 
     fn say(&self, level: LogLevel, event: &str, message: impl std::fmt::Display, fields: Fields) {
-        let known = self.known.borrow();
-        let fields = Fields { database: known.database.as_deref(), run: known.run.as_deref(), ..fields };
         self.ui.event(level, event, message, &fields);
     }
 
@@ -170,8 +165,9 @@ impl<'a> RunLog<'a> {
 impl Listener for RunLog<'_> {
     fn hear(&self, event: &Event<'_>) {
         match event {
+            Event::Warning(text) => self.ui.warning(text),
             Event::Connecting { database, .. } => {
-                self.known.borrow_mut().database = Some((*database).to_owned());
+                self.ui.know("database", database);
                 self.say(LogLevel::Debug, "connecting", format!("connecting to {database}"), Fields::default());
             }
             Event::LockAwaited { wait, holder } => {
@@ -185,9 +181,9 @@ impl Listener for RunLog<'_> {
                 self.say(LogLevel::Debug, "standing", at(rows), fields);
             }
             Event::RunBegun(run) => {
-                // The hooks behind the run belong to it too.
-                let database = self.known.take().database;
-                self.known.replace(Known { database, run: Some(run.run.to_owned()), ..Known::default() });
+                self.known.take();
+                // What comes behind the run belongs to it too: hooks, warnings, the error.
+                self.ui.know("run", run.run);
                 let fields = Fields {
                     rows_before: Some(run.rows_before),
                     rows_after: Some(run.rows_after),
@@ -198,6 +194,7 @@ impl Listener for RunLog<'_> {
             }
             Event::Begun(step) => {
                 self.known.borrow_mut().open = Some(Open::new(step));
+                self.pace.begin();
                 let event = format!("{}_started", step.action.noun());
                 self.info(&event, what(step.action, &step.name), Fields::of(step));
             }
@@ -240,6 +237,7 @@ impl Listener for RunLog<'_> {
                 };
                 self.say(level, "notice", &notice.message, fields);
             }
+            Event::Waiting { time, blockers, .. } if !self.pace.is_due(*time, !blockers.is_empty()) => {}
             Event::Waiting { step, time, blockers } => {
                 let message = format!("running {} ({})", step.name, ui::duration(*time));
                 self.info("waiting", message, Fields::of(step).took(*time).blocked(blockers));

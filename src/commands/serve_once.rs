@@ -10,9 +10,11 @@ use super::Context;
 use super::actions::{self, Consent, Report};
 use super::event::{Done, Listeners, Tally};
 use super::status::{self, Look};
+use super::workspace::parse_target;
 use crate::error::{Error, Result};
 use crate::nearest::nearest;
 use crate::secret::Secret;
+use crate::ui::Ui;
 
 /// Answer one request: JSON on standard input, JSON on standard output
 ///
@@ -22,7 +24,7 @@ use crate::secret::Secret;
 ///
 ///   echo '{"action": "up"}' | aludel serve-once
 ///   echo '{"action": "up", "target": "002"}' | aludel serve-once
-///   echo '{"action": "down"}' | aludel serve-once       the last revision
+///   echo '{"action": "down", "target": "001"}' | aludel serve-once
 ///   echo '{"action": "status"}' | aludel serve-once
 ///   echo '{"action": "stamp", "target": "002"}' | aludel serve-once
 #[derive(Debug, Args)]
@@ -71,7 +73,7 @@ const EXAMPLE: &str = r#"send {"action": "up"} or {"action": "status"}"#;
 const LONGEST: u64 = 1 << 20;
 
 /// An answer; the fields are documented in docs/json.md and only ever added to.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 struct Answer<'a> {
     ok: bool,
     action: Option<&'static str>,
@@ -79,6 +81,7 @@ struct Answer<'a> {
     before: Option<&'a [String]>,
     current: Option<&'a [String]>,
     status: Option<status::Report<'a>>,
+    warnings: Vec<String>,
     error: Option<Value>,
 }
 
@@ -127,9 +130,19 @@ pub(super) fn run(_: Arguments, context: &Context) -> Result<()> {
         before: report.map(|report| report.before.as_slice()),
         current: report.map(|report| report.current.as_slice()),
         status: look.map(|look| look.report()),
+        warnings: actions::warnings(&tally, context),
         error: result.as_ref().err().map(|error| context.ui.error_view(error)),
     });
     result.map(drop)
+}
+
+/// The command's name.
+pub(crate) const NAME: &str = "serve-once";
+
+/// Answers where the command line or the environment is wrong, so that no request was read.
+pub(crate) fn refuse(ui: &Ui, error: &Error) {
+    ui.json(&Answer { error: Some(ui.error_view(error)), ..Answer::default() });
+    ui.flush();
 }
 
 /// The request on standard input.
@@ -216,7 +229,7 @@ fn act(action: Action, request: Request, tally: &Tally, context: &Context) -> Re
     let consent = Consent::of_a_program(request.yes);
     Ok(match action {
         Action::Upgrade => Outcome::Changed(actions::upgrade(context, target.unwrap_or("head"), consent)?),
-        Action::Downgrade => Outcome::Changed(actions::downgrade(context, target.unwrap_or("-1"), consent)?),
+        Action::Downgrade => Outcome::Changed(actions::downgrade(context, fixed(target)?, consent)?),
         Action::Stamp => {
             let target = target.ok_or_else(|| {
                 Error::usage("a stamp needs a `target`").hint(r#"send {"action": "stamp", "target": "002"}"#)
@@ -227,4 +240,19 @@ fn act(action: Action, request: Request, tally: &Tally, context: &Context) -> Re
         Action::Status if target.is_some() => return Err(Error::usage("a status has no `target`")),
         Action::Status => Outcome::Looked(Box::new(Look::take(context)?)),
     })
+}
+
+/// The target of a downgrade. Whoever calls a function sends a request again when no answer came: from wherever the first has led,
+/// one revision down would be one more.
+fn fixed(target: Option<&str>) -> Result<&str> {
+    let error = match target {
+        None => Error::usage("a down needs a `target`"),
+        Some(target) if parse_target(target).is_ok_and(|target| target.is_counted()) => {
+            Error::usage(format!("`{target}` is no target for a down here: it depends on where the database stands"))
+        }
+        Some(target) => return Ok(target),
+    };
+    Err(error
+        .note("a request that is sent twice would undo more than it was meant to")
+        .hint(r#"send {"action": "down", "target": "001"} with the revision that is to stay, or "base" for none"#))
 }

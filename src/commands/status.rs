@@ -61,8 +61,8 @@ pub(super) struct Look {
     /// What is not applied, parents first.
     pub(super) pending: Vec<Node>,
     pub(super) at_heads: bool,
-    changed: Vec<Changed>,
-    holder: Option<Holder>,
+    pub(super) changed: Vec<Changed>,
+    pub(super) holder: Option<Holder>,
     /// Whether Alembic's table is there, and not the tool's.
     alembics: bool,
     half_undone: Vec<Error>,

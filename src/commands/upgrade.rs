@@ -33,7 +33,7 @@ pub struct Arguments {
     target: Route,
 
     /// Print the SQL that would be run, for review or for psql; no database is asked
-    #[arg(long)]
+    #[arg(long, conflicts_with = "metrics")]
     sql: bool,
 
     /// With --sql: the revisions the database is at, where it is at several

@@ -389,7 +389,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     };
     let conninfo = Conninfo::resolve(written.clone(), &surroundings).map_err(unusable)?;
     for warning in &conninfo.warnings {
-        context.ui.warning(warning);
+        context.warning(warning);
     }
     let said_by = command.or(given_by.command.filter(|_| written.secret("password").is_some()));
     let says_user = variables.iter().any(|name| name == USER_VARIABLE);
@@ -407,7 +407,7 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
     context.listeners.hear(&Event::Connecting { database: &conninfo.to_string(), name: &conninfo.database });
     let session = Session::connect(&conninfo, options).map_err(|error| refused(error, said_by))?;
     for warning in session.protection_warnings() {
-        context.ui.warning(&warning.text);
+        context.warning(&warning.text);
         warning.hint.iter().for_each(|hint| context.ui.hint(hint));
     }
     Ok(Database { session, server })

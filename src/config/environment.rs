@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use nix::unistd::{Uid, User};
@@ -23,7 +23,7 @@ pub const TEST_SEED: &str = "ALUDEL_TEST_SEED";
 #[derive(Debug, Default)]
 pub struct Environment {
     variables: Variables,
-    clock: Option<Still<DateTime<Utc>>>,
+    clock: Clock,
     seed: Option<Still<u64>>,
     /// What the system knows of the user id, once it is asked for; `asks_system` is whether it may be.
     account: OnceLock<Option<Account>>,
@@ -44,6 +44,24 @@ struct Variables(BTreeMap<OsString, OsString>);
 impl std::fmt::Debug for Variables {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Tells the time: this machine's, or [`TEST_CLOCK`]'s. The default is this machine's.
+#[derive(Clone, Debug, Default)]
+pub struct Clock(Option<Arc<Still<DateTime<Utc>>>>);
+
+impl Clock {
+    /// The time now; under [`TEST_CLOCK`] a second later each time, whoever asks.
+    #[must_use]
+    pub fn now(&self) -> DateTime<Utc> {
+        match &self.0 {
+            Some(clock) => {
+                let seconds = TimeDelta::seconds(i64::try_from(clock.next()).unwrap_or(i64::MAX / 1000));
+                clock.start.checked_add_signed(seconds).unwrap_or(clock.start)
+            }
+            None => Utc::now(),
+        }
     }
 }
 
@@ -83,10 +101,10 @@ impl Environment {
         let mut environment = Self { variables: Variables(variables), ..Self::default() };
         environment.clock = match environment.get(TEST_CLOCK) {
             Some(text) => match DateTime::parse_from_rfc3339(text) {
-                Ok(time) => Some(Still::new(time.to_utc())),
+                Ok(time) => Clock(Some(Arc::new(Still::new(time.to_utc())))),
                 Err(error) => return Err(Error::usage(format!("`{TEST_CLOCK}` is no time of RFC 3339")).cause(error)),
             },
-            None => None,
+            None => Clock::default(),
         };
         environment.seed = match environment.get(TEST_SEED) {
             Some(text) => match text.parse() {
@@ -139,16 +157,16 @@ impl Environment {
         self.variables.0.iter().filter(|(_, value)| value.to_str().is_none()).filter_map(|(name, _)| name.to_str())
     }
 
-    /// The time now; under [`TEST_CLOCK`] a second later each time.
+    /// The time now.
     #[must_use]
     pub fn now(&self) -> DateTime<Utc> {
-        match &self.clock {
-            Some(clock) => {
-                let seconds = TimeDelta::seconds(i64::try_from(clock.next()).unwrap_or(i64::MAX / 1000));
-                clock.start.checked_add_signed(seconds).unwrap_or(clock.start)
-            }
-            None => Utc::now(),
-        }
+        self.clock.now()
+    }
+
+    /// The clock, for those who ask often.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.clock.clone()
     }
 
     /// A new random UUID (version 4); under [`TEST_SEED`] the next of a fixed sequence.

@@ -40,8 +40,8 @@ pub trait Observer {
     fn failed(&mut self, step: usize, time: Duration);
     /// The server said something while a step ran.
     fn notice(&mut self, step: usize, notice: &ServerError);
-    /// About a second went by without an answer; `time` is what the step has taken so far, `blockers` who holds what
-    /// it waits for.
+    /// About a second more went by, and the step still runs; `time` is what it has taken so far, `blockers` who holds what it
+    /// waits for.
     fn waiting(&mut self, step: usize, time: Duration, blockers: &[String]);
     /// The step could not get its locks, or fell victim to a deadlock; it was rolled back and is tried again.
     fn again(&mut self, step: usize, why: &str, blockers: &[String]);
@@ -84,7 +84,7 @@ pub trait Bodies {
 const MESSAGE: usize = 256 * 1024;
 /// So many messages, and so many bytes in them, may wait for their answers.
 const WINDOW: (usize, usize) = (128, 4 * MESSAGE);
-/// How often an observer hears that there is still no answer.
+/// How often an observer hears that a step still runs.
 const TICK: Duration = Duration::from_secs(1);
 /// How soon it is asked at the earliest: a statement that is merely slow should not cost questions.
 const SHORTEST_GLANCE: Duration = Duration::from_millis(20);
@@ -189,19 +189,20 @@ impl Locked {
             let error = failure.explain(program, &self.session, &Invalid::default());
             return blockers.iter().fold(error, |error, blocker| error.note(format!("it waited for {blocker}")));
         }
-        let mut sql = program.tables.failure(&step.record, &program.author, &failure.record());
-        if self.session.is_shared() {
-            // One message is one transaction.
-            sql.insert_str(0, &self.session.limits_sql());
-        }
-        // The failure itself matters more than its record: a read-only or full database cannot take it.
-        let recorded = if lost { Ok(Vec::new()) } else { self.session.run(&sql, "cannot record the failure") };
         let invalid = if failure.was_bare() && !lost {
             Invalid::new(invalid_before, self.session.invalid_indexes().unwrap_or_default(), failure)
         } else {
             Invalid::default()
         };
         let error = failure.explain(program, &self.session, &invalid);
+        let record = failure.record(error.kind() == crate::error::Kind::Partial);
+        let mut sql = program.tables.failure(&step.record, &program.author, &record);
+        if self.session.is_shared() {
+            // One message is one transaction.
+            sql.insert_str(0, &self.session.limits_sql());
+        }
+        // The failure itself matters more than its record: a read-only or full database cannot take it.
+        let recorded = if lost { Ok(Vec::new()) } else { self.session.run(&sql, "cannot record the failure") };
         let error = blockers.iter().fold(error, |error, blocker| error.note(format!("it waited for {blocker}")));
         match recorded {
             Ok(_) => error,
@@ -399,6 +400,8 @@ pub(super) struct Run<'a> {
     /// Who holds what the running step waits for, and when that was asked.
     blockers: Vec<String>,
     asked: Option<Instant>,
+    /// When the observer was last told that a step still runs.
+    told: Instant,
     interrupted: Option<u8>,
     /// When it was last asked to cancel what runs.
     cancelled: Option<Instant>,
@@ -442,6 +445,7 @@ impl<'a> Run<'a> {
             from: program.beginning_of(start),
             blockers: Vec::new(),
             asked: None,
+            told: Instant::now(),
             interrupted: None,
             cancelled: None,
             held_back: None,
@@ -800,7 +804,7 @@ impl<'a> Run<'a> {
             Ok(Event::Notice(notice)) => self.observer.notice(step, &notice),
             Ok(Event::CopyIn) => message.answer.wants_data = true,
             Ok(Event::Timeout) => {
-                self.waiting(step);
+                self.look_around();
                 self.insist();
                 self.listen().map_err(|lost| self.lost(lost))?;
             }
@@ -812,7 +816,18 @@ impl<'a> Run<'a> {
             Ok(_) => {}
             Err(lost) => return Err(self.lost(lost)),
         }
+        // Also of a step whose statements are answered all the time.
+        self.still_runs(step);
         Ok(false)
+    }
+
+    /// Tells, once a second, that the step is not done.
+    fn still_runs(&mut self, step: usize) {
+        let time = self.since.elapsed();
+        if time >= TICK && self.told.elapsed() >= TICK {
+            self.told = Instant::now();
+            self.observer.waiting(step, time, &self.blockers);
+        }
     }
 
     /// After how long without an answer it is asked who is in the way: before a `lock_timeout` ends the wait and, with it,
@@ -831,17 +846,14 @@ impl<'a> Run<'a> {
         own.map_or(self.locked.session.limits.lock_timeout, Duration::from_millis)
     }
 
-    /// Tells that there is no answer yet, and, now and then, who is in the way.
-    fn waiting(&mut self, step: usize) {
+    /// Asks, now and then, who is in the way of a step that has no answer yet.
+    fn look_around(&mut self) {
         let (time, glance) = (self.since.elapsed(), self.glance());
         // A statement that has run for long may come to a lock at any moment, and gives up soon where there is a limit.
         let again = if self.lock_timeout().is_zero() { ASK_AGAIN } else { glance };
         if time >= glance && self.asked.is_none_or(|asked| asked.elapsed() >= again) {
             self.asked = Some(Instant::now());
             self.blockers = self.locked.session.blockers();
-        }
-        if time >= TICK {
-            self.observer.waiting(step, time, &self.blockers);
         }
     }
 

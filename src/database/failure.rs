@@ -269,7 +269,7 @@ impl Failure {
     }
 
     /// What the history keeps of it.
-    pub(super) fn record(&self) -> bookkeeping::Failure {
+    pub(super) fn record(&self, partial: bool) -> bookkeeping::Failure {
         let (sqlstate, message) = match &self.reason {
             Reason::Server { error, .. } | Reason::Ended { error, .. } => {
                 (Some(error.code.clone()), error.message.clone())
@@ -279,7 +279,7 @@ impl Failure {
             Reason::Overtaken => (None, "a later revision was committed behind it".to_owned()),
             Reason::Lost { .. } => (None, "the connection was lost".to_owned()),
         };
-        bookkeeping::Failure { sqlstate, message, milliseconds: self.time.as_millis() }
+        bookkeeping::Failure { sqlstate, message, milliseconds: self.time.as_millis(), partial }
     }
 
     /// Why the step may well succeed when it is tried again, if it may: it waited too long for a lock, or was the victim of a

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use super::session::{Session, Standing, explain};
 use super::wire::event::Row;
 use crate::error::Result;
+use crate::model::bookkeeping::Failure;
 use crate::model::sql::quote::literal;
 
 /// One row of the history.
@@ -23,7 +24,7 @@ pub struct Entry {
     pub revision: String,
     /// The file's checksum, where there is a file.
     pub checksum: Option<String>,
-    /// `done`, `stamped`, `accepted` or `failed`.
+    /// `done`, `stamped`, `accepted`, `failed` or `partial`.
     pub outcome: String,
     /// Of one that failed: the server's code, where the server said one.
     pub sqlstate: Option<String>,
@@ -86,7 +87,7 @@ pub enum Since {
 pub struct Wanted {
     /// Of this revision: its id, or the beginning of one, of four characters or more, where none is called so.
     pub revision: Option<String>,
-    /// Only what failed.
+    /// Only what failed, with or without leaving something behind.
     pub failed: bool,
     /// Only what ended since then.
     pub since: Option<Since>,
@@ -103,6 +104,12 @@ pub struct Found {
     pub entries: Vec<Entry>,
     /// How many there are without the limit.
     pub total: usize,
+}
+
+/// The condition on an outcome that it is none of success.
+pub(super) fn is_failure(outcome: &str) -> String {
+    let words = Failure::OUTCOMES.map(literal).join(", ");
+    format!("{outcome} OPERATOR(pg_catalog.=) ANY (ARRAY[{words}])")
 }
 
 impl Session {
@@ -156,7 +163,7 @@ impl Session {
             });
         }
         if wanted.failed {
-            conditions.push("h.outcome OPERATOR(pg_catalog.=) 'failed'".to_owned());
+            conditions.push(is_failure("h.outcome"));
         }
         match wanted.since {
             None => {}
@@ -165,8 +172,8 @@ impl Session {
                 time.as_secs()
             )),
             Some(Since::Time(time)) => conditions.push(format!(
-                "h.finished_at OPERATOR(pg_catalog.>=) pg_catalog.to_timestamp({}::pg_catalog.float8)",
-                time.timestamp()
+                "h.finished_at OPERATOR(pg_catalog.>=) pg_catalog.to_timestamp({}::pg_catalog.float8 OPERATOR(pg_catalog./) 1000000)",
+                time.timestamp_micros()
             )),
         }
         if let Some(run) = &wanted.run {

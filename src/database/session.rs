@@ -597,9 +597,10 @@ impl Session {
     /// How many steps of a run stand in the history as done.
     pub(super) fn count_of_run(&mut self, tables: &Tables, run: &str) -> Result<usize> {
         let sql = format!(
-            "SELECT pg_catalog.count(*) FROM {} WHERE run OPERATOR(pg_catalog.=) {} AND outcome OPERATOR(pg_catalog.<>) 'failed'",
+            "SELECT pg_catalog.count(*) FROM {} WHERE run OPERATOR(pg_catalog.=) {} AND NOT {}",
             tables.history(),
-            literal(run)
+            literal(run),
+            super::history::is_failure("outcome"),
         );
         let rows = self.run(&sql, "cannot read the history")?;
         rows.first()

@@ -18,6 +18,7 @@ pub const TAKEN: &str = "ALU03";
 
 /// Which way a step goes; also the word in the history table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
     /// The revision is applied.
     Upgrade,
@@ -151,6 +152,18 @@ pub struct Failure {
     pub message: String,
     /// How long it had run.
     pub milliseconds: u128,
+    /// Whether something of the step stays.
+    pub partial: bool,
+}
+
+impl Failure {
+    /// The outcomes of the history that are failures.
+    pub const OUTCOMES: [&'static str; 2] = ["failed", "partial"];
+
+    fn outcome(&self) -> &'static str {
+        let [failed, partial] = Self::OUTCOMES;
+        if self.partial { partial } else { failed }
+    }
 }
 
 /// The names of the tables that the tool keeps in the database.
@@ -445,7 +458,7 @@ BEGIN
             "pg_catalog.clock_timestamp() OPERATOR(pg_catalog.-) '{} milliseconds'::pg_catalog.interval",
             failure.milliseconds
         );
-        self.history_row(record, author, "failed", &started, Some(failure))
+        self.history_row(record, author, failure.outcome(), &started, Some(failure))
     }
 
     /// A row of history, with the columns that have a value; `started` is SQL.

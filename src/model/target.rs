@@ -159,7 +159,7 @@ impl Target {
     /// Whether it counts from where the database stands: typed again, it means another revision.
     #[must_use]
     pub fn is_counted(&self) -> bool {
-        matches!(self.point, Point::Away(None, _))
+        matches!(self.point, Point::Away(None | Some(Symbol::Current), _))
     }
 }
 

@@ -1,8 +1,11 @@
 //! A line of the log for programs: what standard error says where `--log-format json` was given. Each is one JSON object.
 
-use chrono::{SecondsFormat, Utc};
+use anstream::adapter::strip_str;
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
 use serde_json::{Map, Value};
+
+use crate::error::Error;
 
 /// For whom standard error is written.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,12 +21,13 @@ impl LogFormat {
     /// The words for them.
     pub const WORDS: [&'static str; 2] = ["text", "json"];
 
-    /// The format that a word means.
+    /// The format that a word means, in capitals or not.
     #[must_use]
     pub fn parse(word: &str) -> Option<Self> {
+        let [text, json] = Self::WORDS;
         match word {
-            "text" => Some(Self::Text),
-            "json" => Some(Self::Json),
+            word if word.eq_ignore_ascii_case(text) => Some(Self::Text),
+            word if word.eq_ignore_ascii_case(json) => Some(Self::Json),
             _ => None,
         }
     }
@@ -43,13 +47,21 @@ pub enum LogLevel {
     Error,
 }
 
-/// The document: time, level, event and message first, then of `fields` those that say something.
-pub(super) fn document(level: LogLevel, event: &str, message: String, fields: Value) -> Map<String, Value> {
+/// The document: time, level, event and message first, then what is `known`, then of `fields` those that say something.
+pub(super) fn document(
+    time: DateTime<Utc>,
+    level: LogLevel,
+    event: &str,
+    message: String,
+    known: Map<String, Value>,
+    fields: Value,
+) -> Map<String, Value> {
     let mut line = Map::new();
-    line.insert("time".to_owned(), Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true).into());
+    line.insert("time".to_owned(), time.to_rfc3339_opts(SecondsFormat::Millis, true).into());
     line.insert("level".to_owned(), serde_json::to_value(level).unwrap_or_default());
     line.insert("event".to_owned(), event.into());
     line.insert("message".to_owned(), message.into());
+    line.extend(known);
     if let Value::Object(fields) = fields {
         for (name, value) in fields {
             if !value.is_null() && name != "message" {
@@ -60,12 +72,12 @@ pub(super) fn document(level: LogLevel, event: &str, message: String, fields: Va
     line
 }
 
-/// What clap says of a wrong command line, as an error's fields: its first line, and what it advises.
-pub(super) fn refusal(text: &str, exit_code: u8) -> (String, Value) {
+/// What clap says of a wrong command line, as an error: its first line, and what it advises.
+#[must_use]
+pub fn refusal(text: &str) -> Error {
+    let text = strip_str(text).to_string();
     let mut lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     let message = lines.next().unwrap_or_default();
-    let message = message.strip_prefix("error: ").unwrap_or(message).to_owned();
-    let hints: Vec<&str> = lines.map(|line| line.strip_prefix("tip: ").unwrap_or(line)).collect();
-    let fields = serde_json::json!({ "kind": "usage", "exit_code": exit_code, "hints": hints });
-    (message, fields)
+    let message = message.strip_prefix("error: ").unwrap_or(message);
+    lines.map(|line| line.strip_prefix("tip: ").unwrap_or(line)).fold(Error::usage(message), Error::hint)
 }

@@ -228,6 +228,11 @@ fn mistakes_of_the_command_line() {
     }
     let log = events(&case.run("--log-format json upgrad").stderr);
     assert_eq!(log[0]["message"], "unrecognized subcommand 'upgrad'");
+    for arguments in ["--log-format JSON show 999", "show 999"] {
+        let mut command = case.command(arguments);
+        command.env("ALUDEL_LOG_FORMAT", "Json");
+        assert_eq!(names(&events(&case.project.run(command).stderr)), ["error"], "{arguments}");
+    }
     let mut command = case.command("status");
     let ran = case.project.run({
         command.env("ALUDEL_LOG_FORMAT", "jsn");
@@ -304,7 +309,7 @@ fn stopped_by_a_signal() {
     let log = events(&String::from_utf8_lossy(&output.stderr));
     assert_eq!(the(&log, "signal")["signal"], 15);
     assert_eq!(the(&log, "slow")["limit_seconds"], 1.0, "it is told of once");
-    assert!(log.iter().any(|event| event["event"] == "waiting" && event["revision"] == "001"), "{log:#?}");
+    assert_eq!(the(&log, "waiting")["revision"], "001", "it is not told of every second");
     assert_eq!(the(&log, "run_finished")["outcome"], "signal");
     assert_eq!(the(&log, "error")["exit_code"], 143);
     // The history knows how long it had run.
@@ -316,18 +321,90 @@ fn stopped_by_a_signal() {
 
 #[test]
 fn slow_revisions() {
-    let case = Case::with("slow_after = 100ms\n");
-    case.revision("001", "", "SELECT pg_sleep(0.2);", "SELECT 1;");
+    let case = Case::with("slow_after = 2s\n");
+    case.revision("001", "", "SELECT pg_sleep(3);", "SELECT 1;");
     case.revision("002", "001", "SELECT 1;", "SELECT 1;");
     let ran = case.succeeds("-q upgrade head");
     let lines: Vec<&str> = ran.stderr.lines().collect();
     assert_eq!(lines, ["warning: 001 step 001 is slow: it has taken [TIME] (`slow_after` is [TIME])"]);
     let log = case.succeeds("log").stdout;
     assert_eq!(log.lines().filter(|line| line.contains("(slow)")).count(), 1, "{log}");
-    let ini = case.project.read("migrate.ini").replace("100ms", "0");
+    let ini = case.project.read("migrate.ini").replace("2s", "0");
     case.project.write("migrate.ini", ini);
     let _ = case.succeeds("downgrade base");
     assert_eq!(case.succeeds("-q upgrade head").stderr, "");
+}
+
+/// A server that says something all the time does not put the warning off.
+#[test]
+fn a_slow_revision_is_warned_of_while_it_talks() {
+    let case = Case::with("slow_after = 1s\n");
+    case.revision(
+        "001",
+        "",
+        "DO $$ BEGIN FOR i IN 1..12 LOOP PERFORM pg_sleep(0.3); RAISE NOTICE 'still here'; END LOOP; END $$;",
+        "",
+    );
+    let many = "SELECT pg_sleep(0.3);\n".repeat(12);
+    case.file("002", "001", &format!("-- migrate:upgrade transaction:false\n{many}-- migrate:downgrade\n"));
+    let log = events(&case.succeeds("--log-format json upgrade head").stderr);
+    for revision in ["001", "002"] {
+        let seconds = |event: &str| {
+            let found = log.iter().find(|line| line["event"] == event && line["revision"] == revision);
+            found
+                .and_then(|line| line["seconds"].as_f64())
+                .unwrap_or_else(|| panic!("{revision}: no {event}: {log:#?}"))
+        };
+        assert!(seconds("slow") + 1.0 < seconds("revision_finished"), "{revision}: {log:#?}");
+    }
+}
+
+/// The warning, the log and the metrics agree.
+#[test]
+fn a_revision_that_is_slow_and_fails() {
+    let case = Case::with("slow_after = 300ms\nmetrics = run.prom\n");
+    case.revision("001", "", "SELECT pg_sleep(0.5); SELECT 1/0;", "");
+    let ran = case.run("-q upgrade head");
+    assert_eq!(ran.code, 1);
+    assert!(ran.stderr.starts_with("warning: 001 step 001 is slow: it has taken "), "{}", ran.stderr);
+    assert!(
+        case.project.read("run.prom").contains(&format!(
+            "aludel_run_slow_revisions{{database=\"{}\",environment=\"\"}} 1\n",
+            case.database.name
+        ))
+    );
+    assert!(case.succeeds("log").stdout.contains("(slow)"));
+}
+
+/// What is told of a run says of which, whoever tells it.
+#[test]
+fn warnings_hints_and_errors_name_the_database_and_the_run() {
+    let case = Case::new();
+    case.revision("001", "", "CREATE TABLE a ();", "");
+    let _ = case.succeeds("upgrade head");
+    case.revision("001", "", "CREATE TABLE a (b int);", "");
+    case.revision("002", "001", "CREATE TABLE a ();", "");
+    let log = events(&case.run("--log-format json upgrade head").stderr);
+    let database = &the(&log, "run_started")["database"];
+    assert!(database.as_str().is_some_and(|database| database.contains("[DATABASE]")), "{log:#?}");
+    for event in ["warning", "hint", "error"] {
+        assert_eq!(&the(&log, event)["database"], database, "{event}");
+    }
+    assert_eq!(the(&log, "error")["run"], the(&log, "run_finished")["run"]);
+    assert_eq!(the(&log, "warning")["run"], Value::Null, "there was none yet");
+}
+
+#[test]
+fn the_clock_of_tests_is_the_logs() {
+    let case = Case::new();
+    case.chain(1);
+    let mut command = case.command("--log-format json upgrade head --metrics run.prom");
+    command.env("ALUDEL_LOG_FORMAT", "").env("ALUDEL_TEST_CLOCK", "2001-02-03T04:05:06Z");
+    let log = events(&case.project.run(command).stderr);
+    assert!(log.iter().all(|event| event["time"].as_str().is_some_and(|time| time.starts_with("2001-02-03T04:"))));
+    assert!(case.project.read("run.prom").contains("aludel_run_timestamp_seconds{"));
+    let stamp = samples(&case.project.read("run.prom")).into_iter().find(|(name, _)| name.contains("timestamp"));
+    assert!(stamp.is_some_and(|(_, time)| (981_173_106.0..981_173_306.0).contains(&time)));
 }
 
 /// The samples of a file in Prometheus's text format, by name and labels; a panic where a reader of that or of OpenMetrics would
@@ -425,6 +502,72 @@ fn metrics() {
     let ran = case.succeeds("upgrade 001 --metrics nowhere/run.prom");
     assert!(ran.stderr.contains("warning: cannot write the metrics to nowhere/run.prom: "), "{}", ran.stderr);
     assert_eq!(case.rows(), "001", "it changes nothing");
+}
+
+/// A file must not go on saying how well an earlier run went.
+#[test]
+fn metrics_of_a_run_that_failed_before_its_plan() {
+    let case = Case::with("metrics = run.prom\n\n[production]\nlock_wait = 1s\n");
+    case.chain(2);
+    let ini = case.project.read("migrate.ini");
+    let failed = |arguments: &str, environment: &str| {
+        std::fs::remove_file(case.project.path().join("run.prom")).expect("a run has written it");
+        let ran = case.run(arguments);
+        let samples = samples(&case.project.read("run.prom"));
+        let sample =
+            |metric: &str| samples.get(&format!("aludel_{metric}{{database=\"\",environment=\"{environment}\"}}"));
+        assert_eq!((sample("run_success"), sample("run_exit_code")), (Some(&0.0), Some(&2.0)), "{samples:?}");
+        assert_eq!(ran.code, 2, "{}", ran.transcript());
+    };
+    let _ = case.succeeds("upgrade 0001");
+    failed("upgrade 0001:0002", "");
+    failed("downgrade 0002:0001", "");
+    failed("-n nowhere upgrade head --metrics run.prom", "nowhere");
+    failed("-c nowhere.ini redo --metrics run.prom", "");
+    case.project.write("migrate.ini", ini.replace("metrics", "lock_wiat = 1s\nmetrics"));
+    for command in ["upgrade head", "downgrade base", "redo"] {
+        failed(command, "");
+    }
+    failed("-n production upgrade head", "production");
+    case.project.write("migrate.ini", ini);
+    let _ = case.succeeds("upgrade head");
+    let ran = case.run("upgrade head --sql --metrics run.prom");
+    assert_eq!((ran.code, ran.stdout.as_str()), (2, ""), "nothing runs that could be measured");
+}
+
+#[test]
+fn what_metrics_are_written_to() {
+    use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _, symlink};
+    let case = Case::new();
+    case.chain(1);
+    let path = |file: &str| case.project.path().join(file);
+    let mode = |file: &str| std::fs::metadata(path(file)).expect("it is there").permissions().mode() & 0o777;
+    // Its reader is somebody else, whatever the umask is here.
+    let aludel = case.command("upgrade head --metrics new.prom");
+    let mut careful = Command::new("sh");
+    careful.args(["-c", "umask 077; exec \"$@\"", "sh"]).arg(aludel.get_program()).args(aludel.get_args());
+    assert!(careful.current_dir(case.project.path()).status().expect("sh runs").success());
+    assert_eq!(mode("new.prom"), 0o644);
+    // A link and the mode of its file stay.
+    case.project.write("there/real.prom", "");
+    std::fs::set_permissions(path("there/real.prom"), std::fs::Permissions::from_mode(0o640)).expect("it is ours");
+    symlink("there/real.prom", path("link.prom")).expect("a link");
+    let _ = case.succeeds("upgrade head --metrics link.prom");
+    assert!(path("link.prom").is_symlink());
+    assert_eq!(mode("there/real.prom"), 0o640);
+    let _ = samples(&case.project.read("there/real.prom"));
+    assert_eq!(case.project.list("there"), ["real.prom"]);
+    // One that leads nowhere yet.
+    symlink("there/later.prom", path("early.prom")).expect("a link");
+    let _ = case.succeeds("upgrade head --metrics early.prom");
+    let _ = samples(&case.project.read("there/later.prom"));
+    // A pipe is written to.
+    assert!(Command::new("mkfifo").arg(path("pipe")).status().expect("mkfifo runs").success());
+    let reader = Command::new("cat").arg(path("pipe")).stdout(Stdio::piped()).spawn().expect("cat runs");
+    let _ = case.succeeds("upgrade head --metrics pipe");
+    let read = reader.wait_with_output().expect("cat ends");
+    let _ = samples(&String::from_utf8_lossy(&read.stdout));
+    assert!(std::fs::metadata(path("pipe")).expect("it is there").file_type().is_fifo());
 }
 
 #[test]

@@ -108,6 +108,12 @@ fn filters() {
     assert_eq!(revisions(&case, "--since 2d"), all[..4]);
     assert_eq!(revisions(&case, "--since 2020-01-01"), all);
     assert_eq!(revisions(&case, "--since 2999-01-01T00:00:00Z"), [""; 0]);
+    // To the microsecond.
+    let when = |offset: &str| {
+        case.ask(&format!("SELECT to_char((max(finished_at) + interval '{offset}') AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"') FROM aludel_history"))
+    };
+    assert_eq!(revisions(&case, &format!("--since {}", when("0 s").trim())), all[..1]);
+    assert_eq!(revisions(&case, &format!("--since {}", when("1 microsecond").trim())), [""; 0]);
     let run = case.ask("SELECT run FROM aludel_history WHERE revision = '0003'");
     assert_eq!(revisions(&case, &format!("--run {}", run.trim())), ["upgrade 0003", "upgrade 0002", "upgrade 0001"]);
     assert_eq!(revisions(&case, &format!("--run {}", &run[..8])), ["upgrade 0003", "upgrade 0002", "upgrade 0001"]);
@@ -129,12 +135,50 @@ hint: `aludel log -v` shows what it holds, each with its run
 
 "#]]
     );
-    let ran = case.run("log --since yesterday");
-    assert_eq!(ran.code, 2, "{}", ran.transcript());
+    for arguments in ["--since yesterday", "--since d", "--limit 99999999999999", "--limit -1"] {
+        let ran = case.run(&format!("log {arguments}"));
+        assert_eq!(ran.code, 2, "{}", ran.transcript());
+    }
     // Another project's rows in the same table.
     let _ = case.ask("INSERT INTO aludel_history (version_table, run, direction, revision, outcome, started_at, finished_at, role, tool)
         VALUES ('others', 'r', 'upgrade', 'x', 'done', now(), now(), 'r', 't')");
     assert_eq!(revisions(&case, ""), ["stamp 0002", "downgrade 0002", "upgrade 0003", "upgrade 0002", "upgrade 0001"]);
+}
+
+/// What stays of a revision is told apart from what was rolled back.
+#[test]
+fn one_that_stopped_partway() {
+    let case = Case::new();
+    case.file(
+        "0001",
+        "",
+        "-- migrate:upgrade transaction:false\nCREATE TABLE a ();\nSELECT 1/0;\n-- migrate:downgrade\nDROP TABLE a;\n",
+    );
+    assert_eq!(case.run("upgrade head").code, 4);
+    assert_data_eq!(
+        log(&case, "--failed").replace("@[HOST]", ""),
+        str![[r#"
+exit code: 0
+----- stdout
+[DATE]  upgrade 0001  partial in [TIME], by postgres (dana)
+    error[22012]: division by zero
+
+"#]]
+    );
+    assert_eq!(case.ask("SELECT outcome FROM aludel_history"), "partial\n");
+}
+
+/// What is in the table may come from anybody.
+#[test]
+fn nothing_in_it_acts_on_the_terminal() {
+    let case = case();
+    let _ = case.ask("UPDATE aludel_history SET message = E'a\\x1b[2J\\x07b\\nc', client_user = E'\\x1b]0;d\\r' WHERE revision = '0003'");
+    for arguments in ["log", "log -v"] {
+        let told = case.succeeds(arguments).stdout;
+        assert!(told.contains("a\\u{1b}[2J\\u{7}b\n    c"), "{told}");
+        assert!(told.contains("(\\u{1b}]0;d\\r@"), "{told}");
+        assert!(!told.contains(|c: char| c.is_control() && c != '\n'), "{told:?}");
+    }
 }
 
 #[test]

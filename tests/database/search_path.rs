@@ -185,7 +185,8 @@ error[22012]: division by zero
         str![[r#"
 accepted|1
 done|12
-failed|5
+failed|2
+partial|3
 stamped|2
 
 "#]]

@@ -99,7 +99,7 @@ error[23505]: could not create unique index "bad"
         case.history(),
         str![[r#"
 upgrade|001|done|-|-
-upgrade|002|failed|23505|could not create unique index "bad"
+upgrade|002|partial|23505|could not create unique index "bad"
 
 "#]]
     );
@@ -201,7 +201,7 @@ error[22012]: division by zero
     assert_data_eq!(
         case.history(),
         str![[r#"
-upgrade|001|failed|22012|division by zero
+upgrade|001|partial|22012|division by zero
 
 "#]]
     );

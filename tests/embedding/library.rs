@@ -51,6 +51,28 @@ fn a_day_with_it() {
     assert_eq!(case.tables(), "a\n");
 }
 
+/// What a person at a terminal would read, a program gets.
+#[test]
+fn what_it_is_warned_of() {
+    let case = Case::new();
+    let report = case.open().upgrade("001").unwrap();
+    assert_eq!(report.warnings, [""; 0]);
+    let changed = case.project.read("versions/001_a.sql").replace("a ()", "a (b int)");
+    case.project.write("versions/001_a.sql", changed);
+    case.project.write(
+        "versions/002_b.sql",
+        "-- revision: 002\n-- parents: 001\n\n-- migrate:upgrade\nDO $$ BEGIN RAISE WARNING 'mind'; END $$;\n\n-- migrate:downgrade\n",
+    );
+    let status = case.open().status().unwrap();
+    assert_eq!((status.changed, status.running), (vec!["001".to_owned()], None));
+    let heard = Heard::default();
+    let report = case.open().upgrade_telling("head", &heard).unwrap();
+    let titles: Vec<&str> = report.warnings.iter().filter_map(|warning| warning.lines().next()).collect();
+    assert_eq!(titles, ["1 file was changed after it was applied", "002: mind"]);
+    let heard = heard.0.take();
+    assert!(heard.contains(&format!("warned: {}", report.warnings[0])), "{heard:#?}");
+}
+
 #[test]
 fn repeatable_files() {
     let case = Case::new();
@@ -98,6 +120,7 @@ struct Heard(RefCell<Vec<String>>);
 impl Listener for Heard {
     fn hear(&self, event: &Event<'_>) {
         self.0.borrow_mut().push(match event {
+            Event::Warning(text) => format!("warned: {text}"),
             Event::Connecting { name, .. } => format!("connecting to {name}"),
             Event::Stands { rows, applied, pending } => format!("at {rows:?}: {applied} and {pending}"),
             Event::RepeatablesDue(due) => format!("{due} repeatables due"),
@@ -181,5 +204,5 @@ serving
     case.add_a_mistake();
     let failed = ran(service(&case));
     assert!(failed.starts_with("exit code: 1\n"), "{failed}");
-    assert!(failed.contains("--> ./versions/003_c.sql:5:20") || failed.contains("versions/003_c.sql:5:20"), "{failed}");
+    assert!(failed.contains("\n --> versions/003_c.sql:5:20\n"), "{failed}");
 }

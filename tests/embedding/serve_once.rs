@@ -17,7 +17,7 @@ impl Case {
         let ran = self.ask(&request.to_string());
         let answer: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()));
         let fields: Vec<&str> = answer.as_object().unwrap().keys().map(String::as_str).collect();
-        assert_eq!(fields, ["ok", "action", "steps", "before", "current", "status", "error"]);
+        assert_eq!(fields, ["ok", "action", "steps", "before", "current", "status", "warnings", "error"]);
         assert_eq!(answer["ok"], json!(ran.code == 0), "{}", ran.transcript());
         (answer, ran.code)
     }
@@ -52,13 +52,49 @@ fn up_status_down() {
     assert_eq!(told, status);
     assert_eq!(answer["current"], Value::Null);
 
-    let (answer, _) = case.answer(&json!({"action": "down"}));
+    let (answer, _) = case.answer(&json!({"action": "down", "target": "001"}));
     assert_eq!((steps(&answer), &answer["current"]), (vec!["downgrade 002".to_owned()], &json!(["001"])));
     let (answer, _) = case.answer(&json!({"action": "downgrade", "target": "base"}));
     assert_eq!((steps(&answer), &answer["current"]), (vec!["downgrade 001".to_owned()], &json!([])));
     let (answer, _) = case.answer(&json!({"action": "stamp", "target": "002"}));
     assert_eq!((&answer["before"], &answer["current"]), (&json!([]), &json!(["002"])));
     assert_eq!(case.tables(), "\n");
+}
+
+/// A caller that hears nothing sends its request again: what was undone then stays the only thing.
+#[test]
+fn a_request_to_go_down_may_come_twice() {
+    let case = Case::new();
+    let _ = case.answer(&json!({"action": "up"}));
+    for undone in [1, 0] {
+        let (answer, _) = case.answer(&json!({"action": "down", "target": "001"}));
+        assert_eq!((steps(&answer).len(), &answer["current"]), (undone, &json!(["001"])));
+    }
+    let down = |target: &str| {
+        (
+            json!({"action": "down", "target": target}),
+            format!("`{target}` is no target for a down here: it depends on where the database stands"),
+        )
+    };
+    let missing = (json!({"action": "down"}), "a down needs a `target`".to_owned());
+    for (request, message) in [missing, down("-1"), down("+1"), down("current-1")] {
+        let (answer, code) = case.answer(&request);
+        assert_eq!((code, &answer["error"]["message"]), (2, &json!(message)));
+        assert_eq!(
+            answer["error"]["notes"],
+            json!(["a request that is sent twice would undo more than it was meant to"])
+        );
+        assert_eq!(
+            answer["error"]["hints"],
+            json!([
+                "send {\"action\": \"down\", \"target\": \"001\"} with the revision that is to stay, or \"base\" for none"
+            ])
+        );
+    }
+    let (answer, code) = case.answer(&json!({"action": "down", "target": "a b"}));
+    assert_eq!(code, 2);
+    assert!(answer["error"]["message"].as_str().unwrap().starts_with("`a b` is no target: "), "{answer}");
+    assert_eq!(case.tables(), "a\n");
 }
 
 #[test]
@@ -140,6 +176,44 @@ fn variables_are_values_for_the_settings_and_no_secret_is_shown() {
     let ran = case.ask(r#"{"action": "up", "variables": {"dbUrl": ["canary"]}}"#);
     assert_eq!(ran.code, 2);
     assert!(!ran.transcript().contains("canary"), "{}", ran.transcript());
+}
+
+#[test]
+fn warnings_are_in_the_answer_and_hold_no_secret() {
+    let case = Case::new();
+    let _ = case.answer(&json!({"action": "up", "target": "001"}));
+    let changed = case.project.read("versions/001_a.sql").replace("a ()", "a (b int)");
+    case.project.write("versions/001_a.sql", changed);
+    case.add_a_mistake();
+    let (answer, _) = case.answer(&json!({"action": "up"}));
+    let warnings = answer["warnings"].as_array().unwrap();
+    assert!(warnings[0].as_str().unwrap().starts_with("1 file was changed"), "{answer}");
+    assert_eq!((warnings.len(), &answer["ok"]), (1, &json!(false)), "{answer}");
+}
+
+/// Who calls it reads standard output, and finds a document there whatever went wrong.
+#[test]
+fn there_is_always_an_answer() {
+    let case = Case::new();
+    let ask = |arguments: &[&str], format: &str| {
+        let mut command = case.project.command(arguments);
+        command.env("ALUDEL_LOG_FORMAT", format);
+        let ran = Ran::of(&feed(command, r#"{"action": "up"}"#), |text| text);
+        let answer: Value = serde_json::from_str(&ran.stdout).unwrap_or_else(|_| panic!("{}", ran.transcript()));
+        assert_eq!((ran.code, &answer["ok"], &answer["action"]), (2, &json!(false), &Value::Null));
+        assert_eq!(answer["error"]["kind"], "usage");
+        assert!(!ran.stderr.is_empty());
+        answer["error"]["message"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(ask(&["serve-once"], "jsn"), "`ALUDEL_LOG_FORMAT` is `jsn`");
+    assert_eq!(ask(&["serve-once", "stray"], ""), "unexpected argument 'stray' found");
+    assert_eq!(ask(&["--url", "x", "serve-once", "--bogus"], "json"), "unexpected argument '--bogus' found");
+    assert_eq!(case.tables(), "\n");
+    // Of others nobody expects one.
+    for arguments in [["upgrade", "serve-once", "--bogus"], ["--help", "serve-once", "stray"]] {
+        let ran = case.project.aludel(arguments);
+        assert!(!ran.stdout.starts_with('{'), "{}", ran.transcript());
+    }
 }
 
 #[test]

@@ -462,7 +462,7 @@ Options:
           Only this revision: its id, or its beginning; it need not have a file any more
 
       --failed
-          Only what failed
+          Only what failed, also partway
 
       --since <WHEN>
           Only what ended since then: `90min`, `12h`, `2d`, `1w` ago, `2026-11-01`,
@@ -625,7 +625,7 @@ the command; the answer holds the error too.
 
   echo '{"action": "up"}' | aludel serve-once
   echo '{"action": "up", "target": "002"}' | aludel serve-once
-  echo '{"action": "down"}' | aludel serve-once       the last revision
+  echo '{"action": "down", "target": "001"}' | aludel serve-once
   echo '{"action": "status"}' | aludel serve-once
   echo '{"action": "stamp", "target": "002"}' | aludel serve-once
 

@@ -232,6 +232,31 @@ fn what_a_check_is_for() {
     assert!(said.starts_with("Install Aludel: ") && said.contains("did NOT match"), "{said}");
 }
 
+/// The pull request that brings Aludel along, or the first revision, is the one where somebody looks whether it works.
+#[test]
+fn the_sql_of_the_first_change() {
+    for files in ["migrate.ini versions", "versions", "versions/001.sql versions/002.sql", "versions/002.sql"] {
+        let case = Case::new();
+        case.project.write("scripts/new-sql", file("scripts/new-sql"));
+        let mut machine = Machine::new(&case);
+        machine.check_out_a_change_of(files);
+        machine.install("aludel", &format!("#!/bin/sh\nexec '{}' \"$@\"\n", env!("CARGO_BIN_EXE_aludel")));
+        let ran = machine.run(&["bash"], "scripts/new-sql main").succeeded();
+        let first = if files == "versions/002.sql" { "001" } else { "base" };
+        assert!(ran.stdout.contains(&format!("upgrade from {first} to 002")), "{files}: {}", ran.transcript());
+        let trees = machine.run(&["bash"], "git worktree list").succeeded().stdout;
+        assert_eq!(trees.lines().count(), 1, "it leaves nothing behind: {trees}");
+    }
+    // Also where it fails.
+    let case = Case::new();
+    case.project.write("scripts/new-sql", file("scripts/new-sql"));
+    let mut machine = Machine::new(&case);
+    machine.check_out_a_change();
+    machine.install("aludel", "#!/bin/sh\nexit 7\n");
+    assert_eq!(machine.run(&["bash"], "scripts/new-sql main").code, 7);
+    assert_eq!(machine.run(&["bash"], "git worktree list").succeeded().stdout.lines().count(), 1);
+}
+
 #[test]
 fn a_push_is_deployed() {
     let case = Case::new();

@@ -78,6 +78,7 @@ fn it_is_a_pipeline() {
 
     let deploy = &pipeline.deploy;
     assert_eq!(deploy.environment.as_ref().unwrap()["name"], "production");
+    assert_eq!(check.rules[1]["if"], deploy.rules[0]["if"], "what is deployed was checked");
     assert_eq!((deploy.interruptible, deploy.rules[0]["when"].as_str()), (Some(false), "manual"));
     assert!(deploy.resource_group.is_some() && deploy.timeout.is_some() && deploy.services.is_empty());
     assert_eq!(file(PATH).matches("PRODUCTION_URL").count(), 1);
@@ -108,6 +109,17 @@ fn a_merge_request_is_checked() {
     let script = case.here(&script_of_check(), url).replace("scripts/new-sql", ": scripts/new-sql");
     let ran = Machine::new(&case).run(&["bash"], &script);
     assert_eq!((ran.code, case.history().as_str()), (1, "upgrade 001"), "{}", ran.transcript());
+}
+
+/// What was merged is checked once more before it is deployed; there is no change to show then.
+#[test]
+fn the_default_branch_is_checked() {
+    let case = Case::new();
+    let script = case.here(&script_of_check(), "postgres://postgres:throwaway@postgres:5432/postgres");
+    Machine::new(&case).run(&["bash"], &script).succeeded();
+    assert!(!case.project.path().join("upgrade.sql").exists());
+    let both = "upgrade 001, upgrade 002";
+    assert_eq!(case.history(), format!("{both}, downgrade 002, downgrade 001, {both}"));
 }
 
 fn script_of_check() -> String {

@@ -5,13 +5,15 @@
 
 use std::collections::BTreeMap;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use aludel::Kind;
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::machine::Machine;
 use crate::support::Ran;
-use crate::{Case, yaml};
+use crate::{Case, file, yaml};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -64,9 +66,10 @@ struct ExitCodes {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 struct DeploymentSpec {
     replicas: usize,
+    progress_deadline_seconds: u64,
     selector: BTreeMap<String, BTreeMap<String, String>>,
     template: Template,
 }
@@ -83,6 +86,7 @@ struct Template {
 struct Pod {
     restart_policy: Option<String>,
     termination_grace_period_seconds: u64,
+    automount_service_account_token: bool,
     #[serde(default)]
     security_context: SecurityContext,
     #[serde(default)]
@@ -109,6 +113,7 @@ struct Container {
 struct SecurityContext {
     run_as_non_root: bool,
     run_as_user: u32,
+    seccomp_profile: BTreeMap<String, String>,
     allow_privilege_escalation: Option<bool>,
     read_only_root_filesystem: bool,
     capabilities: BTreeMap<String, Vec<Value>>,
@@ -165,7 +170,16 @@ impl Container {
         assert_eq!(own.run_as_user.max(shared.run_as_user), 65532, "as in the Dockerfile");
         assert_eq!((own.allow_privilege_escalation, own.read_only_root_filesystem), (Some(false), true));
         assert_eq!(own.capabilities["drop"], ["ALL"]);
+        let profile = own.seccomp_profile.get("type").or(shared.seccomp_profile.get("type"));
+        assert_eq!(profile.map(String::as_str), Some("RuntimeDefault"));
+        assert!(!pod.automount_service_account_token);
     }
+}
+
+/// A number of minutes, as `unit` says.
+#[track_caller]
+fn minutes(text: &str, unit: &str) -> u64 {
+    text.strip_suffix(unit).and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("{text}"))
 }
 
 /// What becomes of the Job when its pod ends with an exit code: the first rule that fits decides.
@@ -210,6 +224,9 @@ fn they_are_manifests() {
     assert_eq!((pod.restart_policy.as_deref(), pod.init_containers[0].name.as_str()), (None, "aludel"));
     assert!(pod.termination_grace_period_seconds >= 60);
     pod.init_containers[0].is_locked_up(pod);
+    let args = &pod.init_containers[0].args;
+    let wait = args.iter().position(|word| word == "--lock-wait").map(|at| minutes(&args[at + 1], "min"));
+    assert!(wait.is_some_and(|wait| deployment.spec.progress_deadline_seconds > wait * 60));
     assert!(!pod.containers[0].image.contains("migrate"));
 }
 
@@ -243,11 +260,46 @@ fn what_is_worth_another_try() {
     let without = "-- revision: 003\n-- parents: 002\n-- transaction: false\n\n-- migrate:upgrade\nCREATE TABLE c ();\nSELECT 1/0;\n\n-- migrate:downgrade\n";
     case.project.write("versions/003.sql", without);
     becomes(&case, 4, "FailJob");
+    assert_eq!(verdict(policy, Kind::Check.exit_code().into()), "FailJob");
     for kind in [Kind::Failed, Kind::Unknown] {
         assert_eq!(verdict(policy, kind.exit_code().into()), "Count");
     }
     // SIGTERM, and SIGKILL behind it.
     assert_eq!([143, 137].map(|code| verdict(policy, code)), ["Count", "Count"]);
+}
+
+/// The script sees a Job that has failed as soon as one that is complete.
+#[test]
+fn a_job_is_waited_for() {
+    let script = file("scripts/wait-for-job");
+    let timeout = script.split("--timeout=").nth(1).and_then(|rest| rest.split(' ').next()).expect("a limit");
+    assert!(minutes(timeout, "m") * 60 > job().spec.active_deadline_seconds);
+    let case = Case::new();
+    case.project.write("scripts/wait-for-job", script);
+    let ends = |condition: &str| {
+        let mut machine = Machine::new(&case);
+        // Whoever waits for what does not come waits.
+        machine.install(
+            "kubectl",
+            &format!(
+                "#!/bin/sh\n\
+                 case \"$*\" in\n\
+                 'wait --for=condition={condition} --timeout={timeout} job/shop-migrate-v42') echo met;;\n\
+                 wait*) [ '{condition}' != none ] || exit 1; exec sleep 60;;\n\
+                 logs*job/shop-migrate-v42) echo 'what it said';;\n\
+                 esac\n"
+            ),
+        );
+        let before = Instant::now();
+        let ran = machine.run(&["bash"], "bash scripts/wait-for-job shop-migrate-v42");
+        assert!(before.elapsed() < Duration::from_secs(30), "{}", ran.transcript());
+        ran
+    };
+    let complete = ends("complete");
+    assert_eq!((complete.code, complete.stdout.as_str(), complete.stderr.as_str()), (0, "met\n", ""));
+    let failed = ends("failed");
+    assert_eq!((failed.code, failed.stdout.as_str(), failed.stderr.as_str()), (1, "", "what it said\n"));
+    assert_eq!(ends("none").code, 1, "there is no such Job, or no cluster");
 }
 
 #[test]

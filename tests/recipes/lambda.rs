@@ -135,7 +135,7 @@ fn a_function() {
         r#"{"action": "status"}"#,
         r#"{"action": "upp"}"#,
         "no JSON at all",
-        r#"{"action": "down"}"#,
+        r#"{"action": "down", "target": "001"}"#,
     ];
     let function = Function::start(&case, &events);
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -59,21 +60,36 @@ impl Machine {
 
     /// Makes the checkout one of a branch that adds revision 002 to `main`, as `git clone` left it.
     pub fn check_out_a_change(&self) {
+        self.check_out_a_change_of("versions/002.sql");
+    }
+
+    /// The same of a branch that adds these files.
+    pub fn check_out_a_change_of(&self, files: &str) {
         let script = r#"
             set -eu
             git init -q -b main
             git config user.name dana
             git config user.email dana@example.com
             chmod +x scripts/new-sql
-            mv versions/002.sql "$HOME/"
+            tar -cf "$HOME/change.tar" $FILES
+            rm -r $FILES
             git add . && git commit -q -m "as it is"
             git clone -q --bare . "$HOME/origin"
             git remote add origin "$HOME/origin"
             git checkout -q -b change
-            mv "$HOME/002.sql" versions/
+            tar -xf "$HOME/change.tar"
             git add . && git commit -q -m "a change"
         "#;
-        self.run(&["bash"], script).succeeded();
+        self.run(&["bash"], &script.replace("$FILES", files)).succeeded();
+    }
+
+    /// Puts a program into the PATH.
+    pub fn install(&mut self, name: &str, script: &str) {
+        let programs = self.home("programs");
+        std::fs::create_dir_all(&programs).unwrap();
+        std::fs::write(programs.join(name), script).unwrap();
+        std::fs::set_permissions(programs.join(name), std::fs::Permissions::from_mode(0o755)).unwrap();
+        self.path.insert(0, programs.display().to_string());
     }
 }
 
