@@ -3,7 +3,7 @@
 //! Nothing is decided here, and a listener cannot stop a run.
 
 use std::cell::{Cell, RefCell};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::narrator;
 use crate::database::execute::{Observer, Settled};
@@ -57,7 +57,7 @@ pub enum Event<'a> {
     Notice(&'a Step<'a>, &'a ServerError),
     /// A command of a hook wrote this line.
     Said(&'a Step<'a>, &'a str),
-    /// About a second more went by, and the step still runs.
+    /// About a second more went by without an answer.
     Waiting {
         /// The step that runs.
         step: &'a Step<'a>,
@@ -227,12 +227,14 @@ pub(super) struct SlowWatch<'a> {
     limit: Duration,
     /// The step that was told of last: one that is tried again is not told of again.
     told: Cell<Option<usize>>,
+    /// When the step that runs began.
+    since: Cell<Instant>,
 }
 
 impl<'a> SlowWatch<'a> {
     /// A limit of zero is none.
     pub(super) fn new(inner: &'a dyn Listener, limit: Duration) -> Self {
-        Self { inner, limit, told: Cell::new(None) }
+        Self { inner, limit, told: Cell::new(None), since: Cell::new(Instant::now()) }
     }
 
     fn look(&self, step: &Step, time: Duration) {
@@ -244,9 +246,14 @@ impl<'a> SlowWatch<'a> {
 
 impl Listener for SlowWatch<'_> {
     fn hear(&self, event: &Event<'_>) {
-        // What ends within a second of the limit is seen at its end.
-        if let Event::Waiting { step, time, .. } | Event::Finished(step, time) | Event::Failed(step, time) = event {
-            self.look(step, *time);
+        match event {
+            Event::Begun(_) => self.since.set(Instant::now()),
+            Event::Waiting { step, time, .. } | Event::Finished(step, time) | Event::Failed(step, time) => {
+                self.look(step, *time);
+            }
+            // A server that says something all the time never keeps anybody waiting.
+            Event::StatementDone { step, .. } | Event::Notice(step, _) => self.look(step, self.since.get().elapsed()),
+            _ => {}
         }
         self.inner.hear(event);
     }

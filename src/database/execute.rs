@@ -40,8 +40,8 @@ pub trait Observer {
     fn failed(&mut self, step: usize, time: Duration);
     /// The server said something while a step ran.
     fn notice(&mut self, step: usize, notice: &ServerError);
-    /// About a second more went by, and the step still runs; `time` is what it has taken so far, `blockers` who holds what it
-    /// waits for.
+    /// About a second went by without an answer; `time` is what the step has taken so far, `blockers` who holds what
+    /// it waits for.
     fn waiting(&mut self, step: usize, time: Duration, blockers: &[String]);
     /// The step could not get its locks, or fell victim to a deadlock; it was rolled back and is tried again.
     fn again(&mut self, step: usize, why: &str, blockers: &[String]);
@@ -84,7 +84,7 @@ pub trait Bodies {
 const MESSAGE: usize = 256 * 1024;
 /// So many messages, and so many bytes in them, may wait for their answers.
 const WINDOW: (usize, usize) = (128, 4 * MESSAGE);
-/// How often an observer hears that a step still runs.
+/// How often an observer hears that there is still no answer.
 const TICK: Duration = Duration::from_secs(1);
 /// How soon it is asked at the earliest: a statement that is merely slow should not cost questions.
 const SHORTEST_GLANCE: Duration = Duration::from_millis(20);
@@ -400,8 +400,6 @@ pub(super) struct Run<'a> {
     /// Who holds what the running step waits for, and when that was asked.
     blockers: Vec<String>,
     asked: Option<Instant>,
-    /// When the observer was last told that a step still runs.
-    told: Instant,
     interrupted: Option<u8>,
     /// When it was last asked to cancel what runs.
     cancelled: Option<Instant>,
@@ -445,7 +443,6 @@ impl<'a> Run<'a> {
             from: program.beginning_of(start),
             blockers: Vec::new(),
             asked: None,
-            told: Instant::now(),
             interrupted: None,
             cancelled: None,
             held_back: None,
@@ -804,7 +801,7 @@ impl<'a> Run<'a> {
             Ok(Event::Notice(notice)) => self.observer.notice(step, &notice),
             Ok(Event::CopyIn) => message.answer.wants_data = true,
             Ok(Event::Timeout) => {
-                self.look_around();
+                self.waiting(step);
                 self.insist();
                 self.listen().map_err(|lost| self.lost(lost))?;
             }
@@ -816,18 +813,7 @@ impl<'a> Run<'a> {
             Ok(_) => {}
             Err(lost) => return Err(self.lost(lost)),
         }
-        // Also of a step whose statements are answered all the time.
-        self.still_runs(step);
         Ok(false)
-    }
-
-    /// Tells, once a second, that the step is not done.
-    fn still_runs(&mut self, step: usize) {
-        let time = self.since.elapsed();
-        if time >= TICK && self.told.elapsed() >= TICK {
-            self.told = Instant::now();
-            self.observer.waiting(step, time, &self.blockers);
-        }
     }
 
     /// After how long without an answer it is asked who is in the way: before a `lock_timeout` ends the wait and, with it,
@@ -846,14 +832,17 @@ impl<'a> Run<'a> {
         own.map_or(self.locked.session.limits.lock_timeout, Duration::from_millis)
     }
 
-    /// Asks, now and then, who is in the way of a step that has no answer yet.
-    fn look_around(&mut self) {
+    /// Tells that there is no answer yet, and, now and then, who is in the way.
+    fn waiting(&mut self, step: usize) {
         let (time, glance) = (self.since.elapsed(), self.glance());
         // A statement that has run for long may come to a lock at any moment, and gives up soon where there is a limit.
         let again = if self.lock_timeout().is_zero() { ASK_AGAIN } else { glance };
         if time >= glance && self.asked.is_none_or(|asked| asked.elapsed() >= again) {
             self.asked = Some(Instant::now());
             self.blockers = self.locked.session.blockers();
+        }
+        if time >= TICK {
+            self.observer.waiting(step, time, &self.blockers);
         }
     }
 
