@@ -3,6 +3,7 @@
 //! It is given nothing to read, and its time and its output are limited. It is a process group of its own,
 //! so that all of it is killed where it has to be. What is wrong with it in a user's words is for those to say who know what it was for.
 
+use std::ffi::OsStr;
 use std::io::{self, BufRead as _, BufReader, Read};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -13,6 +14,7 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::{Access, access};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::error::Error;
@@ -98,6 +100,25 @@ pub fn with_standard_error<T: Send>(
         }
         Ok(actor.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
     })
+}
+
+/// Whether a program would start, as far as that is known before: it is there (in one of the directories of `path`, where its name has
+/// no `/`), and may be executed.
+///
+/// # Errors
+/// What starting it would answer.
+pub fn find(program: &str, path: &OsStr) -> io::Result<()> {
+    let is_program = |path: &Path| path.is_file() && access(path, Access::EXEC_OK).is_ok();
+    let is_found = match program.contains('/') {
+        true => is_program(Path::new(program)),
+        false => std::env::split_paths(path).any(|directory| is_program(&directory.join(program))),
+    };
+    let forbidden = program.contains('/') && Path::new(program).exists();
+    match (is_found, forbidden) {
+        (true, _) => Ok(()),
+        (false, true) => Err(io::ErrorKind::PermissionDenied.into()),
+        (false, false) => Err(io::ErrorKind::NotFound.into()),
+    }
 }
 
 /// The error for a program that did not start. `failed` makes it of what stands behind "cannot run:"; `shown` is the program's name
@@ -276,6 +297,17 @@ mod tests {
         assert!(matches!(shell("echo a; exit 3", LIMITS), Err(ChildError::Failed(status)) if status.code() == Some(3)));
         assert!(matches!(shell("kill -9 $$", LIMITS), Err(ChildError::Failed(status)) if status.code().is_none()));
         assert!(matches!(shell("yes", LIMITS), Err(ChildError::PrintedTooMuch(100_000))));
+    }
+
+    #[test]
+    fn what_is_found() {
+        let path = OsStr::new("/nowhere:/bin:/usr/bin");
+        assert!(find("sh", path).is_ok() && find("/bin/sh", path).is_ok());
+        let kind = |program: &str, path: &str| find(program, OsStr::new(path)).unwrap_err().kind();
+        assert_eq!(kind("sh", "/nowhere"), io::ErrorKind::NotFound);
+        assert_eq!(kind("no_such_program", "/bin"), io::ErrorKind::NotFound);
+        assert_eq!(kind("./no_such_program", "/bin"), io::ErrorKind::NotFound);
+        assert_eq!(kind("/etc/passwd", "/bin"), io::ErrorKind::PermissionDenied);
     }
 
     #[test]

@@ -23,7 +23,8 @@ use crate::ui::{self, LogFormat, Ui, Volume};
 /// Results go to standard output, everything else to standard error.
 ///
 /// Exit codes: 0 done; 1 refused or failed, nothing half-done; 2 usage; 3 a check found something; 4 a revision
-/// without a transaction stopped partway; 5 the outcome could not be learnt; 129, 130 and 143 stopped by a signal.
+/// without a transaction stopped partway; 5 the outcome could not be learnt; 6 done, but a hook behind it
+/// failed; 129, 130 and 143 stopped by a signal.
 #[derive(Debug, Parser)]
 #[command(name = "aludel", version, max_term_width = 100, infer_long_args = false)]
 struct CommandLine {

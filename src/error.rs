@@ -21,6 +21,9 @@ pub enum Kind {
     Partial,
     /// The outcome could not be learnt: exit code 5.
     Unknown,
+    /// The revisions are done, and a hook behind them failed: exit code 6. To run the same again finds nothing to do, so nobody should do it
+    /// by himself.
+    AfterHook,
     /// A signal ended the run (its number, 2 or 15): exit code 128 and the number.
     Signal(u8),
 }
@@ -35,11 +38,12 @@ impl Kind {
             Self::Check => 3,
             Self::Partial => 4,
             Self::Unknown => 5,
+            Self::AfterHook => 6,
             Self::Signal(number) => 128 + number,
         }
     }
 
-    /// The kind for a machine: `failed`, `usage`, `check`, `partial`, `unknown` or `signal`.
+    /// The kind for a machine: `failed`, `usage`, `check`, `partial`, `unknown`, `after_hook` or `signal`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -48,6 +52,7 @@ impl Kind {
             Self::Check => "check",
             Self::Partial => "partial",
             Self::Unknown => "unknown",
+            Self::AfterHook => "after_hook",
             Self::Signal(_) => "signal",
         }
     }

@@ -154,7 +154,7 @@ impl<'a> Hooks<'a> {
         prepared: &'a Prepared,
         standing: &Standing,
     ) -> Result<Self> {
-        let scripts = scripts(workspace, plans).map_err(|error| error.note("nothing was run"))?;
+        let scripts = scripts(context, workspace, plans).map_err(|error| error.note("nothing was run"))?;
         // Only a program is told of it.
         let view = |hooks: &[&[Sourced<Hook>]], direction, rows, sources: Vec<_>| {
             let is_read = hooks.iter().copied().flatten().any(|hook| matches!(hook.value, Hook::Command(_)));
@@ -230,6 +230,7 @@ impl<'a> Hooks<'a> {
             // What failed may be just that it is elsewhere.
             let at = locked.session().standing().map_or_else(|_| self.rows_after.clone(), |standing| standing.rows);
             let stays = bookkeeping::spoken(&at) == bookkeeping::spoken(&self.rows_after);
+            let error = if error.kind() == Kind::Failed { error.kind_of(Kind::AfterHook) } else { error };
             let error = error.note(format!("the {} itself is done: the database is at {}", self.run.0, spoken(&at)));
             match stays {
                 true => error.hint("run what is left by hand: the next run finds nothing to do, and runs no hooks"),
@@ -367,7 +368,7 @@ impl<'a> Hooks<'a> {
         };
         self.context.listeners.hear(&Event::Begun(&step));
         let began = Instant::now();
-        let child = command.spawn().map_err(|cause| not_started(&step, line, cause))?;
+        let child = command.spawn().map_err(|cause| not_started(step.revision, line, cause))?;
         locked.session().alive_while(|| watch.attend(child, input))?;
         self.context.listeners.hear(&Event::Finished(&step, began.elapsed()));
         Ok(())
@@ -393,11 +394,16 @@ fn around(workspace: &Workspace, when: When, direction: Direction) -> (&'static 
     }
 }
 
-/// The SQL files of the hooks around plans, as they were found right.
+/// The SQL files of the hooks around plans, as they were found right; their programs are there. What is missing behind the run would be
+/// found when the revisions are applied, and the next run has nothing to do.
 ///
 /// # Errors
 /// Everything that is wrong with them.
-pub(super) fn scripts(workspace: &Workspace, plans: &[Plan]) -> Result<BTreeMap<PathBuf, BodySummary>> {
+pub(super) fn scripts(
+    context: &Context,
+    workspace: &Workspace,
+    plans: &[Plan],
+) -> Result<BTreeMap<PathBuf, BodySummary>> {
     let directions = || {
         [Direction::Upgrade, Direction::Downgrade]
             .into_iter()
@@ -409,10 +415,17 @@ pub(super) fn scripts(workspace: &Workspace, plans: &[Plan]) -> Result<BTreeMap<
     let (mut scripts, mut errors) = (BTreeMap::new(), Vec::new());
     for (setting, hooks) in around.chain([(ON_FAILURE, &workspace.config.settings.hooks.on_failure[..])]) {
         for hook in hooks {
-            let Hook::Sql(path) = &hook.value else { continue };
-            match check(setting, hook, path) {
-                Ok(summary) => _ = scripts.insert(path.clone(), summary),
-                Err(error) => errors.push(error),
+            match &hook.value {
+                Hook::Sql(path) => match check(setting, hook, path) {
+                    Ok(summary) => _ = scripts.insert(path.clone(), summary),
+                    Err(error) => errors.push(error),
+                },
+                Hook::Command(command) => {
+                    let Some(path) = context.environment.get_os("PATH") else { continue };
+                    let found = child::find(&command.words[0], path);
+                    let error = found.map_err(|cause| not_started(setting, command, cause)).err();
+                    errors.extend(error.map(|error| hook.origin.excerpt().cloned().into_iter().fold(error, Error::at)));
+                }
             }
         }
     }
@@ -527,9 +540,13 @@ impl Bodies for Script {
     }
 }
 
-fn not_started(step: &Step, command: &config::Command, cause: std::io::Error) -> Error {
-    let failed = |problem| Error::failed(format!("{} cannot run: {problem}", step.revision));
-    child::not_started(failed, &command.program(), &command.words[0], cause)
+fn not_started(setting: &str, command: &config::Command, cause: std::io::Error) -> Error {
+    let failed = |problem| Error::failed(format!("{setting} cannot run: {problem}"));
+    let error = child::not_started(failed, &command.program(), &command.words[0], cause);
+    match command.line.trim_end().ends_with(".sql") && command.words.len() == 1 {
+        true => error.hint(format!("an SQL file is run by `{setting} = sql: {}`", command.line.trim())),
+        false => error,
+    }
 }
 
 /// Watches a program run.

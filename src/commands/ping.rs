@@ -224,7 +224,7 @@ impl Asked<'_> {
             problems.extend(lower::check_pooled(&prepared).err());
         }
         if !prepared.program.steps.is_empty() {
-            match hooks::scripts(workspace, plans) {
+            match hooks::scripts(context, workspace, plans) {
                 Ok(scripts) if self.pooling == Some(Pooling::Transaction) => {
                     problems.extend(hooks::check_pooled(&scripts).err());
                 }

@@ -232,9 +232,13 @@ pub fn time_zone(text: &str) -> Result<TimeZone, ValueError> {
 /// A command in a shell's quoting, split into words.
 ///
 /// # Errors
-/// A quote that is not closed, or no word.
+/// A quote that is not closed, or no word; a word that only a shell would do something with.
 pub fn command(text: &str) -> Result<Command, ValueError> {
     match shlex::split(text) {
+        Some(words) if words.iter().any(|word| is_for_a_shell(word)) => {
+            Err(ValueError::new("asks for a shell, and none reads it")
+                .hint("to have one: sh -c '...'; for a variable alone: {{ env.NAME }}"))
+        }
         Some(words) if words.first().is_some_and(|program| !program.is_empty()) => {
             Ok(Command { line: text.to_owned(), words })
         }
@@ -243,12 +247,23 @@ pub fn command(text: &str) -> Result<Command, ValueError> {
     }
 }
 
+/// Whether a word would be handed to a program as it stands, where a shell makes something of it: `|`, `>`, `$NAME` by itself.
+fn is_for_a_shell(word: &str) -> bool {
+    let name = |text: &str| {
+        let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
+        text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    ["|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"].contains(&word)
+        || word.strip_prefix('$').is_some_and(name)
+}
+
 /// A line of a hook: `sql: FILE`, the file relative to `directory`, or a command.
 ///
 /// # Errors
 /// No file, or as for [`command`].
 pub fn hook(text: &str, directory: &Path) -> Result<Hook, ValueError> {
-    match text.strip_prefix("sql:").map(str::trim) {
+    match text.get(..4).filter(|start| start.eq_ignore_ascii_case("sql:")).map(|_| text[4..].trim()) {
         Some("") => Err(ValueError::new("names no file").hint("write `sql: FILE`")),
         Some(file) => Ok(Hook::Sql(directory.join(file))),
         None => command(text).map(Hook::Command),
@@ -309,6 +324,16 @@ pub fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, ValueErro
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_for_a_shell() {
+        for text in ["pg_dump | gzip", "a > b", "pg_dump -f $FILE", "a ${B}", "a && b", "a 2>&1"] {
+            assert!(command(text).is_err(), "{text}");
+        }
+        for text in ["sh -c 'a | b > $C'", "awk $1", "a $B/c", "a -o=>", "a '|x'", "a $"] {
+            assert!(command(text).is_ok(), "{text}");
+        }
+    }
 
     #[test]
     fn durations() {

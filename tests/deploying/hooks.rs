@@ -226,25 +226,53 @@ error: before_upgrade failed: signal: 9 (SIGKILL)
 
 "#]]
     );
+}
+
+/// Behind the run it would be too late: the next run has nothing to do, and runs no hooks.
+#[test]
+fn a_program_that_is_not_there_is_found_before_anything_is_run() {
+    let case = case(
+        "before_upgrade = sh -c 'touch ran'\nafter_upgrade =\n  no_such_program --now\n  db/users.sql\non_failure = ./none\n",
+    );
+    case.project.write("db/users.sql", "SELECT 1;");
     assert_data_eq!(
-        fails("no_such_program --now"),
+        case.transcript("upgrade head"),
         str![[r#"
 exit code: 1
 ----- stderr
-before_upgrade: first
-ran before_upgrade `echo first` ([TIME])
-ran on_failure `sh -c 'cat > failed.json'` ([TIME])
-error: before_upgrade cannot run: there is no program `no_such_program`
+error: after_upgrade cannot run: there is no program `no_such_program`
  --> migrate.ini:5:3
   |
 5 |   no_such_program --now
   |   ^^^^^^^^^^^^^^^^^^^^^
   |
-  = note: no revision was run
+  = note: nothing was run
   = hint: install it, or correct the line; no shell reads it
+
+error: after_upgrade cannot run: `db/users.sql` may not be executed
+ --> migrate.ini:6:3
+  |
+6 |   db/users.sql
+  |   ^^^^^^^^^^^^
+  |
+  = hint: chmod +x db/users.sql
+  = hint: an SQL file is run by `after_upgrade = sql: db/users.sql`
+
+error: on_failure cannot run: there is no program `./none`
+ --> migrate.ini:7:14
+  |
+7 | on_failure = ./none
+  |              ^^^^^^
+  |
+  = note: it was looked for in [CWD]
+  = hint: install it, or correct the line; no shell reads it
+  = hint: beside the ini: `{{ here }}/none`
 
 "#]]
     );
+    untouched(&case);
+    assert!(!case.project.path().join("ran").exists());
+    assert!(case.project.aludel(["ping"]).stderr.contains("there is no program `no_such_program`"));
 }
 
 #[test]
@@ -253,7 +281,7 @@ fn quiet_shows_what_a_hook_said_only_where_it_failed() {
     assert_data_eq!(
         case.transcript("-q upgrade head"),
         str![[r#"
-exit code: 1
+exit code: 6
 ----- stderr
 error: after_upgrade failed: exit status: 1
  --> migrate.ini:4:17
@@ -284,16 +312,15 @@ fn a_shells_words_without_a_shell() {
     assert_data_eq!(
         case.transcript("upgrade head"),
         str![[r#"
-exit code: 1
+exit code: 2
 ----- stderr
-error: before_upgrade cannot run: there is no program `pg_dump|gzip`
+error: `before_upgrade` asks for a shell, and none reads it
  --> migrate.ini:3:18
   |
 3 | before_upgrade = pg_dump|gzip > x
   |                  ^^^^^^^^^^^^^^^^
   |
-  = note: no revision was run
-  = hint: no shell reads this line; to have one: sh -c '...'
+  = hint: to have one: sh -c '...'; for a variable alone: {{ env.NAME }}
 
 "#]]
     );
@@ -306,7 +333,7 @@ fn a_hook_behind_the_run_that_fails_leaves_it_done() {
     assert_data_eq!(
         case.transcript("upgrade head"),
         str![[r#"
-exit code: 1
+exit code: 6
 ----- stderr
 upgraded 001 step 001 ([TIME])
 upgraded 002 step 002 ([TIME])
@@ -560,7 +587,7 @@ fn a_program_that_changes_where_the_database_stands_or_ends_the_session_is_told_
     assert_data_eq!(
         case.transcript("upgrade head"),
         str![[r#"
-exit code: 1
+exit code: 6
 ----- stderr
 upgraded 001 step 001 ([TIME])
 upgraded 002 step 002 ([TIME])
@@ -582,7 +609,7 @@ error: the database was at 002, and is at 001 behind after_upgrade
     assert_data_eq!(
         case.transcript("upgrade head"),
         str![[r#"
-exit code: 1
+exit code: 6
 ----- stderr
 upgraded 001 step 001 ([TIME])
 upgraded 002 step 002 ([TIME])
@@ -672,7 +699,7 @@ error: before_upgrade took longer than `hook_timeout` allows ([TIME]), and was e
 
 #[test]
 fn a_password_that_a_hook_writes_is_not_shown() {
-    let case = case("before_upgrade =\n  sh -c 'echo $PGPASSWORD $DATABASE_URL'\n  deploy --password=hunter22x\n");
+    let case = case("before_upgrade =\n  sh -c 'echo $PGPASSWORD $DATABASE_URL'\n  false --password=hunter22x\n");
     let mut command = case.command("upgrade head");
     command.env("DATABASE_URL", case.database.url() + "&password=se%2Fcret%21");
     let ran = case.project.run(command);
@@ -684,7 +711,7 @@ fn a_password_that_a_hook_writes_is_not_shown() {
         all.contains("before_upgrade: *** postgresql:///[DATABASE]?host=[SOCKET]&user=postgres&password=***\n"),
         "{all}"
     );
-    assert!(all.contains("there is no program `deploy`"), "{all}");
+    assert!(all.contains("before_upgrade failed: exit status: 1") && all.contains("false --password=***"), "{all}");
 }
 
 #[test]
@@ -719,7 +746,7 @@ done 2 revisions in [TIME]; at 002
     assert_data_eq!(
         case.transcript("downgrade -1"),
         str![[r#"
-exit code: 1
+exit code: 6
 ----- stderr
 downgraded 002 step 002 ([TIME])
 error[42P01]: relation "accont" does not exist
@@ -854,7 +881,7 @@ fn a_hook_that_changes_where_the_database_stands_is_refused() {
     assert_data_eq!(
         case.transcript("upgrade head"),
         str![[r#"
-exit code: 1
+exit code: 6
 ----- stderr
 upgraded 001 step 001 ([TIME])
 upgraded 002 step 002 ([TIME])

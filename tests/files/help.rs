@@ -31,8 +31,8 @@ Migrate a PostgreSQL schema along a graph of revisions, from plain SQL files
 Results go to standard output, everything else to standard error.
 
 Exit codes: 0 done; 1 refused or failed, nothing half-done; 2 usage; 3 a check found something; 4 a
-revision without a transaction stopped partway; 5 the outcome could not be learnt; 129, 130 and 143
-stopped by a signal.
+revision without a transaction stopped partway; 5 the outcome could not be learnt; 6 done, but a
+hook behind it failed; 129, 130 and 143 stopped by a signal.
 
 Usage: aludel [OPTIONS] <COMMAND>
 
