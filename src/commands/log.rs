@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::Context;
 use super::view::seconds;
-use super::workspace::{connect, load_config};
+use super::workspace::{connect, load_config, messages};
 use crate::database::history::{Entry, Found, Since, Wanted};
 use crate::error::Result;
 use crate::ui::{counted, duration};
@@ -89,6 +89,7 @@ struct EntryView<'a> {
     run: &'a str,
     direction: &'a str,
     revision: &'a str,
+    revision_message: Option<&'a str>,
     checksum: Option<&'a str>,
     outcome: &'a str,
     sqlstate: Option<&'a str>,
@@ -104,7 +105,6 @@ struct EntryView<'a> {
 }
 
 pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
-    // Of the files nothing is asked: what ran may have none any more.
     let config = load_config(context)?;
     let slow_after = config.settings.slow_after.value;
     let slow = |entry: &Entry| !slow_after.is_zero() && entry.took() >= slow_after;
@@ -114,11 +114,14 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         let mut database = connect(&config, context)?;
         database.session.log(&wanted)?
     };
+    // What ran may have no file any more, and then no message.
+    let messages = messages(&config);
+    let message = |entry: &Entry| messages.get(&entry.revision).map(String::as_str);
     let ui = context.ui;
     let history_table = found.is_some();
     let Found { entries, total } = found.unwrap_or_default();
     if json {
-        let entries = entries.iter().map(|entry| EntryView::new(entry, slow(entry))).collect();
+        let entries = entries.iter().map(|entry| EntryView::new(entry, slow(entry), message(entry))).collect();
         ui.json(&Report { database: &standing.place, history_table, total, entries });
         return Ok(());
     }
@@ -133,11 +136,12 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         }
         return Ok(());
     }
+    let what = |entry: &Entry| what(entry, message(entry));
     let width = entries.iter().map(|entry| what(entry).chars().count()).max().unwrap_or_default();
     for entry in &entries {
         let slow = if slow(entry) { " (slow)" } else { "" };
         if ui.is_verbose() {
-            block(entry, slow).iter().for_each(|line| ui.line(line));
+            block(entry, message(entry), slow).iter().for_each(|line| ui.line(line));
             continue;
         }
         let how = format!("{}{slow}, by {}", how(entry), author(entry));
@@ -155,12 +159,13 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
 }
 
 impl<'a> EntryView<'a> {
-    fn new(entry: &'a Entry, slow: bool) -> Self {
+    fn new(entry: &'a Entry, slow: bool, revision_message: Option<&'a str>) -> Self {
         Self {
             id: entry.id,
             run: &entry.run,
             direction: &entry.direction,
             revision: &entry.revision,
+            revision_message,
             checksum: entry.checksum.as_deref(),
             outcome: &entry.outcome,
             sqlstate: entry.sqlstate.as_deref(),
@@ -204,8 +209,9 @@ fn when(time: DateTime<Utc>) -> String {
 }
 
 /// `upgrade 002`
-fn what(entry: &Entry) -> String {
-    format!("{} {}", entry.direction, entry.revision)
+fn what(entry: &Entry, message: Option<&str>) -> String {
+    let message = message.map(|message| format!(" {message}")).unwrap_or_default();
+    format!("{} {}{message}", entry.direction, entry.revision)
 }
 
 /// `done in 4 ms`; what runs nothing took no time that matters.
@@ -235,8 +241,8 @@ fn error(entry: &Entry) -> Option<String> {
 }
 
 /// Everything of a row, over several lines, ending in an empty one.
-fn block(entry: &Entry, slow: &str) -> Vec<String> {
-    let mut lines = vec![format!("{}: {}{slow}", what(entry), how(entry))];
+fn block(entry: &Entry, message: Option<&str>, slow: &str) -> Vec<String> {
+    let mut lines = vec![format!("{}: {}{slow}", what(entry, message), how(entry))];
     let mut line = |name: &str, value: &str| lines.push(format!("    {name:<9} {value}"));
     line("began", &entry.started_at.to_rfc3339_opts(SecondsFormat::Millis, true));
     line("ended", &entry.finished_at.to_rfc3339_opts(SecondsFormat::Millis, true));

@@ -1,5 +1,6 @@
 //! What the commands share: the configuration, the revisions as a graph, and where the database stands.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Context;
@@ -303,6 +304,16 @@ fn read_project(locations: &Locations, wanted: Wanted) -> Result<Read> {
     let repeatables = Repeatables::new(repeatables, &graph)
         .map_err(|errors| explain::repeatables(&errors, &ids, &repeatable_files, &graph, &files))?;
     Ok(Read { files, graph, repeatables, repeatable_files })
+}
+
+/// The messages of revisions and repeatable files by their ids, for commands that need no files: nothing of a project that cannot be read.
+pub(super) fn messages(config: &Config) -> BTreeMap<String, String> {
+    let Ok(Project { revisions, repeatables, .. }) = Project::load(&locations(config), Wanted::default()) else {
+        return BTreeMap::new();
+    };
+    let revisions = revisions.into_iter().map(|revision| (revision.id.to_string(), revision.message));
+    let repeatables = repeatables.into_iter().map(|repeatable| (repeatable.id.to_string(), repeatable.message));
+    revisions.chain(repeatables).filter(|(_, message)| !message.is_empty()).collect()
 }
 
 pub(super) fn load_config(context: &Context) -> Result<Config> {
