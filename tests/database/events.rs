@@ -316,7 +316,7 @@ fn stopped_by_a_signal() {
     let ran = "SELECT finished_at - started_at >= interval '2.5 s' FROM aludel_history WHERE outcome = 'failed'";
     assert_eq!(case.ask(ran), "t\n");
     let told = case.succeeds("log").stdout;
-    assert!(told.contains("upgrade 001  failed in [TIME] (slow), by "), "{told}");
+    assert!(told.contains("upgrade 001 step 001  failed in [TIME] (slow), by "), "{told}");
 }
 
 #[test]

@@ -52,12 +52,12 @@ fn newest_first() {
         str![[r#"
 exit code: 0
 ----- stdout
-[DATE]  stamp 0002      stamped, by postgres (dana@[HOST])
-[DATE]  downgrade 0002  done in [TIME], by postgres (dana@[HOST])
-[DATE]  upgrade 0003    failed in [TIME], by postgres (dana@[HOST])
+[DATE]  stamp 0002 step 0002      stamped, by postgres (dana@[HOST])
+[DATE]  downgrade 0002 step 0002  done in [TIME], by postgres (dana@[HOST])
+[DATE]  upgrade 0003              failed in [TIME], by postgres (dana@[HOST])
     error[42P07]: relation "a" already exists
-[DATE]  upgrade 0002    done in [TIME], by postgres (dana@[HOST])
-[DATE]  upgrade 0001    done in [TIME], by postgres (dana@[HOST])
+[DATE]  upgrade 0002 step 0002    done in [TIME], by postgres (dana@[HOST])
+[DATE]  upgrade 0001 step 0001    done in [TIME], by postgres (dana@[HOST])
 
 "#]]
     );
@@ -66,7 +66,7 @@ exit code: 0
         str![[r#"
 exit code: 0
 ----- stdout
-[DATE]  stamp 0002  stamped, by postgres (dana@[HOST])
+[DATE]  stamp 0002 step 0002  stamped, by postgres (dana@[HOST])
 ----- stderr
 not shown: 4 older ones
 hint: `--limit 0` shows all
@@ -160,7 +160,7 @@ fn one_that_stopped_partway() {
         str![[r#"
 exit code: 0
 ----- stdout
-[DATE]  upgrade 0001  partial in [TIME], by postgres (dana)
+[DATE]  upgrade 0001 step 0001  partial in [TIME], by postgres (dana)
     error[22012]: division by zero
 
 "#]]
@@ -190,7 +190,7 @@ fn slow_ones_are_marked() {
         ran.stdout.lines().filter(|line| line.contains("(slow)")).map(|line| line[22..].to_owned()).collect::<Vec<_>>()
     };
     assert!(
-        matches!(&slow("log")[..], [line] if line.starts_with("upgrade 0001    done in 15 min (slow), by ")),
+        matches!(&slow("log")[..], [line] if line.starts_with("upgrade 0001 step 0001    done in 15 min (slow), by ")),
         "{:?}",
         slow("log")
     );

@@ -272,7 +272,7 @@ error: on_failure cannot run: there is no program `./none`
     );
     untouched(&case);
     assert!(!case.project.path().join("ran").exists());
-    assert!(case.project.aludel(["ping"]).stderr.contains("there is no program `no_such_program`"));
+    assert!(case.transcript("ping").contains("there is no program `no_such_program`"));
 }
 
 #[test]

@@ -8,21 +8,21 @@ use crate::support::Project;
 #[test]
 fn commands_with_a_secret_from_a_template() {
     let case = Case::new();
-    let lines = "before_upgrade = sh -c \"true {{ env.TOKEN }}\"\nafter_upgrade = {{ env.TOKEN }} --now\n\
-                 on_failure = {{ env.TOKEN }}\npassword_command = echo {{ env.TOKEN }}\n\
+    let lines = "before_upgrade = sh -c \"true {{ env.TOKEN }}\"\nafter_upgrade = false {{ env.TOKEN }} --now\n\
+                 on_failure = true {{ env.TOKEN }}\npassword_command = echo {{ env.TOKEN }}\n\
                  post_write_hooks = sh -c \"true {{ x.key }}\"\n";
     case.project.write("migrate.ini", format!("[migrate]\nurl = {{{{ env.DATABASE_URL }}}}\n{lines}"));
     let target = case.target();
     for (arguments, code, named) in [
-        ("upgrade 001", 1, "ran before_upgrade `sh -c \"true {{ env.TOKEN }}\"`"),
+        ("upgrade 001", 6, "ran before_upgrade `sh -c \"true {{ env.TOKEN }}\"`"),
         ("upgrade 001 --log-format json", 0, ""),
         ("downgrade base -q", 0, ""),
         ("upgrade 001 --sql", 0, "before_upgrade `sh -c \"true {{ env.TOKEN }}\"`"),
         ("revision -m more", 0, ""),
         ("env", 0, "sh -c \"true {{ env.TOKEN }}\""),
         ("env -v", 0, "echo {{ env.TOKEN }}"),
-        ("env --json", 0, "{{ env.TOKEN }} --now"),
-        ("env after_upgrade", 0, "{{ env.TOKEN }} --now"),
+        ("env --json", 0, "false {{ env.TOKEN }} --now"),
+        ("env after_upgrade", 0, "false {{ env.TOKEN }} --now"),
         ("env password_command", 0, "echo {{ env.TOKEN }}"),
     ] {
         let mut command = case.project.command(arguments.split(' '));
@@ -31,6 +31,24 @@ fn commands_with_a_secret_from_a_template() {
         let ran = case.run(command);
         assert_eq!(ran.code, code, "{arguments}: {}", ran.transcript());
         assert!(ran.transcript().contains(named), "{arguments}: {}", ran.transcript());
+    }
+}
+
+/// A program that is not there, and a word for a shell, are named as they are written.
+#[test]
+fn commands_that_cannot_be_run() {
+    let case = Case::new();
+    let target = case.target();
+    for (line, code, named) in [
+        ("before_upgrade = {{ env.TOKEN }} a", 1, "there is no program `{{ env.TOKEN }} a`"),
+        ("before_upgrade = {{ env.TOKEN }} | a", 2, "`before_upgrade` asks for a shell"),
+        ("password_command = echo {{ env.TOKEN }} > a", 2, "`password_command` asks for a shell"),
+    ] {
+        case.project.write("migrate.ini", format!("[migrate]\nurl = {{{{ env.DATABASE_URL }}}}\n{line}\n"));
+        let mut command = case.project.command(["upgrade", "001"]);
+        command.env("TOKEN", password("")).env("DATABASE_URL", target.encoded());
+        let ran = case.run(command);
+        assert!(ran.code == code && ran.stderr.contains(named), "{line}: {}", ran.transcript());
     }
 }
 
