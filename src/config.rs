@@ -223,6 +223,13 @@ impl Config {
         }
     }
 
+    /// Where `key` is written in a section in force, and does not hold, since it goes with another `url` or `password_command`.
+    #[must_use]
+    pub fn passed_over(&self, key: &Key, environment: &Environment) -> Option<Origin> {
+        let passed_over = self.with_lookup(environment, self.unset, |lookup| Ok(lookup.passed_over(key)));
+        passed_over.ok().flatten().map(|(origin, _)| origin)
+    }
+
     /// `error` about a setting, with the variables that its template asks for and that are not set: a slip in a name is as good as
     /// nothing, and may be the cause.
     #[must_use]
@@ -239,7 +246,8 @@ impl Config {
         let entry = lookup.written(key).map(|written| written.entry);
         let names = entry.into_iter().flat_map(|entry| asked_for(&self.ini, entry, "env"));
         names.filter(|name| environment.get_os(name).is_none()).fold(error, |error, name| {
-            let error = error.note(format!("environment variable `{name}` is not set"));
+            let is = if environment.given(name).is_some() { "set, but empty" } else { "not set" };
+            let error = error.note(format!("environment variable `{name}` is {is}"));
             match lookup::near_variable(name, environment) {
                 Some(hint) => error.hint(hint),
                 None => error,

@@ -131,6 +131,12 @@ impl Error {
         self
     }
 
+    /// The word of [`Error::reason`].
+    #[must_use]
+    pub fn reason_word(&self) -> Option<&'static str> {
+        self.0.reason
+    }
+
     /// With a place in a file.
     #[must_use]
     pub fn at(mut self, excerpt: Excerpt) -> Self {

@@ -9,7 +9,7 @@ use super::Context;
 use super::hooks::{Hooks, Named, When};
 use super::lower::{self, Prepared};
 use super::narrator::steps as count_of;
-use super::plan::{each_statement, line};
+use super::plan::{details, each_statement, line};
 use super::resume::{Journal, Resumption, Typed};
 use super::run::spoken;
 use super::workspace::Workspace;
@@ -22,7 +22,7 @@ use crate::model::journal::{Progress, Wish};
 use crate::model::plan::Plan;
 use crate::model::sql::classify::Effect;
 use crate::model::sql::losses::{Loss, Losses};
-use crate::ui::Ui;
+use crate::ui::{Ui, counted};
 
 /// The option of every command that may ask.
 #[derive(Clone, Copy, Debug, Default, Args)]
@@ -45,7 +45,7 @@ pub(super) enum Asks {
     AtATerminal,
 }
 
-/// So many revisions are listed one by one.
+/// So many lines tell of what is to be run.
 const LISTED: usize = 40;
 
 /// What a person has said yes to; or that there was nothing to ask.
@@ -129,9 +129,16 @@ pub(super) fn plans(
     let repeatables = prepared.repeatables();
     let count = count_of(prepared.program.steps.len() - repeatables, repeatables);
     let mut run = vec![format!("{count}, from {} to {}", spoken(&standing.rows), spoken(&after))];
-    run.extend(prepared.sources().take(LISTED).map(|(source, _)| line(workspace, source)));
-    if prepared.program.steps.len() > LISTED {
-        run.push(format!("and {} more", prepared.program.steps.len() - LISTED));
+    for (index, (source, step)) in prepared.sources().enumerate() {
+        run.push(line(workspace, source));
+        // What a downgrade drops is told with what is lost.
+        if step.record.action != Action::Downgrade && run.len() <= LISTED {
+            run.extend(details(&prepared, index)?.into_iter().map(|detail| format!("    {detail}")));
+        }
+    }
+    if let Some(more) = run.len().checked_sub(LISTED + 1).filter(|more| *more > 0) {
+        run.truncate(LISTED + 1);
+        run.push(format!("and {}", counted(more, "more line")));
     }
     let extents = session.extents(lost.iter().map(|(_, loss)| &loss.whereabouts))?;
     let losses =

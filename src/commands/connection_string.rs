@@ -9,6 +9,8 @@ use crate::source::Excerpt;
 
 /// PostgreSQL's `invalid_password`.
 const WRONG_PASSWORD: &str = "28P01";
+/// The reason of a connection that fails for want of a password.
+const PASSWORD_MISSING: &str = "password_missing";
 
 /// Who gave a connection string.
 #[derive(Clone, Copy)]
@@ -69,13 +71,17 @@ impl GivenBy<'_> {
     }
 }
 
-/// `error` of a connection, with the program that gave the password, if that is what the server refused.
-pub(super) fn refused(error: Error, password: Option<&SecretCommand>) -> Error {
-    match password.filter(|_| error.sqlstate() == Some(WRONG_PASSWORD)) {
-        Some(command) => {
+/// `error` of a connection, with the program that gave the password, if that is what the server refused, and the one that was not asked for
+/// one, if none was given.
+pub(super) fn refused(error: Error, password: Option<&SecretCommand>, passed_over: Option<&Origin>) -> Error {
+    match (password, passed_over) {
+        (Some(command), _) if error.sqlstate() == Some(WRONG_PASSWORD) => {
             error.note(format!("the password came from `{}`, {}", command.key.name, command.command.origin))
         }
-        None => error,
+        (_, Some(origin)) if error.reason_word() == Some(PASSWORD_MISSING) => error
+            .note(format!("`password_command`, {origin}, goes with another `url`, and was not asked"))
+            .hint("repeat it beside this `url`; beside `--url`, give the password in `PGPASSWORD`"),
+        _ => error,
     }
 }
 

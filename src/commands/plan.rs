@@ -19,7 +19,7 @@ use crate::model::journal::Wish;
 use crate::model::plan::Direction;
 use crate::model::program::ProgramStep;
 use crate::model::range::Route;
-use crate::model::sql::classify::{self, Effect};
+use crate::model::sql::classify;
 use crate::model::sql::marker::SectionKind;
 use crate::ui::counted;
 
@@ -111,11 +111,7 @@ fn show(context: &Context, request: Request, json: bool) -> Result<()> {
         let bare = if step.is_in_parts() { " (not in one transaction)" } else { "" };
         ui.line(format_args!("{line}{bare}"));
         if ui.is_verbose() {
-            effects(&prepared, index)?.iter().for_each(|effect| ui.line(format_args!("    {effect}")));
-            match step.sections.iter().filter(|section| section.verifies).map(|section| section.statements).sum() {
-                0_usize => {}
-                count => ui.line(format_args!("    verifies it with {}", counted(count, "statement"))),
-            }
+            details(&prepared, index)?.iter().for_each(|detail| ui.line(format_args!("    {detail}")));
         }
     }
     if prepared.program.steps.is_empty() {
@@ -127,14 +123,30 @@ fn show(context: &Context, request: Request, json: bool) -> Result<()> {
     Ok(())
 }
 
-/// What a step's statements create, change and drop, as far as their text says it; the rest (data, functions' work) is
-/// not listed.
-fn effects(prepared: &Prepared, step: usize) -> Result<Vec<Effect>> {
-    let mut effects = Vec::new();
-    // What the parser cannot read is left to the server to judge.
-    let more = |_, statement: &str| effects.extend(classify::effects(statement).unwrap_or_default());
-    each_statement(&prepared.bodies, step, more)?;
-    Ok(effects)
+/// What a step does, a line each: what its statements create, change and drop, as far as their text says it, how many others there are
+/// (data, functions' work), and how many verify it.
+///
+/// # Errors
+/// Its file cannot be read.
+pub(super) fn details(prepared: &Prepared, step: usize) -> Result<Vec<String>> {
+    let (mut details, mut others) = (Vec::new(), 0);
+    each_statement(&prepared.bodies, step, |_, statement| {
+        // What the parser cannot read is left to the server to judge.
+        let effects = classify::effects(statement).unwrap_or_default();
+        others += usize::from(effects.is_empty());
+        details.extend(effects.iter().map(ToString::to_string));
+    })?;
+    match (others, details.is_empty()) {
+        (0, _) => {}
+        (others, true) => details.push(format!("runs {}", counted(others, "statement"))),
+        (others, false) => details.push(format!("runs {}", counted(others, "other statement"))),
+    }
+    let sections = prepared.program.steps[step].sections.iter().filter(|section| section.verifies);
+    match sections.map(|section| section.statements).sum() {
+        0_usize => {}
+        count => details.push(format!("verifies it with {}", counted(count, "statement"))),
+    }
+    Ok(details)
 }
 
 /// Hands out the statements of a step, each with the number of those before it, but for those of verifications: what they do is taken

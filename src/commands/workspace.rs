@@ -416,7 +416,9 @@ pub(super) fn connect(config: &Config, context: &Context) -> Result<Database> {
         renewal,
     };
     context.listeners.hear(&Event::Connecting { database: &conninfo.to_string(), name: &conninfo.database });
-    let session = Session::connect(&conninfo, options).map_err(|error| refused(error, said_by))?;
+    let passed_over = || config.passed_over(config::keys::PASSWORD_COMMAND, environment);
+    let session =
+        Session::connect(&conninfo, options).map_err(|error| refused(error, said_by, passed_over().as_ref()))?;
     for warning in session.protection_warnings() {
         context.warning(&warning.text);
         warning.hint.iter().for_each(|hint| context.ui.hint(hint));

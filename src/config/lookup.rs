@@ -173,7 +173,11 @@ impl<'a> Lookup<'a> {
         let names: Vec<&str> = places.map(|place| self.ini.text(&place)).collect();
         let asked = match names.as_slice() {
             [] => "for what is not set".to_owned(),
-            [name] => format!("for `{name}`, which is not set"),
+            [name] => {
+                let variable = name.strip_prefix("env.");
+                let is_empty = variable.is_some_and(|name| self.names.environment.given(name).is_some());
+                format!("for `{name}`, which is {}", if is_empty { "set, but empty" } else { "not set" })
+            }
             several => format!("for `{}`, none of which is set", several.join("` or `")),
         };
         let error =

@@ -370,6 +370,18 @@ hint: if it may be missing, say what holds then: `{{ env.DBNAM or \"...\" }}`"
         let config = configured(&format!("[migrate]\n{line}\n"), &set, &overrides(None, &[])).unwrap();
         assert_eq!(config.settings.hooks.before_upgrade, [], "{line}");
     }
+    // The usual case in CI: the store has nothing under that name.
+    let empty = environment(&[("HK", "")]);
+    for (line, title) in [
+        ("role = {{ env.HK }}", "`role` asks for `env.HK`, which is set, but empty"),
+        ("role = {{ env.HK or env.OTHER }}", "`role` asks for `env.HK` or `env.OTHER`, none of which is set"),
+    ] {
+        let error =
+            configured(&format!("[migrate]\nurl = local\n{line}\n"), &empty, &overrides(None, &[])).unwrap_err();
+        assert_eq!(error.title(), title);
+    }
+    let error = configured("[migrate]\nurl = {{ env.HK }}\n", &empty, &overrides(None, &[])).unwrap();
+    assert_eq!(error.database_url(&empty).unwrap_err().notes(), ["environment variable `HK` is set, but empty"]);
     let given = configured("[migrate]\nlock_wait = {{ x.wait }}\n", &set, &overrides(None, &[("wait", "1s")])).unwrap();
     assert_eq!(given.settings.lock_wait.value, Duration::from_secs(1));
 }

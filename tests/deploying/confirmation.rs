@@ -55,7 +55,9 @@ user         postgres
 environment  production
 to be run    2 revisions, from base to 002
              upgrade <base> -> 001, step 001
+                 creates table account
              upgrade 001 -> 002, step 002
+                 adds column account.email
 Type yes to go on: yes
 upgraded 001 step 001 ([TIME])
 upgraded 002 step 002 ([TIME])
@@ -226,6 +228,7 @@ user        postgres
 to be run   2 revisions, from 002 to 002
             downgrade 002 -> 001, step 002
             upgrade 001 -> 002, step 002
+                adds column account.email
 to be lost  002: column account.email (0 rows)
 Type yes to go on: yes
 downgraded 002 step 002 ([TIME])
@@ -613,8 +616,11 @@ database    [DATABASE] on [SOCKET]/.s.PGSQL.5432
 user        postgres
 to be run   2 revisions, 1 repeatable, from base to 002
             upgrade <base> -> 001, step 001
+                creates table account
             upgrade 001 -> 002, step 002
+                adds column account.email
             repeat seen
+                creates view seen
 hooks       before_upgrade `true`
             before_upgrade `sql: a.sql`
             after_upgrade `echo done`

@@ -353,6 +353,7 @@ upgrade 006 -> 007 (not in one transaction)
     renames column u.x to y
     creates index i on t concurrently
     creates an index on t
+    runs 2 other statements
 ----- stderr
 1 revision, from 006 to 007
 

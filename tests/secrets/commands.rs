@@ -471,6 +471,26 @@ fn who_said_a_password_that_is_wrong() {
     }
 }
 
+/// A `password_command` that goes with another `url` is not asked, and the error says so: it stands in the settings.
+#[test]
+fn a_password_that_was_not_asked_for() {
+    let mut case = Case::new();
+    let target = case.target();
+    case.write_secret("secret", &target.password);
+    let url = target.without_password();
+    let ini = format!("[migrate]\nurl = {url}\npassword_command = cat secret\n[production]\nurl = {url}\n");
+    case.project.write("migrate.ini", ini);
+    for (arguments, notes) in
+        [(&["-n", "production"][..], 1), (&["--url", &url], 1), (&["--url", "local"], 0), (&[], 0)]
+    {
+        let ran = case.run(case.project.command(arguments.iter().copied().chain(["status"])));
+        let said = "note: `password_command`, migrate.ini:3 [migrate], goes with another `url`, and was not asked\n";
+        assert_eq!(ran.stderr.matches(said).count(), notes, "{arguments:?}: {}", ran.transcript());
+        assert_eq!(ran.code, i32::from(notes > 0), "{arguments:?}: {}", ran.transcript());
+    }
+    let _ = case.project.aludel(["local", "destroy"]);
+}
+
 /// The example of docs/environments.md, with a password that a URL must encode.
 #[test]
 fn a_secret_that_holds_the_whole_connection() {
