@@ -168,6 +168,7 @@ exit code: 0
 ----- stdout
 repeat active_users
     creates view active_users
+    runs 1 other statement
 ----- stderr
 1 repeatable, from 002 to 002
 

@@ -492,6 +492,7 @@ exit code: 0
 ----- stdout
 upgrade <base> -> 001, step 001
     creates table t
+    runs 1 other statement
 upgrade 001 -> 002, step 002
     creates table u
     verifies it with 2 statements
