@@ -70,17 +70,16 @@ pub struct Global {
 
 impl Global {
     /// The options that choose a project and a database, as a shell takes them: without them the command of a hint could mean another
-    /// database. What may be a secret is hidden, and what is left of it leads nowhere.
+    /// database. What may hold a secret is left out.
     fn repeated(&self) -> String {
         let config = self.config.as_ref().map(|file| ("-c", file.to_string_lossy().into_owned()));
         let name = self.name.as_ref().map(|name| ("-n", name.clone()));
-        let url = self.url.as_ref().map(|url| ("--url", mask::cover_connection(url.reveal())));
+        let url = self.url.as_ref().map(|url| if url.reveal() == "local" { "--url local" } else { "--url ..." });
         // Only a NUL cannot be quoted, and no argument holds one.
         let quoted = |value: &str| shlex::try_quote(value).unwrap_or_default().into_owned();
-        let given =
-            config.into_iter().chain(name).chain(url).map(|(option, value)| format!("{option} {}", quoted(&value)));
+        let given = config.into_iter().chain(name).map(|(option, value)| format!("{option} {}", quoted(&value)));
         let variables = self.x.iter().map(|(name, _)| format!("-x {}=...", quoted(name)));
-        given.chain(variables).collect::<Vec<_>>().join(" ")
+        given.chain(url.map(str::to_owned)).chain(variables).collect::<Vec<_>>().join(" ")
     }
 }
 

@@ -215,11 +215,20 @@ impl Config {
         let origin = given.origin;
         match given.value.as_str() {
             "" => Err(self
-                .with_unset(no_url(&origin), keys::URL, environment)
+                .with_environments(self.with_unset(no_url(&origin), keys::URL, environment))
                 .hint("name one: `--url postgres://user@host/database`, or `url` in the settings")
                 .hint("`--url local` starts a private PostgreSQL for development and tests")),
             "local" => Ok(Sourced { value: DatabaseUrl::Local, origin }),
             url => Ok(Sourced { value: DatabaseUrl::Given(Secret::new(url)), origin }),
+        }
+    }
+
+    /// `error` of a run without an environment, with those that there are.
+    fn with_environments(&self, error: Error) -> Error {
+        let names: Vec<String> = self.environments().iter().map(|name| format!("`-n {name}`")).collect();
+        match self.name.is_some() || names.is_empty() {
+            true => error,
+            false => error.hint(format!("choose an environment: {}", names.join(" or "))),
         }
     }
 

@@ -944,8 +944,13 @@ RESET ROLE;
 DO $aludel$
 BEGIN
     IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '001' THEN
-        RAISE EXCEPTION 'the script of 001 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
+        IF EXISTS (SELECT FROM pg_catalog.pg_locks WHERE granted AND mode OPERATOR(pg_catalog.=) 'ShareRowExclusiveLock'
+            AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+            AND relation OPERATOR(pg_catalog.=) 'public.aludel_version'::pg_catalog.regclass) THEN
+            RAISE EXCEPTION 'the script of 001 reset all settings' USING ERRCODE = 'ALU05',
+                HINT = 'leave out RESET ALL: settings are put back behind each revision anyway';
+        END IF;
+        RAISE EXCEPTION 'the script of 001 ended its transaction on its own' USING ERRCODE = 'ALU02';
     END IF;
     INSERT INTO public.aludel_version (version_num) VALUES ('001');
     IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
@@ -1133,8 +1138,13 @@ RESET ROLE;
 DO $aludel$
 BEGIN
     IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '002' THEN
-        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
+        IF EXISTS (SELECT FROM pg_catalog.pg_locks WHERE granted AND mode OPERATOR(pg_catalog.=) 'ShareRowExclusiveLock'
+            AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+            AND relation OPERATOR(pg_catalog.=) 'public.aludel_version'::pg_catalog.regclass) THEN
+            RAISE EXCEPTION 'the script of 002 reset all settings' USING ERRCODE = 'ALU05',
+                HINT = 'leave out RESET ALL: settings are put back behind each revision anyway';
+        END IF;
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own' USING ERRCODE = 'ALU02';
     END IF;
     UPDATE public.aludel_version SET version_num = '002' WHERE version_num OPERATOR(pg_catalog.=) '001';
     IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
@@ -1257,8 +1267,13 @@ RESET ROLE;
 DO $aludel$
 BEGIN
     IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '002' THEN
-        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
+        IF EXISTS (SELECT FROM pg_catalog.pg_locks WHERE granted AND mode OPERATOR(pg_catalog.=) 'ShareRowExclusiveLock'
+            AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+            AND relation OPERATOR(pg_catalog.=) 'public.aludel_version'::pg_catalog.regclass) THEN
+            RAISE EXCEPTION 'the script of 002 reset all settings' USING ERRCODE = 'ALU05',
+                HINT = 'leave out RESET ALL: settings are put back behind each revision anyway';
+        END IF;
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own' USING ERRCODE = 'ALU02';
     END IF;
     UPDATE public.aludel_version SET version_num = '001' WHERE version_num OPERATOR(pg_catalog.=) '002';
     IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
@@ -1374,8 +1389,13 @@ RESET ROLE;
 DO $aludel$
 BEGIN
     IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) '002' THEN
-        RAISE EXCEPTION 'the script of 002 ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
+        IF EXISTS (SELECT FROM pg_catalog.pg_locks WHERE granted AND mode OPERATOR(pg_catalog.=) 'ShareRowExclusiveLock'
+            AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+            AND relation OPERATOR(pg_catalog.=) 'public.aludel_version'::pg_catalog.regclass) THEN
+            RAISE EXCEPTION 'the script of 002 reset all settings' USING ERRCODE = 'ALU05',
+                HINT = 'leave out RESET ALL: settings are put back behind each revision anyway';
+        END IF;
+        RAISE EXCEPTION 'the script of 002 ended its transaction on its own' USING ERRCODE = 'ALU02';
     END IF;
     DELETE FROM public.aludel_version;
     INSERT INTO public.aludel_version (version_num) VALUES ('002');

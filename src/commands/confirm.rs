@@ -186,6 +186,9 @@ pub(super) fn ask_plainly(ui: &Ui, what: &[(&str, Vec<String>)], kept: &str) -> 
     judge(Some(&ui.ask(PROMPT)?), kept)
 }
 
+/// The reason of the error where a person did not say yes.
+pub(super) const NOT_CONFIRMED: &str = "not_confirmed";
+
 const PROMPT: &str = "Type yes to go on:";
 
 fn show(ui: &Ui, table: &[(&str, Vec<String>)]) {
@@ -202,7 +205,7 @@ fn show(ui: &Ui, table: &[(&str, Vec<String>)]) {
 fn judge(answer: Option<&str>, kept: &str) -> Result<()> {
     match answer.map(str::trim) {
         Some("yes") => Ok(()),
-        _ => Err(Error::failed("not confirmed").note(kept)),
+        _ => Err(Error::failed("not confirmed").reason(NOT_CONFIRMED).note(kept)),
     }
 }
 

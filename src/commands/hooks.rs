@@ -243,13 +243,24 @@ impl<'a> Hooks<'a> {
     pub(super) fn on_failure(&self, locked: &mut Locked, time: Duration, error: &Error) {
         let outcome = if matches!(error.kind(), Kind::Signal(_)) { "interrupted" } else { "failed" };
         let ended = Ended { outcome: Some(outcome), time: Some(time), error: Some(error) };
-        for hook in &self.workspace.config.settings.hooks.on_failure {
+        let hooks = &self.workspace.config.settings.hooks.on_failure;
+        // Of no use to the hooks: a session that cannot be asked any more ends no hook.
+        let rows = |locked: &mut Locked| locked.session().standing().map(|standing| standing.rows).ok();
+        let before = if hooks.is_empty() { None } else { rows(locked) };
+        for hook in hooks {
             let (direction, plan) = (self.run.0, &self.run.1);
             let running = Running { setting: ON_FAILURE, hook, direction, plan, ended, rows: None };
             if let Err(error) = self.run(&running, locked) {
                 let notes: String = error.notes().iter().map(|note| format!("\n  {note}")).collect();
                 self.context.warning(format_args!("{error} ({}){notes}", hook.origin));
             }
+        }
+        if let (Some(before), Some(behind)) = (before, rows(locked))
+            && before != behind
+        {
+            let (from, to, table) = (spoken(&before), spoken(&behind), tables(&self.workspace.config).version());
+            self.context
+                .warning(format_args!("{ON_FAILURE} has changed {table}: the database was at {from}, and is at {to}"));
         }
     }
 

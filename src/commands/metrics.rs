@@ -14,6 +14,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::Context;
+use super::confirm::NOT_CONFIRMED;
 use super::event::{Done, Event, Listener, Listeners};
 use super::view::seconds;
 use super::workspace::{load_config, overrides};
@@ -69,6 +70,10 @@ pub(super) fn measured<T>(
         let listeners = Listeners(vec![Box::new(&context.listeners), Box::new(Measure(&seen))]);
         act(&Context { ui, environment, global, credentials, listeners, watches_signals }, config)
     });
+    // Nothing was run, and nothing has failed: what the last run was like is as true as it was.
+    if result.as_ref().is_err_and(|error| error.reason_word() == Some(NOT_CONFIRMED)) {
+        return result;
+    }
     let (error, now) = (result.as_ref().err(), context.environment.now());
     let text = render(&seen.borrow(), &name.unwrap_or_default(), error, began.elapsed(), now);
     if let Err(cause) = write(&file, &text) {

@@ -223,13 +223,12 @@ impl Asked<'_> {
         if self.pooling == Some(Pooling::Transaction) {
             problems.extend(lower::check_pooled(&prepared).err());
         }
-        if !prepared.program.steps.is_empty() {
-            match hooks::scripts(context, workspace, plans) {
-                Ok(scripts) if self.pooling == Some(Pooling::Transaction) => {
-                    problems.extend(hooks::check_pooled(&scripts).err());
-                }
-                scripts => problems.extend(scripts.err()),
+        // Also where nothing is to be run today.
+        match hooks::scripts(context, workspace, plans) {
+            Ok(scripts) if self.pooling == Some(Pooling::Transaction) => {
+                problems.extend(hooks::check_pooled(&scripts).err());
             }
+            scripts => problems.extend(scripts.err()),
         }
         let creations = creations(&prepared)?;
         let wanted: Vec<Wanted> = creations.iter().map(|creation| creation.wanted.clone()).collect();

@@ -85,12 +85,6 @@ pub fn cover(line: &str, ranges: &[Range<usize>], offsets: Range<usize>) -> (Str
     (shown, start..end)
 }
 
-/// A connection string without what may be a password in it.
-#[must_use]
-pub fn cover_connection(text: &str) -> String {
-    cover(text, &hidden(text, 0, true), 0..0).0
-}
-
 /// The password of `scheme://user:password@host`, up to the last `@`, since people leave `@` and `/` in it unescaped.
 fn user_information(line: &str, value: usize) -> Option<Range<usize>> {
     let authority = line[value..].find("//").map_or(value, |at| value + at + 2);

@@ -71,6 +71,20 @@ pub fn names_after<'a>(value: &'a str, table: &'static str) -> impl Iterator<Ite
     })
 }
 
+/// A value with a letter in the place of each expression and statement.
+#[must_use]
+pub fn without_code(value: &str) -> String {
+    let mut text = String::with_capacity(value.len());
+    let mut from = 0;
+    for code in code(value) {
+        text.push_str(&value[from..code.start - 2]);
+        text.push('x');
+        from = (code.end + 2).min(value.len());
+    }
+    text.push_str(&value[from..]);
+    text
+}
+
 /// Where a template's expressions and statements stand, without their braces.
 fn code(value: &str) -> impl Iterator<Item = Range<usize>> + use<'_> {
     let mut from = 0;

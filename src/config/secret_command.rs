@@ -187,7 +187,7 @@ mod tests {
 
     fn read(output: &str, field: Option<&str>, user: Option<&str>) -> Result<Answer, AnswerError> {
         let sourced = |text: &str| Sourced { value: text.to_owned(), origin: Origin::Default };
-        let command = Sourced { value: values::command("x").unwrap(), origin: Origin::Default };
+        let command = Sourced { value: values::command("x", "x").unwrap(), origin: Origin::Default };
         let (field, user_field) = (field.map(sourced), user.map(sourced));
         SecretCommand { key: PASSWORD_COMMAND, command, field, user_field }.read(output.as_bytes())
     }
@@ -286,7 +286,7 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_text() {
-        let command = Sourced { value: values::command("x").unwrap(), origin: Origin::Default };
+        let command = Sourced { value: values::command("x", "x").unwrap(), origin: Origin::Default };
         let command = SecretCommand { key: PASSWORD_COMMAND, command, field: None, user_field: None };
         assert_eq!(command.read(b"a\xFF").unwrap_err().problem, "printed something that is not UTF-8");
     }

@@ -209,7 +209,7 @@ fn secret_command(
 ) -> Result<Option<SecretCommand>> {
     let as_written = |text: &str| {
         let written = lookup.as_written(key).unwrap_or(text);
-        values::secret_command(text).map(|command| command.written_as(written))
+        values::secret_command(text, written)
     };
     let command = optional(lookup, key, as_written)?;
     let user_field = match user_field {
@@ -247,16 +247,16 @@ fn file_template(lookup: &Lookup<'_>, key: &Key) -> Result<Sourced<String>> {
 }
 
 fn commands(lookup: &Lookup<'_>, key: &Key) -> Result<Vec<Sourced<Command>>> {
-    let parse = |Line { written, rendered: Sourced { value, origin } }| match values::command(&value) {
-        Ok(command) => Ok(Sourced { value: command.written_as(&written), origin }),
+    let parse = |Line { written, rendered: Sourced { value, origin } }| match values::command(&value, &written) {
+        Ok(command) => Ok(Sourced { value: command, origin }),
         Err(error) => Err(refused(key, &origin, error)),
     };
     lookup.lines(key)?.into_iter().map(parse).collect()
 }
 
 fn hooks(lookup: &Lookup<'_>, key: &Key, directory: &Path) -> Result<Vec<Sourced<Hook>>> {
-    let parse = |Line { written, rendered: Sourced { value, origin } }| match values::hook(&value, directory) {
-        Ok(Hook::Command(command)) => Ok(Sourced { value: Hook::Command(command.written_as(&written)), origin }),
+    let parse = |Line { written, rendered: Sourced { value, origin } }| match values::hook(&value, &written, directory)
+    {
         Ok(hook) => Ok(Sourced { value: hook, origin }),
         Err(error) => Err(refused(key, &origin, error)),
     };

@@ -96,12 +96,6 @@ pub struct Command {
 }
 
 impl Command {
-    /// The same, that stands in the settings as `line`, perhaps a template.
-    #[must_use]
-    pub fn written_as(self, line: &str) -> Self {
-        Self { line: line.to_owned(), ..self }
-    }
-
     /// The program's name for people: as it is written, where a template gives it.
     #[must_use]
     pub fn program(&self) -> String {
@@ -229,44 +223,60 @@ pub fn time_zone(text: &str) -> Result<TimeZone, ValueError> {
     FixedOffset::east_opt(sign * (hours * 3600 + minutes * 60)).map(TimeZone::Offset).ok_or_else(wrong)
 }
 
-/// A command in a shell's quoting, split into words.
+/// A command in a shell's quoting, split into words; `written` is what stands in the settings, perhaps a template, of which `text` was made.
 ///
 /// # Errors
 /// A quote that is not closed, or no word; a word that only a shell would do something with.
-pub fn command(text: &str) -> Result<Command, ValueError> {
+pub fn command(text: &str, written: &str) -> Result<Command, ValueError> {
     match shlex::split(text) {
-        Some(words) if words.iter().any(|word| is_for_a_shell(word)) => {
-            Err(ValueError::new("asks for a shell, and none reads it")
-                .hint("to have one: sh -c '...'; for a variable alone: {{ env.NAME }}"))
-        }
+        Some(_) if is_for_a_shell(written) => Err(ValueError::new("asks for a shell, and none reads it")
+            .hint("to have one: bash -o pipefail -c '...'; for a variable alone: {{ env.NAME }}")),
         Some(words) if words.first().is_some_and(|program| !program.is_empty()) => {
-            Ok(Command { line: text.to_owned(), words })
+            Ok(Command { line: written.to_owned(), words })
         }
         Some(_) => Err(ValueError::new("names no program")),
         None => Err(ValueError::new("has a quote that is not closed")),
     }
 }
 
-/// Whether a word would be handed to a program as it stands, where a shell makes something of it: `|`, `>`, `$NAME` by itself.
-fn is_for_a_shell(word: &str) -> bool {
+/// Whether a line has words that would be handed to a program as they stand, where a shell makes something of them: `|`, `>`, `$NAME` by
+/// itself. What is quoted is meant, and so is what a template brings.
+fn is_for_a_shell(line: &str) -> bool {
     let name = |text: &str| {
         let text = text.strip_prefix('{').and_then(|text| text.strip_suffix('}')).unwrap_or(text);
         text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
             && text.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
     };
-    ["|", "||", "&", "&&", ";", "<", ">", ">>", "2>", "2>&1"].contains(&word)
-        || word.strip_prefix('$').is_some_and(name)
+    let is_for_a_shell = |word: &str| {
+        ["|", "||", "&&", "<", ">", ">>", "2>", "2>&1"].contains(&word) || word.strip_prefix('$').is_some_and(name)
+    };
+    let mut quote = None;
+    let mut escaped = false;
+    let mut outside = String::with_capacity(line.len());
+    for c in super::render::without_code(line).chars() {
+        let is_quoted = quote.is_some() || escaped || matches!(c, '\'' | '"' | '\\');
+        // Any letter will do that belongs to no such word.
+        outside.push(if is_quoted && !(quote.is_none() && c.is_whitespace()) { '.' } else { c });
+        match (quote, c) {
+            _ if escaped => escaped = false,
+            (None | Some('"'), '\\') => escaped = true,
+            (None, '\'' | '"') => quote = Some(c),
+            (Some(open), c) if c == open => quote = None,
+            _ => {}
+        }
+    }
+    outside.split_whitespace().any(is_for_a_shell)
 }
 
 /// A line of a hook: `sql: FILE`, the file relative to `directory`, or a command.
 ///
 /// # Errors
 /// No file, or as for [`command`].
-pub fn hook(text: &str, directory: &Path) -> Result<Hook, ValueError> {
+pub fn hook(text: &str, written: &str, directory: &Path) -> Result<Hook, ValueError> {
     match text.get(..4).filter(|start| start.eq_ignore_ascii_case("sql:")).map(|_| text[4..].trim()) {
         Some("") => Err(ValueError::new("names no file").hint("write `sql: FILE`")),
         Some(file) => Ok(Hook::Sql(directory.join(file))),
-        None => command(text).map(Hook::Command),
+        None => command(text, written).map(Hook::Command),
     }
 }
 
@@ -274,11 +284,11 @@ pub fn hook(text: &str, directory: &Path) -> Result<Hook, ValueError> {
 ///
 /// # Errors
 /// As for [`command`]; or a connection string, which is nobody's name of a program.
-pub fn secret_command(text: &str) -> Result<Command, ValueError> {
+pub fn secret_command(text: &str, written: &str) -> Result<Command, ValueError> {
     if text.split_whitespace().next().is_some_and(|first| first.contains("://")) {
         return Err(ValueError::new("is a connection string, not a command").hint("write it as `url`"));
     }
-    command(text)
+    command(text, written)
 }
 
 /// A path to a field of a JSON document: names with dots between them.
@@ -327,12 +337,28 @@ mod tests {
 
     #[test]
     fn words_for_a_shell() {
-        for text in ["pg_dump | gzip", "a > b", "pg_dump -f $FILE", "a ${B}", "a && b", "a 2>&1"] {
-            assert!(command(text).is_err(), "{text}");
+        for text in ["pg_dump | gzip", "a > b", "pg_dump -f $FILE", "a ${B}", "a && b", "a 'b' 2>&1", "a \\' | b"] {
+            assert!(command(text, text).is_err() || shlex::split(text).is_none(), "{text}");
+            assert!(is_for_a_shell(text), "{text}");
         }
-        for text in ["sh -c 'a | b > $C'", "awk $1", "a $B/c", "a -o=>", "a '|x'", "a $"] {
-            assert!(command(text).is_ok(), "{text}");
+        for text in [
+            "sh -c 'a | b > $C'",
+            "awk $1",
+            "a $B/c",
+            "a -o=>",
+            "a '|x'",
+            "a $",
+            "sed -i '$d' x",
+            "a \"|\"",
+            "a \\| b",
+            "find . -exec rm {} ;",
+            "a {{ x.b | upper }} c",
+            "a 'it'\\''s | b'",
+        ] {
+            assert!(command(text, text).is_ok(), "{text}");
         }
+        // What a template brings is no word of the line.
+        assert_eq!(command("echo $ecret", "echo {{ env.A }}").unwrap().words, ["echo", "$ecret"]);
     }
 
     #[test]
@@ -396,13 +422,13 @@ mod tests {
         assert_eq!(number("40", 1, 200), Ok(40));
         assert!(number("0", 1, 200).is_err());
         assert!(number("99999999999", 1, 200).is_err());
-        assert_eq!(command("a 'b c' d").unwrap().words, ["a", "b c", "d"]);
-        assert_eq!(command("a 'b").unwrap_err().problem, "has a quote that is not closed");
-        assert!(command("''").is_err());
+        assert_eq!(command("a 'b c' d", "a").unwrap().words, ["a", "b c", "d"]);
+        assert_eq!(command("a 'b", "a").unwrap_err().problem, "has a quote that is not closed");
+        assert!(command("''", "a").is_err());
         let here = Path::new("db");
-        assert_eq!(hook("sql: a b.sql", here), Ok(Hook::Sql("db/a b.sql".into())));
-        assert_eq!(hook("sql:", here).unwrap_err().problem, "names no file");
-        assert_eq!(hook("sqlx a", here), command("sqlx a").map(Hook::Command));
-        assert_eq!(command("a --password b").unwrap().to_string(), "a --password ***");
+        assert_eq!(hook("sql: a b.sql", "a", here), Ok(Hook::Sql("db/a b.sql".into())));
+        assert_eq!(hook("sql:", "a", here).unwrap_err().problem, "names no file");
+        assert_eq!(hook("sqlx a", "sqlx a", here), command("sqlx a", "sqlx a").map(Hook::Command));
+        assert_eq!(command("a --password b", "a --password b").unwrap().to_string(), "a --password ***");
     }
 }

@@ -903,7 +903,7 @@ impl<'a> Run<'a> {
                 error.position = Some(Position::Sent(place.character(byte)));
             }
             place.speak_of_the_file(&mut error);
-            return Err(self.failed(step, Reason::Server { error, place, ended: status == TransactionStatus::Idle }));
+            return Err(self.failed(step, Reason::Server { error, place }));
         }
         // The word of the last statement is the proof: a COMMIT in a transaction that failed is answered ROLLBACK.
         if commits && (answer.last_tag != "COMMIT" || status != TransactionStatus::Idle) {

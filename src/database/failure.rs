@@ -13,7 +13,7 @@ use super::session::{Session, describe};
 use super::wire::event::Lost;
 use crate::error::{Error, Kind};
 use crate::explain;
-use crate::model::bookkeeping::{self, Action, ESCAPED, MOVED, TAKEN};
+use crate::model::bookkeeping::{self, Action, ESCAPED, MOVED, RESET, TAKEN};
 use crate::model::journal::INVALID_INDEX;
 use crate::model::program::{Again, Program, ProgramStep};
 use crate::model::sql::body::{Batch, BatchKind};
@@ -51,8 +51,8 @@ pub(super) struct Place {
 
 /// What ended the run.
 pub(super) enum Reason {
-    /// The server refused a statement. `ended`: outside a transaction, so what stood before it in the message is committed.
-    Server { error: Box<ServerError>, place: Place, ended: bool },
+    /// The server refused a statement.
+    Server { error: Box<ServerError>, place: Place },
     /// The server answered COMMIT with another word: it rolled back.
     NotCommitted { tag: String },
     /// A signal ended it.
@@ -328,8 +328,8 @@ impl Failure {
     /// transaction commits as it likes, a connection was lost under such a statement, or the script left its transaction.
     fn may_have_committed(&self, part: Where) -> bool {
         match &self.reason {
-            // The script reset what the record looks for, or left its transaction.
-            Reason::Server { error, ended, .. } if error.code == ESCAPED => *ended,
+            // The script left its transaction.
+            Reason::Server { error, .. } if error.code == ESCAPED => true,
             Reason::Server { error, .. } if error.code == INVALID_INDEX => false,
             Reason::Server { place, .. }
             | Reason::Ended { place, .. }
@@ -414,7 +414,7 @@ impl Failure {
         session: &Session,
     ) -> Error {
         let title = &program.steps[self.step].title;
-        if error.code == ESCAPED {
+        if error.code == ESCAPED || error.code == RESET {
             let hint = error.hint.iter().cloned();
             let explained = Error::failed(format!("{title}: {}", error.message)).code(error.code.clone());
             return hint.fold(explained, Error::hint);

@@ -12,6 +12,8 @@ use super::sql::quote::{dollar, identifier, literal, qualified};
 pub const MOVED: &str = "ALU01";
 /// SQLSTATE that the record raises where the revision's own transaction is no longer the one that was begun.
 pub const ESCAPED: &str = "ALU02";
+/// SQLSTATE of a record: the revision's script reset all settings, the one among them that the record looks for.
+pub const RESET: &str = "ALU05";
 
 /// SQLSTATE that a printed script raises where another run holds the advisory lock.
 pub const TAKEN: &str = "ALU03";
@@ -394,7 +396,8 @@ impl Tables {
 
     /// The record: the rows are set and one row of history is written, in the transaction that the guard began.
     ///
-    /// It raises [`ESCAPED`] where the script ended that transaction on its own, and [`MOVED`] where the rows are not those then that
+    /// It raises [`ESCAPED`] where the script ended that transaction on its own, [`RESET`] where it is the same and its settings are not
+    /// (the guard's lock tells: it goes with the transaction), and [`MOVED`] where the rows are not those then that
     /// come of the `expected` ones: the script changed the version table itself, or a trigger on it did.
     #[must_use]
     pub fn record(&self, record: &Record, expected: &Expected, author: &Author, began: Began) -> String {
@@ -403,15 +406,19 @@ impl Tables {
             "
 BEGIN
     IF COALESCE(pg_catalog.current_setting('{MARK}', true), '') OPERATOR(pg_catalog.<>) {} THEN
-        RAISE EXCEPTION {} USING ERRCODE = '{ESCAPED}',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
+        IF EXISTS (SELECT FROM pg_catalog.pg_locks WHERE granted AND mode OPERATOR(pg_catalog.=) 'ShareRowExclusiveLock'
+            AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+            AND relation OPERATOR(pg_catalog.=) {}::pg_catalog.regclass) THEN
+            RAISE EXCEPTION {} USING ERRCODE = '{RESET}',
+                HINT = 'leave out RESET ALL: settings are put back behind each revision anyway';
+        END IF;
+        RAISE EXCEPTION {} USING ERRCODE = '{ESCAPED}';
     END IF;
 ",
             literal(&record.revision),
-            literal(&format(&format!(
-                "the script of {} ended its transaction on its own, or reset all settings",
-                record.revision
-            ))),
+            literal(&table),
+            literal(&format(&format!("the script of {} reset all settings", record.revision))),
+            literal(&format(&format!("the script of {} ended its transaction on its own", record.revision))),
         );
         if record.purge {
             sql.push_str(&format!("    DELETE FROM {table};\n"));

@@ -88,7 +88,7 @@ mod tests {
     #[test]
     fn the_path_takes_its_place() {
         let file = Path::new("versions/a b; rm.sql");
-        let words = |line: &str, file: &Path| arguments(&command(line).unwrap(), file);
+        let words = |line: &str, file: &Path| arguments(&command(line, line).unwrap(), file);
         for (line, wanted) in [
             ("pg_format -i {}", &["pg_format", "-i", "versions/a b; rm.sql"][..]),
             ("fmt 'two words'", &["fmt", "two words", "versions/a b; rm.sql"]),
@@ -108,7 +108,7 @@ mod tests {
     #[test]
     fn failures_name_the_command_and_the_file() {
         let file = Path::new("versions/a.sql");
-        let hooks = |line: &str| run(&[command(line).unwrap()], file);
+        let hooks = |line: &str| run(&[command(line, line).unwrap()], file);
         let ran = hooks("echo did").unwrap();
         assert_eq!(ran[0].output, "did versions/a.sql\n");
         assert_eq!(ran[0].command, "echo did versions/a.sql");

@@ -407,17 +407,17 @@ mod tests {
     fn hooks_run_on_the_file_and_may_not_break_it() {
         let directory = tempfile::tempdir().unwrap();
         let mut writer = writer(directory.path(), FILE_TEMPLATE.default);
-        writer.hooks = vec![command("sed -i 's/upgrade/upgrade x/' {}").unwrap()];
+        writer.hooks = vec![command("sed -i 's/upgrade/upgrade x/' {}", "sed -i 's/upgrade/upgrade x/' {}").unwrap()];
         let path = writer.write(&new(directory.path())).unwrap();
         let ran = writer.run_hooks(&new(directory.path()), &path).unwrap();
         assert_eq!(ran.len(), 1);
         assert!(std::fs::read_to_string(&path).unwrap().contains("-- migrate:upgrade x\n"));
-        writer.hooks = vec![command("sed -i s/002/001/ {}").unwrap()];
+        writer.hooks = vec![command("sed -i s/002/001/ {}", "sed -i s/002/001/ {}").unwrap()];
         let new_x = NewRevision { id: name("x"), ..new(directory.path()) };
         let error = writer.run_hooks(&new_x, &writer.write(&new_x).unwrap()).unwrap_err();
         assert!(error.title().contains("`parents`"), "{error}");
         assert!(error.notes().iter().any(|note| note.contains("post_write_hooks")));
-        writer.hooks = vec![command("false").unwrap()];
+        writer.hooks = vec![command("false", "false").unwrap()];
         let new_y = NewRevision { id: name("y"), ..new(directory.path()) };
         let error = writer.run_hooks(&new_y, &writer.write(&new_y).unwrap()).unwrap_err();
         assert!(error.notes()[0].contains("is kept"), "{:?}", error.notes());

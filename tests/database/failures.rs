@@ -286,14 +286,34 @@ fn settings_that_were_reset() {
 exit code: 1
 ----- stderr
 upgraded 001 step 001 ([TIME])
-error[ALU02]: 002 step 002 (versions/002.sql): the script of 002 ended its transaction on its own, or reset all settings
+error[ALU05]: 002 step 002 (versions/002.sql): the script of 002 reset all settings
 note: nothing of revision 002 was kept
 note: applied before it, and kept: 001
-hint: leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway
+hint: leave out RESET ALL: settings are put back behind each revision anyway
 
 "#]]
     );
     first_alone(&case);
+}
+
+/// A COMMIT that no check of the text can see, with a BEGIN behind it: what came before it stays, and that is said.
+#[test]
+fn a_transaction_that_was_exchanged() {
+    let case = second(&format!(
+        "CREATE TABLE hid (i int);\nSELECT set_config('standard_conforming_'||'strings', 'off', false);\n{}\nSELECT '\\'';COMMIT;BEGIN;SELECT 2--'\n;",
+        format!("SELECT '{}';\n", "x".repeat(1000)).repeat(3000)
+    ));
+    let ran = case.run("upgrade head");
+    assert_eq!(ran.code, 4, "{}", ran.transcript());
+    assert!(
+        ran.stderr.contains(
+            "error[ALU02]: 002 step 002 (versions/002.sql): the script of 002 ended its transaction on its own\n"
+        ) && ran.stderr.contains("stopped partway"),
+        "{}",
+        ran.transcript()
+    );
+    assert_eq!((case.rows(), case.tables()), ("001".to_owned(), "hid,kept".to_owned()));
+    assert!(case.history().contains("upgrade|002|partial|ALU02|"), "{}", case.history());
 }
 
 #[test]

@@ -436,9 +436,9 @@ fn one_that_resets_all_settings() {
         str![[r#"
 exit code: 1
 ----- stderr
-error[ALU02]: f (versions/repeatable/f.sql): the script of f ended its transaction on its own, or reset all settings
+error[ALU05]: f (versions/repeatable/f.sql): the script of f reset all settings
 note: nothing of the repeatable f was kept
-hint: leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway
+hint: leave out RESET ALL: settings are put back behind each revision anyway
 
 "#]]
     );

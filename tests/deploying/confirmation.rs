@@ -91,8 +91,14 @@ fn at_a_terminal_what_takes_away_always_asks() {
     let case = Case::with("");
     case.shop();
     // An upgrade does not.
-    let at = case.sits_at("upgrade head");
+    let at = case.sits_at("upgrade head --metrics run.prom");
     assert!(case.screen(at).starts_with("exit code: 0\n"));
+    // Whoever declines has not failed: what the last run was like stays.
+    let metrics = case.project.read("run.prom");
+    let mut at = case.sits_at("-q downgrade -1 --metrics run.prom");
+    at.until(QUESTION).types("no");
+    assert!(case.screen(at).starts_with("exit code: 1\n"));
+    assert_eq!(case.project.read("run.prom"), metrics);
     let mut at = case.sits_at("-q downgrade -1");
     at.until(QUESTION).types("no");
     assert_data_eq!(

@@ -320,7 +320,7 @@ error: `before_upgrade` asks for a shell, and none reads it
 3 | before_upgrade = pg_dump|gzip > x
   |                  ^^^^^^^^^^^^^^^^
   |
-  = hint: to have one: sh -c '...'; for a variable alone: {{ env.NAME }}
+  = hint: to have one: bash -o pipefail -c '...'; for a variable alone: {{ env.NAME }}
 
 "#]]
     );
@@ -818,6 +818,19 @@ error: the SQL of a hook has no sections
     );
     assert_eq!(case.project.list("").iter().filter(|name| *name == "ran").count(), 0);
     untouched(&case);
+}
+
+/// Nobody checks what comes behind a failure but the run itself: rows that are gone would have everything run again.
+#[test]
+fn on_failure_that_changes_the_rows_is_told_of() {
+    for hook in ["sql: rows.sql", "psql -X -q -f rows.sql"] {
+        let case = case(&format!("before_downgrade = false\non_failure = {hook}\n"));
+        case.project.write("rows.sql", "DELETE FROM aludel_version;");
+        case.succeeds("upgrade head");
+        let ran = case.run("downgrade -1");
+        let said = "warning: on_failure has changed public.aludel_version: the database was at 002, and is at base\n";
+        assert!(ran.code == 1 && ran.stderr.contains(said), "{}", ran.transcript());
+    }
 }
 
 #[test]

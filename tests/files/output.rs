@@ -214,7 +214,7 @@ $ aludel -c 'other dir/my.ini' --url postgres://u:secret@h/d downgrade base --sq
 exit code: 2
 ----- stderr
 error: a downgrade on paper needs to know where the database stands
-hint: aludel -c 'other dir/my.ini' --url 'postgres://u:***@h/d' downgrade FROM:base --sql
+hint: aludel -c 'other dir/my.ini' --url ... downgrade FROM:base --sql
 
 $ aludel -c 'other dir/my.ini' revision -m new --head 005
 exit code: 0

@@ -313,8 +313,13 @@ RESET ROLE;
 DO $aludel$
 BEGIN
     IF COALESCE(pg_catalog.current_setting('aludel.revision', true), '') OPERATOR(pg_catalog.<>) 'a' THEN
-        RAISE EXCEPTION 'the script of a ended its transaction on its own, or reset all settings' USING ERRCODE = 'ALU02',
-            HINT = 'leave out RESET ALL and DISCARD ALL: settings are put back behind each revision anyway';
+        IF EXISTS (SELECT FROM pg_catalog.pg_locks WHERE granted AND mode OPERATOR(pg_catalog.=) 'ShareRowExclusiveLock'
+            AND pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+            AND relation OPERATOR(pg_catalog.=) 'public.aludel_version'::pg_catalog.regclass) THEN
+            RAISE EXCEPTION 'the script of a reset all settings' USING ERRCODE = 'ALU05',
+                HINT = 'leave out RESET ALL: settings are put back behind each revision anyway';
+        END IF;
+        RAISE EXCEPTION 'the script of a ended its transaction on its own' USING ERRCODE = 'ALU02';
     END IF;
     IF ARRAY(SELECT version_num::pg_catalog.text FROM public.aludel_version ORDER BY version_num COLLATE pg_catalog."C")
         OPERATOR(pg_catalog.<>) ARRAY['002']::pg_catalog.text[] THEN

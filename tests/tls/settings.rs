@@ -388,6 +388,9 @@ fn service(name: &str, line: &Line) {
             }
             line.files.write(".pg_service.conf", "[trail] # of libpq's reader\nhost=db\n");
             assert_eq!(resolve("service=trail", &[]), Ok("postgresql://me@db:5432/me".to_owned()));
+            // The older way to say `sslmode` is none in a service, as in libpq: it would take the place of the string's.
+            line.files.write(".pg_service.conf", "[shop]\nhost=db\nrequiressl=0\n");
+            assert!(resolve("service=shop sslmode=verify-full", &[]).is_err());
             line.files.write(".pg_service.conf", "[shop]\nservice=other\n");
             assert!(resolve("service=shop", &[]).is_err(), "a service in a service");
         }

@@ -63,8 +63,7 @@ impl Settings {
             return self.set("sslmode", mode.to_owned(), show_key);
         }
         let Some(known) = keyword::find(key) else {
-            let shown = (show_key && keyword::may_be_name(key)).then(|| key.to_owned());
-            return Err(ConninfoError::Unknown { key: shown, nearest: keyword::meant(key) });
+            return Err(unknown(key, show_key));
         };
         self.insert(known, value);
         Ok(())
@@ -110,15 +109,26 @@ impl Settings {
         self.plain.contains_key(key) || self.secret.contains_key(key)
     }
 
-    /// Gives `key` a value if it has none.
+    /// Gives `key` a value if it has none. It is no older way to say something: `requiressl` in a service must not take the place of the
+    /// `sslmode` of a string, and libpq refuses it there.
     pub(super) fn set_if_missing(&mut self, key: &str, value: &str) -> Result<(), ConninfoError> {
-        if self.is_given(key) { Ok(()) } else { self.set(key, value.to_owned(), true) }
+        match keyword::find(key) {
+            Some(known) if self.is_given(known.name) => Ok(()),
+            Some(_) => self.set(key, value.to_owned(), true),
+            None => Err(unknown(key, true)),
+        }
     }
 
     /// The entries of a setting that may be a list (`host`, `hostaddr`, `port`); empty if it is missing.
     pub(super) fn list(&self, key: &str) -> Vec<&str> {
         self.get(key).map_or_else(Vec::new, |value| value.split(',').map(str::trim).collect())
     }
+}
+
+/// The error for a setting that there is not; `show_key`: its name cannot be a part of a password.
+fn unknown(key: &str, show_key: bool) -> ConninfoError {
+    let shown = (show_key && keyword::may_be_name(key)).then(|| key.to_owned());
+    ConninfoError::Unknown { key: shown, nearest: keyword::meant(key) }
 }
 
 /// Writes `postgresql://user:***@host:port/database`; one socket directory goes where libpq reads it, in the query.

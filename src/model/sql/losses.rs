@@ -91,7 +91,10 @@ impl Losses {
             // What it takes back was told already.
             self.lose_track();
         }
-        if makes_a_table(statement) || (first.is("do") && moves(statement)) {
+        if first.is("do") && runs_texts(statement) {
+            // The names in a text that is put together (`format('%I_old', …)`) stand nowhere.
+            self.lose_track();
+        } else if makes_a_table(statement) || (first.is("do") && moves(statement)) {
             self.doubt_all(statement);
         }
         let Ok(effects) = classify::effects(statement) else {
@@ -292,7 +295,14 @@ fn may_be_one(one: Option<&String>, other: Option<&String>) -> bool {
 fn moves(statement: &str) -> bool {
     let mut names = HashSet::new();
     words(statement, 0, &mut names);
-    ["rename", "schema", "create", "execute", "into"].iter().any(|word| names.contains(*word))
+    ["rename", "schema", "create", "into"].iter().any(|word| names.contains(*word))
+}
+
+/// Whether a `DO` block has texts run as statements.
+fn runs_texts(statement: &str) -> bool {
+    let mut names = HashSet::new();
+    words(statement, 0, &mut names);
+    names.contains("execute")
 }
 
 /// Whether an `ALTER` renames something, or moves it to another schema.
@@ -411,6 +421,14 @@ mod tests {
         ] {
             assert_eq!(lost(script), expected, "{script}");
         }
+    }
+
+    /// A text that is put together names no table: all may have been moved.
+    #[test]
+    fn behind_a_block_that_runs_texts_nothing_is_known() {
+        let block = "DO $$ BEGIN EXECUTE format('ALTER TABLE %I RENAME TO %I', 'z', 'z_old'); END $$";
+        assert_eq!(lost(&format!("{block}; DROP TABLE z_old, kept")), "z_old=? kept=?");
+        assert_eq!(lost("DO $$ BEGIN PERFORM 1; END $$; DROP TABLE kept"), "kept=kept");
     }
 
     #[test]
