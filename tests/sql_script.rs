@@ -1296,7 +1296,9 @@ COMMIT;
 
 
 "#]].raw());
-    assert_data_eq!(script(&project, &["stamp", "002", "--purge"]), str![[r#"
+    assert_data_eq!(
+        script(&project, &["stamp", "002", "--purge"]),
+        str![[r#"
 -- aludel 0.1.0: stamp 002
 --
 -- To be run with psql: psql -X -d DATABASE -f FILE
@@ -1418,7 +1420,9 @@ DELETE FROM public.aludel_progress WHERE version_table OPERATOR(pg_catalog.=) 'a
 COMMIT;
 
 
-"#]].raw());
+"#]]
+        .raw()
+    );
     let database = Database::create();
     let printed = script(&project, &["upgrade", "head"]);
     assert_data_eq!(

@@ -223,8 +223,11 @@ impl Asked<'_> {
         if self.pooling == Some(Pooling::Transaction) {
             problems.extend(lower::check_pooled(&prepared).err());
         }
-        // Also where nothing is to be run today.
         match hooks::scripts(context, workspace, plans) {
+            // It keeps nothing from running today; on the day of a deployment it would.
+            Err(error) if prepared.program.steps.is_empty() => {
+                context.warning(format_args!("{error}; nothing is pending, so no hook would be run"));
+            }
             Ok(scripts) if self.pooling == Some(Pooling::Transaction) => {
                 problems.extend(hooks::check_pooled(&scripts).err());
             }

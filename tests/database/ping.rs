@@ -564,7 +564,9 @@ error: before_upgrade cannot read `missing.sql`
     case.project.write("missing.sql", "SELECT 1;\n");
     let _ = case.succeeds("upgrade head");
     std::fs::remove_file(case.project.path().join("missing.sql")).expect("it is there");
-    let _ = case.succeeds("ping");
+    let ran = case.succeeds("ping");
+    let said = "warning: before_upgrade cannot read `missing.sql`; nothing is pending, so no hook would be run\n";
+    assert_eq!(ran.stderr, said, "{}", ran.transcript());
 }
 
 #[test]
