@@ -565,7 +565,7 @@ error: before_upgrade cannot read `missing.sql`
     let _ = case.succeeds("upgrade head");
     std::fs::remove_file(case.project.path().join("missing.sql")).expect("it is there");
     let ran = case.succeeds("ping");
-    let said = "warning: before_upgrade cannot read `missing.sql`; nothing is pending, so no hook would be run\n";
+    let said = "warning: before_upgrade cannot read `missing.sql`; nothing is pending, so no hook would be run\nready for an upgrade\n";
     assert_eq!(ran.stderr, said, "{}", ran.transcript());
 }
 
