@@ -255,7 +255,8 @@ impl<'a> Hooks<'a> {
                 self.context.warning(format_args!("{error} ({}){notes}", hook.origin));
             }
         }
-        if let (Some(before), Some(behind)) = (before, rows(locked))
+        if let Some(before) = before
+            && let Some(behind) = rows(locked)
             && before != behind
         {
             let (from, to, table) = (spoken(&before), spoken(&behind), tables(&self.workspace.config).version());

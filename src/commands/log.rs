@@ -1,5 +1,6 @@
 //! `aludel log`
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
@@ -114,12 +115,12 @@ pub(super) fn run(arguments: Arguments, context: &Context) -> Result<()> {
         let mut database = connect(&config, context)?;
         database.session.log(&wanted)?
     };
-    // What ran may have no file any more, and then no message.
-    let messages = messages(&config);
-    let message = |entry: &Entry| messages.get(&entry.revision).map(String::as_str);
     let ui = context.ui;
     let history_table = found.is_some();
     let Found { entries, total } = found.unwrap_or_default();
+    // What ran may have no file any more, and then no message.
+    let messages = if entries.is_empty() { BTreeMap::new() } else { messages(&config) };
+    let message = |entry: &Entry| messages.get(&entry.revision).map(String::as_str);
     if json {
         let entries = entries.iter().map(|entry| EntryView::new(entry, slow(entry), message(entry))).collect();
         ui.json(&Report { database: &standing.place, history_table, total, entries });
