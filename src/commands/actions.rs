@@ -4,7 +4,7 @@
 
 use super::Context;
 pub use super::confirm::Consent;
-use super::event::{Done, Listeners, Tally};
+use super::event::{Done, Tally};
 use super::metrics::MetricsFile;
 use super::run::{self, Outcome, Request};
 use super::stamp;
@@ -155,9 +155,7 @@ fn travel(context: &Context, direction: Direction, target: &str, consent: Consen
 /// Does something, and keeps what is told meanwhile.
 fn tallied<T>(context: &Context, act: impl FnOnce(&Context) -> Result<T>) -> Result<(T, Tally)> {
     let tally = Tally::default();
-    let listeners = Listeners(vec![Box::new(&tally), Box::new(&context.listeners)]);
-    let Context { ui, environment, global, credentials, watches_signals, .. } = *context;
-    let done = act(&Context { ui, environment, global, credentials, listeners, watches_signals })?;
+    let done = act(&context.telling(&tally))?;
     Ok((done, tally))
 }
 

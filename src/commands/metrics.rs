@@ -15,7 +15,7 @@ use clap::Args;
 
 use super::Context;
 use super::confirm::NOT_CONFIRMED;
-use super::event::{Done, Event, Listener, Listeners};
+use super::event::{Done, Event, Listener};
 use super::view::seconds;
 use super::workspace::{load_config, overrides};
 use crate::config::Config;
@@ -65,11 +65,7 @@ pub(super) fn measured<T>(
     };
     let Some(file) = option.metrics.clone().or(file) else { return act(context, config?) };
     let seen = RefCell::default();
-    let result = config.and_then(|config| {
-        let Context { ui, environment, global, credentials, watches_signals, .. } = *context;
-        let listeners = Listeners(vec![Box::new(&context.listeners), Box::new(Measure(&seen))]);
-        act(&Context { ui, environment, global, credentials, listeners, watches_signals }, config)
-    });
+    let result = config.and_then(|config| act(&context.telling(&Measure(&seen)), config));
     // Nothing was run, and nothing has failed: what the last run was like is as true as it was.
     if result.as_ref().is_err_and(|error| error.reason_word() == Some(NOT_CONFIRMED)) {
         return result;

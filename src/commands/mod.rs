@@ -47,7 +47,7 @@ use std::fmt::Display;
 use clap::Subcommand;
 pub use credentials::Credentials;
 
-use self::event::{Event, Listener as _, Listeners};
+use self::event::{Event, Listener, Listeners};
 use crate::cli::Global;
 use crate::config::Environment;
 use crate::error::Result;
@@ -73,6 +73,13 @@ impl Context<'_> {
     /// Warns whoever listens: at a terminal, in a log, in the answer that a program gets.
     pub(crate) fn warning(&self, text: impl Display) {
         self.listeners.hear(&Event::Warning(&text.to_string()));
+    }
+
+    /// The same, with one more who is told, behind the others.
+    pub(crate) fn telling<'b, L: Listener>(&'b self, listener: &'b L) -> Context<'b> {
+        let listeners = Listeners(vec![Box::new(&self.listeners), Box::new(listener)]);
+        let Context { ui, environment, global, credentials, watches_signals, .. } = *self;
+        Context { ui, environment, global, credentials, listeners, watches_signals }
     }
 }
 

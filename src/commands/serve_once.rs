@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use super::Context;
 use super::actions::{self, Consent, Report};
-use super::event::{Done, Listeners, Tally};
+use super::event::{Done, Tally};
 use super::status::{self, Look};
 use super::workspace::parse_target;
 use crate::error::{Error, Result};
@@ -222,9 +222,7 @@ fn kind(value: &Value) -> &'static str {
 fn act(action: Action, request: Request, tally: &Tally, context: &Context) -> Result<Outcome> {
     let mut global = context.global.clone();
     global.x.extend(request.variables);
-    let listeners = Listeners(vec![Box::new(&context.listeners), Box::new(tally)]);
-    let Context { ui, environment, credentials, watches_signals, .. } = *context;
-    let context = &Context { ui, environment, global: &global, credentials, listeners, watches_signals };
+    let context = &Context { global: &global, ..context.telling(tally) };
     let target = request.target.as_deref();
     let consent = Consent::of_a_program(request.yes);
     Ok(match action {
